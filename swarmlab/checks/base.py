@@ -1,0 +1,77 @@
+"""What a check is, and what it may look at.
+
+A check is a plain function: it gets the `World` and its own typed keyword parameters, looks once,
+and returns a `Finding`. It never waits (the runner polls it), never changes the cluster, and
+never trusts what a command printed. When it cannot look (an engine is gone, say) it lets the
+error out: the runner turns that into ERRORED, which is not the student's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One look: what should be, what is, and how it was looked up.
+
+    `source` is a command that a student can type to see the same, where there is one.
+    """
+
+    passed: bool
+    expected: str
+    actual: str
+    source: str
+
+
+class World(Protocol):
+    """The live lab as checks see it: engines, addresses, ports. Nothing here changes it."""
+
+    @property
+    def name(self) -> str:
+        """The lab's name (`default`)."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Node names in order: `swarm-1`, `swarm-2`, ..."""
+
+    def address(self, node: str) -> str:
+        """The node's address on the lab's network, as `docker-machine ip` prints it."""
+
+    def endpoint(self, node: str, port: int) -> tuple[str, int]:
+        """Host and port by which this machine reaches that TCP port of the node.
+
+        The same as `(address(node), port)` on Linux, a port on 127.0.0.1 elsewhere. Raises
+        EnvironmentProblem for a port that is not reachable from here.
+        """
+
+    def engine(self, node: str) -> DockerClient:
+        """A client of the node's engine over TLS, kept open; raises EnvironmentProblem."""
+
+    def host_engine(self) -> DockerClient:
+        """A client of the engine that the nodes run on; raises EngineUnreachable."""
+
+
+Check = Callable[..., Finding]
+"""A check: `def nodes(world: World, *, ready: int, ...) -> Finding`."""
+
+
+class Observer(Protocol):
+    """A check that watches while a command runs (`during`)."""
+
+    def start(self) -> None:
+        """Begin to watch, in a thread of its own; returns once the first look was made."""
+
+    def finish(self) -> Finding:
+        """Stop watching and say what was seen."""
+
+
+ObserverFactory = Callable[..., Observer]
+"""An observer: `Steady(world, *, path: str, ...)`."""
+
+Params = dict[str, Any]

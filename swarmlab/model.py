@@ -1,0 +1,115 @@
+"""What a lab is: frozen, pure values that the loader makes from the lab's files.
+
+Nothing here runs, waits or talks to an engine. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+
+class Where(Enum):
+    """Where a command is typed: in the workstation, or on the student's own machine."""
+
+    WORKSTATION = "workstation"
+    HOST = "host"
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """One thing that must be true on the live cluster.
+
+    `check` names a function of `swarmlab.checks` and `params` are its arguments. `within` is how
+    long the check may take to become true after a command, in seconds; `verify` looks once.
+    `until` is the id of a later step whose doing ends this claim (`None`: it holds to the end).
+    `needs` are ids of checks of the same step without which this one makes no sense: when one of
+    them does not pass, this one is skipped and says why.
+    """
+
+    id: str
+    check: str
+    title: str
+    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    hint: str = ""
+    within: float = 20.0
+    until: str | None = None
+    needs: tuple[str, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the student types, complete, as printed.
+
+    `exit_codes` are the codes that count as done (empty: any). `checks` are looked at right
+    after the command and never again: they hold only at this moment. `during` are observers
+    that watch from just before the command starts until it and `checks` are over.
+    """
+
+    id: str
+    run: str
+    where: Where = Where.WORKSTATION
+    exit_codes: tuple[int, ...] = (0,)
+    timeout: float = 120.0
+    checks: tuple[CheckSpec, ...] = ()
+    during: tuple[CheckSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A typical wrong move: commands that make it, the check that must catch it, the hint."""
+
+    id: str
+    title: str
+    commands: tuple[Command, ...]
+    caught_by: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One numbered step of a lab.
+
+    `checks` hold from the end of the step on (see `CheckSpec.until`); `reset` commands undo the
+    step. `text` maps a language tag (`en`) to Markdown, where a line `[command: ID]` marks the
+    place of a command.
+    """
+
+    number: int
+    id: str
+    title: str
+    section: str
+    commands: tuple[Command, ...]
+    checks: tuple[CheckSpec, ...]
+    reset: tuple[Command, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A whole lab: its steps in order, and the folder its files come from."""
+
+    id: str
+    title: str
+    version: str
+    steps: tuple[Step, ...]
+    folder: Path
+
+    @property
+    def files(self) -> Path:
+        """The folder whose content lies in the workstation's working directory."""
+        return self.folder / "files"
+
+    def find(self, name: str | int) -> Step | None:
+        """The step with that number or id, or None."""
+        wanted = str(name)
+        for step in self.steps:
+            if wanted in (str(step.number), step.id):
+                return step
+        return None

@@ -1,0 +1,29 @@
+"""Where labs and image sources are: beside the package in a checkout, inside it when installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from swarmlab.errors import EnvironmentProblem
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise EnvironmentProblem(
+        f"swarmlab's own folder {name!r} is missing from this installation.",
+        hint="Install swarmlab again; the folder travels inside the package.",
+    )
+
+
+def compose_dir() -> Path:
+    """The folder with the compose file and the image sources. Raises EnvironmentProblem."""
+    return _folder("compose")
+
+
+def labs_dir() -> Path:
+    """The folder with the labs, one folder a lab. Raises EnvironmentProblem."""
+    return _folder("labs")

@@ -1,0 +1,190 @@
+"""What was found: verdicts with their evidence, as data that reports render.
+
+`to_dict` is the public, versioned form; times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_PASSED
+
+RESULT_VERSION = 1
+
+
+class Verdict(Enum):
+    """How a check or a command ended.
+
+    FAILED is the learner's: the cluster was looked at and is not as it should be. ERRORED is
+    ours: the cluster could not be looked at. SKIPPED: not looked at, for the reason given.
+    """
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERRORED = "errored"
+    SKIPPED = "skipped"
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of a whole from its parts: errored before failed before passed.
+
+    Of only skipped parts (or none) the whole is skipped.
+    """
+    seen = set(verdicts)
+    for verdict in (Verdict.ERRORED, Verdict.FAILED, Verdict.PASSED):
+        if verdict in seen:
+            return verdict
+    return Verdict.SKIPPED
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's verdict and evidence.
+
+    `source` is how it was looked up, as a command that the student can type where there is one.
+    `reason` says why it was skipped or errored.
+    """
+
+    id: str
+    title: str
+    check: str
+    verdict: Verdict
+    expected: str = ""
+    actual: str = ""
+    source: str = ""
+    hint: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "title": self.title,
+            "check": self.check,
+            "verdict": self.verdict.value,
+            "expected": self.expected,
+            "actual": self.actual,
+            "source": self.source,
+            "hint": self.hint,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "waited": round(self.waited, 3),
+        }
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """One command that was run: what it printed (secrets removed) and how it ended.
+
+    `exit_code` is None when the command was ended at its time limit.
+    """
+
+    id: str
+    run: str
+    where: str
+    verdict: Verdict
+    exit_code: int | None
+    output: str
+    seconds: float
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "run": self.run,
+            "where": self.where,
+            "verdict": self.verdict.value,
+            "exit_code": self.exit_code,
+            "output": self.output,
+            "seconds": round(self.seconds, 3),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step: the commands that were run (none for `verify`) and the checks."""
+
+    number: int
+    id: str
+    title: str
+    commands: tuple[CommandResult, ...]
+    checks: tuple[CheckResult, ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(
+            [c.verdict for c in self.checks]
+            + [c.verdict for c in self.commands if c.verdict is not Verdict.PASSED]
+        )
+
+    def count(self, verdict: Verdict) -> int:
+        """How many of the checks ended so."""
+        return sum(1 for check in self.checks if check.verdict is verdict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "id": self.id,
+            "title": self.title,
+            "verdict": self.verdict.value,
+            "seconds": round(self.seconds, 3),
+            "commands": [command.to_dict() for command in self.commands],
+            "checks": [check.to_dict() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one `run`, `step` or `verify` found.
+
+    `cluster` identifies the swarm (its cluster id; empty when there was none); `started` is
+    UTC in ISO 8601. `data_plane` is `ipvs` or `nftables`.
+    """
+
+    lab: str
+    lab_version: str
+    name: str
+    command: str
+    cluster: str
+    data_plane: str
+    started: str
+    seconds: float
+    steps: tuple[StepResult, ...] = field(default_factory=tuple)
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(step.verdict for step in self.steps)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all passed (or nothing was to be looked at), 1 failed, 3 errored."""
+        return {
+            Verdict.FAILED: EXIT_FAILED,
+            Verdict.ERRORED: EXIT_ENVIRONMENT,
+        }.get(self.verdict, EXIT_PASSED)
+
+    def count(self, verdict: Verdict) -> int:
+        """How many checks over all steps ended so."""
+        return sum(step.count(verdict) for step in self.steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": RESULT_VERSION,
+            "kind": "swarmlab-result",
+            "lab": self.lab,
+            "lab_version": self.lab_version,
+            "name": self.name,
+            "command": self.command,
+            "cluster": self.cluster,
+            "data_plane": self.data_plane,
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+            "verdict": self.verdict.value,
+            "steps": [step.to_dict() for step in self.steps],
+        }
