@@ -107,6 +107,4 @@ class TimedOut(EnvironmentProblem):
 
     def __init__(self, what: str, seconds: float, observation: str, *, hint: str = "") -> None:
         self.observation = observation
-        super().__init__(
-            f"Waited {seconds:.0f} s for {what}; last seen: {observation}", hint=hint
-        )
+        super().__init__(f"Waited {seconds:.0f} s for {what}; last seen: {observation}", hint=hint)

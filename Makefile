@@ -1,0 +1,44 @@
+# swarmlab. The two commands a newcomer needs:
+#   make lab     set everything up, run the chapter, leave the lab up
+#   make test    set everything up, run every test (make test-long: the slow ones too)
+.PHONY: help lab test test-long lint unit engine images bench clean
+
+SWARMLAB := .venv/bin/swarmlab
+PYTEST := .venv/bin/python -m pytest
+
+help:
+	@sed -n 's/^#   /  /p' Makefile
+
+lab: engine
+	@$(SWARMLAB) run --to 13
+
+# Ready to run: the environment, the package and an engine that answers.
+engine:
+	@sh scripts/venv.sh
+	@.venv/bin/python scripts/engine.py
+
+images: engine
+	@$(SWARMLAB) images build
+
+lint:
+	@sh scripts/venv.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+unit:
+	@sh scripts/venv.sh dev
+	$(PYTEST) -m "not docker and not long" -n 2 -q
+
+test: lint unit images
+	$(PYTEST) -m "docker and not long" -q --durations=15
+
+test-long: lint unit images
+	$(PYTEST) -m "docker or long" -q --durations=25
+
+bench: images
+	@.venv/bin/python bench/bench.py
+
+# Remove every lab of this machine; images and the build cache stay.
+clean:
+	@$(SWARMLAB) down --all

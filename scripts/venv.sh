@@ -1,0 +1,51 @@
+#!/bin/sh
+# Make the virtual environment in .venv and install swarmlab into it, once.
+#   scripts/venv.sh        what a student needs
+#   scripts/venv.sh dev    and what the tests need
+# A stamp holds the checksum of pyproject.toml: nothing is installed twice.
+set -eu
+cd "$(dirname "$0")/.."
+extra=${1:-}
+stamp=.venv/.installed${extra:+-$extra}
+want=$(cksum < pyproject.toml)
+
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
+    exit 0
+fi
+
+fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+python=
+for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null 2>&1 && fits "$candidate"; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "swarmlab needs Python 3.11 or newer and found none on the PATH." >&2
+    echo "Hint: install one (on Debian: apt-get install python3 python3-venv), or say where it is: make lab PYTHON=/path/to/python3" >&2
+    exit 3
+fi
+
+# Debian splits venv off from Python; where it is missing and apt can mend it, mend it.
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        echo "· Installing python3-venv (this Python cannot make virtual environments)"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+    else
+        echo "$python cannot make virtual environments: the module venv or ensurepip is missing." >&2
+        echo "Hint: sudo apt-get install python3-venv, then run this again." >&2
+        exit 3
+    fi
+fi
+
+if [ ! -x .venv/bin/python ] || ! fits .venv/bin/python; then
+    echo "· Making the virtual environment .venv with $("$python" --version)"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+echo "· Installing swarmlab and its packages into .venv${extra:+ (with [$extra])}"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
+echo "$want" > "$stamp"

@@ -1,0 +1,94 @@
+"""The root of the command line: its groups, `--version`, and the one place for errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from swarmlab import __version__
+from swarmlab.cli import chapter, cluster, images, machine
+from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
+
+
+class Root(TyperGroup):
+    """The root group; turns what goes wrong below into words and an exit code."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        # Typer groups commands by panel only when it renders through Rich, which costs more than
+        # the whole of `swarmlab --help`; plain text can have the same headings.
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is None or command.hidden:
+                continue
+            panel = getattr(command, "rich_help_panel", None)
+            title = panel if isinstance(panel, str) else "This machine"
+            panels.setdefault(title, []).append((name, command.get_short_help_str(limit=200)))
+        for title, rows in panels.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SwarmlabError as error:
+            from swarmlab.console import show_error
+
+            show_error(error)
+            raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("\nInterrupted. `swarmlab status` says where the lab stands.\n")
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of our output went away (`swarmlab steps | head`). Python would complain
+            # once more when it flushes standard output at exit, so give it somewhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(EXIT_PASSED) from None
+
+
+EPILOG = (
+    "Begin with: swarmlab run (the whole chapter by itself), or swarmlab step 1 (one step at a "
+    "time). Exit codes: 0 passed, 1 a check failed, 2 wrong usage or lab file, 3 the environment, "
+    "130 interrupted."
+)
+
+app = typer.Typer(
+    cls=Root,
+    name="swarmlab",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A real three-manager Docker Swarm on this machine, and a chapter that proves itself.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"swarmlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A real three-manager Docker Swarm on this machine, and a chapter that proves itself.
+
+    swarmlab brings up three Swarm managers, walks you through "Service discovery inside a
+    Swarm cluster" in fourteen steps, and proves on the live cluster what each step claims.
+    """
+
+
+cluster.register(app)
+chapter.register(app)
+machine.register(app)
+app.add_typer(images.app, name="images", rich_help_panel="This machine")

@@ -1,0 +1,196 @@
+"""`steps`, `step`, `goto`, `verify`, `run`: the chapter's life."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarmlab.cli.options import DEFAULT_NAME, Json, Name
+
+if TYPE_CHECKING:
+    from swarmlab.listener import Listener
+    from swarmlab.model import Lab, Step
+    from swarmlab.results import RunResult
+    from swarmlab.runner import Runner
+    from swarmlab.student import ProgressStore
+
+PANEL = "The chapter"
+
+StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or consul-server.")]
+
+
+def _lab() -> Lab:
+    from swarmlab import loader
+
+    return loader.load_builtin("service-discovery")
+
+
+def _find(lab: Lab, wanted: str) -> Step:
+    from swarmlab.errors import UsageError
+
+    step = lab.find(wanted)
+    if step is None:
+        import difflib
+
+        near = difflib.get_close_matches(wanted, [s.id for s in lab.steps], n=1)
+        guess = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"There is no step {wanted!r} in {lab.id}.{guess}",
+            hint=f"Steps go from 1 to {len(lab.steps)}; `swarmlab steps` lists them.",
+        )
+    return step
+
+
+def _progress(name: str) -> ProgressStore:
+    from swarmlab.student import ProgressStore
+
+    return ProgressStore(name)
+
+
+@contextmanager
+def _runner(lab: Lab, name: str, listener: Listener, *, changes: bool) -> Iterator[Runner]:
+    """A runner on the lab of that name; with `changes`, nobody else may change it meanwhile."""
+    from contextlib import ExitStack
+
+    from swarmlab.cluster import lifecycle
+    from swarmlab.cluster.workspace import LabWorkspace
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.runner import Runner
+
+    with ExitStack() as stack:
+        if changes:
+            stack.enter_context(lifecycle.lock(name))
+        workspace = stack.enter_context(LabWorkspace(name, lab, ConsoleProgress()))
+        yield Runner(lab, workspace=workspace, progress=_progress(name), listener=listener)
+
+
+def _listener(lab: Lab, as_json: bool) -> Listener:
+    from swarmlab.report.live import LiveListener
+
+    return LiveListener(lab, quiet=as_json)
+
+
+def _end(result: RunResult, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), indent=2))
+    raise typer.Exit(result.exit_code)
+
+
+def steps(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+    """List the chapter's steps and which of them are done."""
+    from swarmlab.report.chapter import step_list
+
+    lab = _lab()
+    done = _progress(name).done()
+    if as_json:
+        rows = [
+            {"number": s.number, "id": s.id, "title": s.title, "done": s.id in done}
+            for s in lab.steps
+        ]
+        typer.echo(json.dumps({"lab": lab.id, "name": name, "steps": rows}, indent=2))
+    else:
+        step_list(lab, done)
+
+
+def step(
+    which: StepName,
+    name: Name = DEFAULT_NAME,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the step's text and commands; run nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Explain one step, run its commands, and prove what it claims.
+
+    The lab is brought up and earlier steps are run along when they are missing. A step that was
+    done is reset first, and the steps after it with it.
+    """
+    from swarmlab.report.chapter import step_text
+
+    lab = _lab()
+    wanted = _find(lab, which)
+    if show:
+        step_text(wanted)
+        return
+    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+        result = runner.step(wanted.number)
+    if not as_json:
+        from swarmlab.report.chapter import what_next
+
+        what_next(lab, result, _progress(name).done())
+    _end(result, as_json)
+
+
+def goto(which: StepName, name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+    """Bring the lab to the state just before a step, from any state."""
+    lab = _lab()
+    wanted = _find(lab, which)
+    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+        result = runner.goto(wanted.number)
+    if not as_json and result.exit_code == 0:
+        from swarmlab.report.chapter import ready_for
+
+        ready_for(wanted)
+    _end(result, as_json)
+
+
+def verify(
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(help="Steps to look at, by number or id; none: all that are done."),
+    ] = None,
+    name: Name = DEFAULT_NAME,
+    as_json: Json = False,
+) -> None:
+    """Look at what should hold now, given the steps that are done; change nothing."""
+    from swarmlab.report.chapter import verified
+
+    lab = _lab()
+    numbers = [_find(lab, one).number for one in which] if which else None
+    with _runner(lab, name, _listener(lab, True), changes=False) as runner:
+        result = runner.verify(numbers)
+    if not as_json:
+        verified(lab, result)
+    _end(result, as_json)
+
+
+def run(
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="Begin anew at this step, even when it was done."),
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Stop after this step.")] = None,
+    name: Name = DEFAULT_NAME,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chapter without questions, and prove every step.
+
+    Steps that are done already are not run again but looked at; with --from they are reset and
+    run anew. The last step, clean-up, removes the lab: stop before it with --to 13.
+    """
+    from swarmlab.errors import UsageError
+    from swarmlab.report.chapter import summary
+
+    lab = _lab()
+    begin = _find(lab, first).number if first else None
+    end = _find(lab, last).number if last else len(lab.steps)
+    if begin is not None and begin > end:
+        raise UsageError(
+            f"--from {begin} lies after --to {end}: there is nothing to run.",
+            hint=f"Give the earlier step to --from, as in `swarmlab run --from {end} --to {begin}`.",
+        )
+    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+        result = runner.run(begin, end)
+    if not as_json:
+        summary(lab, result, _progress(name).done())
+    _end(result, as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (run, steps, step, goto, verify):
+        app.command(rich_help_panel=PANEL)(command)

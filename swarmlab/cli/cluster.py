@@ -1,0 +1,77 @@
+"""`up`, `down`, `status`: the cluster's life."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from swarmlab.cli.options import DEFAULT_NAME, Json, Name, Nodes, Reach, ReachOption
+
+PANEL = "The cluster"
+
+
+def up(
+    name: Name = DEFAULT_NAME,
+    nodes: Nodes = 3,
+    reach: ReachOption = Reach.AUTO,
+) -> None:
+    """Bring the lab up: three Swarm managers and a workstation.
+
+    Given twice it says that the lab is up; a lab of which a part is missing is mended. Images
+    that are not there yet are built first, which takes some minutes once.
+    """
+    from swarmlab.cluster import lifecycle
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.report.cluster import cluster_up
+
+    with lifecycle.up(name, nodes=nodes, reach=reach.value, progress=ConsoleProgress()) as cluster:
+        cluster_up(cluster)
+
+
+def down(
+    name: Name = DEFAULT_NAME,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Remove every lab of this machine, whatever its name.")
+    ] = False,
+) -> None:
+    """Remove the lab: containers, volumes, network, certificates, progress.
+
+    Nothing else on the engine is touched; images and the build cache stay. Without a lab it
+    says so and is content.
+    """
+    from swarmlab.cluster import lifecycle
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.report.cluster import cluster_down
+
+    names = lifecycle.names() if everything else [name]
+    if not names:
+        cluster_down(None)
+    for one in names:
+        cluster_down(lifecycle.down(one, ConsoleProgress()))
+
+
+def status(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+    """Show the lab as it is now: nodes, roles, services, data plane, and what is wrong.
+
+    Exit code 0 when the lab is up and well, 3 when it is not.
+    """
+    from swarmlab.cluster import lifecycle
+    from swarmlab.errors import EXIT_ENVIRONMENT
+    from swarmlab.report.cluster import cluster_status
+
+    found = lifecycle.status(name)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        cluster_status(found)
+    if not found.healthy:
+        raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(rich_help_panel=PANEL)(up)
+    app.command(rich_help_panel=PANEL)(down)
+    app.command(rich_help_panel=PANEL)(status)

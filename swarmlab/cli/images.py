@@ -1,0 +1,48 @@
+"""`images build`, `images list`: what the lab's containers run."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from swarmlab.cli.options import Json
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Build and list the lab's images."
+)
+
+
+@app.command()
+def build(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Images to build; none: all of them.")
+    ] = None,
+) -> None:
+    """Build what is missing or has changed; what is built already is left as it is.
+
+    Needs the package mirrors of this machine's own configuration, and no image registry.
+    """
+    from swarmlab import engine
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.images import builder
+    from swarmlab.report.images import built
+
+    with engine.connect() as client:
+        built(builder.ensure(names or None, engine=client, progress=ConsoleProgress()))
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the lab's images: built or not, how large, from where."""
+    from swarmlab import engine
+    from swarmlab.images import builder
+    from swarmlab.report.images import image_list
+
+    with engine.connect() as client:
+        found = builder.list_images(client)
+    if as_json:
+        typer.echo(json.dumps([image.to_dict() for image in found], indent=2))
+    else:
+        image_list(found)

@@ -1,0 +1,54 @@
+"""Options that several commands share, so that each means the same everywhere."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from swarmlab.errors import UsageError
+
+DEFAULT_NAME = "default"
+
+
+class Reach(str, Enum):
+    """How this machine reaches the nodes' ports."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    PUBLISHED = "published"
+
+
+def _name(value: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", value):
+        raise UsageError(
+            f"{value!r} cannot name a lab.",
+            hint="Use 1 to 20 small letters, digits and inner hyphens, such as `--name monday`.",
+        )
+    return value
+
+
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        envvar="SWARMLAB_NAME",
+        help="Which lab on this machine; each name is a cluster of its own.",
+        callback=_name,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Nodes = Annotated[
+    int, typer.Option("--nodes", min=1, max=7, help="How many managers; the chapter has 3.")
+]
+ReachOption = Annotated[
+    Reach,
+    typer.Option(
+        "--reach",
+        help="How this machine reaches the nodes: by their own addresses (direct) or by ports "
+        "published on 127.0.0.1.",
+    ),
+]

@@ -1,0 +1,153 @@
+"""The one place that sets Rich up: consoles, marks, and progress for long work.
+
+Results go to standard output; progress, notes and errors go to standard error, so that
+`swarmlab status --json | jq` works while something is still being said. On a terminal a stage
+is a spinner that becomes a line; anywhere else (a pipe, a log, CI) it is plain lines. NO_COLOR
+is honoured by Rich; nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.text import Text
+
+from swarmlab.errors import SwarmlabError
+from swarmlab.progress import Stage
+
+# Without a terminal, a stage that goes on repeats what it is doing no more often than this.
+PLAIN_SECONDS = 2.0
+
+
+@cache
+def out() -> Console:
+    """The console of results: standard output."""
+    return _console(stderr=False)
+
+
+@cache
+def err() -> Console:
+    """The console of progress, notes and errors: standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    # Without a terminal there is no width to obey: Rich's guess of 80 columns would break lines
+    # that another program wants to read whole, so only real terminals (and COLUMNS) decide.
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def mark(console: Console, good: bool) -> str:
+    """A mark and a word's worth of meaning, in ASCII where the encoding has no more."""
+    plain = not (console.encoding or "").lower().startswith("utf")
+    if plain:
+        return "ok" if good else "FAILED"
+    return "✔" if good else "✘"
+
+
+def show_error(error: SwarmlabError) -> None:
+    """What happened, what was seen, what to do next; secrets removed."""
+    from swarmlab.process import redact
+
+    console = err()
+    console.print(Text("Error: ", style="bold red") + Text(redact(error.message)))
+    if error.evidence:
+        for line in redact(error.evidence).splitlines():
+            console.print(Text(f"  {line}", style="dim"))
+    if error.hint:
+        console.print(Text("What next: ", style="bold") + Text(redact(error.hint)))
+
+
+class ConsoleProgress:
+    """Progress on standard error; safe to use from several threads.
+
+    Stages may overlap. The spinner shows the one that spoke last.
+    """
+
+    def __init__(self) -> None:
+        self._console = err()
+        self._lock = threading.Lock()
+        self._active: list[_ConsoleStage] = []
+        self._status: Status | None = None
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Stage]:
+        stage = _ConsoleStage(self, title)
+        self._enter(stage)
+        good = False
+        try:
+            yield stage
+            good = True
+        finally:
+            self._leave(stage, good)
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._console.print(f"[dim]·[/dim] {escape(text)}")
+
+    def _enter(self, stage: _ConsoleStage) -> None:
+        with self._lock:
+            self._active.append(stage)
+            if self._console.is_terminal:
+                self._spin(stage)
+            else:
+                self._console.print(f"· {escape(stage.title)} ...")
+
+    def _leave(self, stage: _ConsoleStage, good: bool) -> None:
+        with self._lock:
+            self._active.remove(stage)
+            if not self._active and self._status is not None:
+                self._status.stop()
+                self._status = None
+            seconds = time.monotonic() - stage.started
+            colour = "green" if good else "red"
+            self._console.print(
+                f"[{colour}]{mark(self._console, good)}[/{colour}] {escape(stage.title)}"
+                f" [dim]{seconds:.1f} s[/dim]"
+            )
+            if self._active and self._console.is_terminal:
+                self._spin(self._active[-1])
+
+    def spoke(self, stage: _ConsoleStage) -> None:
+        """A stage has something new to say."""
+        with self._lock:
+            if self._console.is_terminal:
+                self._spin(stage)
+                return
+            now = time.monotonic()
+            if now - stage.told >= PLAIN_SECONDS:
+                stage.told = now
+                self._console.print(f"  {escape(stage.title)}: {escape(stage.text)}")
+
+    def _spin(self, stage: _ConsoleStage) -> None:
+        width = max(20, self._console.width - 4)
+        text = stage.title if not stage.text else f"{stage.title}: {stage.text}"
+        if len(text) > width:
+            text = text[: width - 1] + "…"
+        if self._status is None:
+            self._status = self._console.status(escape(text))
+            self._status.start()
+        else:
+            self._status.update(escape(text))
+
+
+class _ConsoleStage:
+    def __init__(self, progress: ConsoleProgress, title: str) -> None:
+        self._progress = progress
+        self.title = title
+        self.text = ""
+        self.started = time.monotonic()
+        self.told = self.started
+
+    def say(self, text: str) -> None:
+        line = " ".join(text.split())
+        if line and line != self.text:
+            self.text = line
+            self._progress.spoke(self)

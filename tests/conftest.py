@@ -1,0 +1,44 @@
+"""What every test gets: a state folder of its own and, for unit tests, no way to an engine."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def _real(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("docker", "long"))
+
+
+@pytest.fixture(autouse=True)
+def _own_state(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unit tests never see or change the state folder of whoever runs them."""
+    if not _real(request.node):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unit tests cannot touch Docker or the network: only sockets on loopback connect."""
+    if _real(request.node):
+        return
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else str(address)
+        if self.family == socket.AF_UNIX and "docker" not in host:
+            connect(self, address)
+        elif host in ("127.0.0.1", "::1", "localhost"):
+            connect(self, address)
+        else:
+            raise AssertionError(f"a unit test tried to reach {address!r}")
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name, raising=False)
