@@ -181,7 +181,7 @@ def run(
     if begin is not None and begin > end:
         raise UsageError(
             f"--from {begin} lies after --to {end}: there is nothing to run.",
-            hint=f"Give the earlier step to --from, as in `swarmlab run --from {end} --to {begin}`.",
+            hint=f"Give the earlier one to --from: `swarmlab run --from {end} --to {begin}`.",
         )
     with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
         result = runner.run(begin, end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from swarmlab.errors import UsageError
 DEFAULT_NAME = "default"
 
 
-class Reach(str, Enum):
+class Reach(StrEnum):
     """How this machine reaches the nodes' ports."""
 
     AUTO = "auto"
