@@ -1,0 +1,1 @@
+"""go-demo: the small web service of the lab, with people kept in a MongoDB-like database."""
