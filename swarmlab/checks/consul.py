@@ -1,0 +1,291 @@
+"""Checks of Consul, asked over HTTP at the nodes themselves.
+
+A refused port 8500 is a finding: the student may not have started Consul there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+from urllib.parse import quote
+
+from swarmlab.checks import haproxy, proxies
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, Unfit, chosen, counted, judge, listed, look, over, shown
+from swarmlab.checks.web import Answer, get_each
+
+PORT = 8500
+_ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
+
+
+def leader(world: World, *, node: str = "swarm-1") -> Finding:
+    """The Consul on the node knows an elected leader."""
+
+    def at() -> Seen:
+        answer = get_each(world, chosen(world, [node]), PORT, "/v1/status/leader")[node]
+        name = _json(answer)
+        if not isinstance(name, str) or not name:
+            return Seen(False, f"Consul on {node} knows no leader ({answer})")
+        return Seen(True, f"the leader is {name}")
+
+    return look(
+        f"Consul on {node} has elected a leader", f"curl {node}:{PORT}/v1/status/leader", at
+    )
+
+
+def members(
+    world: World, *, alive: int = 3, servers: int = 1, nodes: list[str] | None = None
+) -> Finding:
+    """At every node Consul lists that many members alive, that many of them servers."""
+    asked = chosen(world, nodes or [])
+
+    def at() -> Seen:
+        troubles = []
+        seen = ""
+        for node, answer in get_each(world, asked, PORT, "/v1/agent/members").items():
+            found = _json(answer)
+            if not isinstance(found, list):
+                troubles.append(f"{node}: {_no(answer)}")
+                continue
+            living = [one for one in found if one.get("Status") == _ALIVE]
+            of_servers = [one for one in living if one.get("Tags", {}).get("role") == "consul"]
+            seen = (
+                f"{counted(len(living), 'member')} alive"
+                f" ({listed(sorted(str(one.get('Name')) for one in living))}),"
+                f" {counted(len(of_servers), 'server')}"
+            )
+            if (len(living), len(of_servers)) != (alive, servers):
+                troubles.append(f"{node}: {seen}{_missing(world, living, alive)}")
+        return judge(troubles, f"{seen}, at {listed(asked)}")
+
+    return look(
+        f"{counted(alive, 'member')} alive, {counted(servers, 'server')}, at {listed(asked)}",
+        f"curl -s {asked[0]}:{PORT}/v1/agent/members | jq -c '.[] | [.Name, .Status, .Tags.role]'",
+        at,
+    )
+
+
+def key(
+    world: World,
+    *,
+    key: str,
+    value: str,
+    flags: int | None = None,
+    nodes: list[str] | None = None,
+) -> Finding:
+    """At every node the key holds exactly these bytes, decoded from JSON and asked raw."""
+    asked = chosen(world, nodes or [])
+    path = _kv(key)
+    wanted = value.encode()
+
+    def at() -> Seen:
+        entries, raws = _both(world, asked, path)
+        troubles = []
+        for node in asked:
+            entry = _entry(entries[node], key)
+            if isinstance(entry, str):
+                troubles.append(f"{node}: {entry}")
+                continue
+            stored = _value(entry)
+            if stored != wanted:
+                troubles.append(f"{node}: {_text(stored)}")
+            elif flags is not None and entry.get("Flags") != flags:
+                troubles.append(f"{node}: flags {entry.get('Flags')}")
+            elif raws[node].status != 200 or raws[node].body != wanted:
+                troubles.append(f"{node}: raw {_no(raws[node])}")
+        and_flags = f" with flags {flags}" if flags is not None else ""
+        return judge(troubles, f"{_text(wanted)}{and_flags} at {listed(asked)}")
+
+    return look(
+        f"{key} is {_text(wanted)}{f' with flags {flags}' if flags is not None else ''}"
+        f" at {listed(asked)}",
+        f"curl -s {asked[0]}:{PORT}{path} | jq '.[0] | .Flags, (.Value | @base64d)'",
+        at,
+    )
+
+
+def absent(
+    world: World,
+    *,
+    prefix: str = "",
+    keys: list[str] | None = None,
+    nodes: list[str] | None = None,
+) -> Finding:
+    """At every node Consul answers 404 for these keys; without keys: for all below `prefix`."""
+    asked = chosen(world, nodes or [])
+    paths = [_kv(one) for one in keys or []] or [f"{_kv(prefix)}?recurse"]
+    what = listed(keys) if keys else f"anything below {prefix}" if prefix else "any key"
+
+    def at() -> Seen:
+        troubles = []
+        for path, answers in zip(
+            paths,
+            over(paths, lambda path: get_each(world, asked, PORT, path)).values(),
+            strict=True,
+        ):
+            for node, answer in answers.items():
+                if answer.status != 404:
+                    troubles.append(f"{node}: {_found(path, answer)}")
+        return judge(troubles, f"404 at {listed(asked)}")
+
+    return look(f"404 for {what} at {listed(asked)}", f"curl -i '{asked[0]}:{PORT}{paths[0]}'", at)
+
+
+def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
+    """Nothing answers on Consul's port of these nodes, which are themselves there."""
+    asked = chosen(world, nodes or [])
+
+    def at() -> Seen:
+        answers = get_each(world, asked, PORT, "/v1/status/leader")
+        return judge(
+            [f"{node}: {answer}" for node, answer in answers.items() if not answer.refused],
+            f"connection refused at {listed(asked)}",
+        )
+
+    return look(
+        f"nothing answers on port {PORT} of {listed(asked)}",
+        f"curl {asked[0]}:{PORT}/v1/status/leader",
+        at,
+    )
+
+
+def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
+    """At every node the proxy's keys hold the service's path and port, and the index has it."""
+    expected = f"path {path}, port {port} and an index entry for {service}"
+
+    def at() -> Seen:
+        troubles = []
+        for node, stored in over(world.nodes, lambda node: _stored(world, node, service)).items():
+            differing = [
+                f"{what} {_text(stored[what])}"
+                for what, wanted in (("path", path), ("port", str(port)))
+                if stored[what] != wanted.encode()
+            ]
+            differing += [] if stored["index"] is not None else ["no index entry"]
+            if differing:
+                troubles.append(f"{node}: {listed(differing)}")
+        return judge(troubles, f"{expected}, at {listed(world.nodes)}")
+
+    return look(
+        f"Consul holds {expected}, at {listed(world.nodes)}",
+        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow?recurse'"
+        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
+        at,
+    )
+
+
+def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Finding:
+    """What Consul holds of the service's route is what each instance of the proxy serves."""
+
+    def at() -> Seen:
+        stored = _stored(world, world.nodes[0], service)
+        for what in ("path", "port", "index"):
+            if stored[what] is None:
+                raise Unfit(f"Consul holds no {what} of {service}")
+        wanted = haproxy.Route(
+            service,
+            tuple((stored["path"] or b"").decode(errors="replace").split(",")),
+            (stored["port"] or b"").decode(errors="replace"),
+        )
+        configurations = proxies.read_all(world, proxy)
+        troubles = []
+        for instance, text in configurations.items():
+            route = haproxy.route(text, service)
+            if route != wanted:
+                troubles.append(f"{instance.name} serves {route or 'no such route'}")
+        return judge(
+            [f"Consul: {wanted}", *troubles] if troubles else [],
+            f"{wanted} in Consul and in {listed(one.name for one in configurations)}",
+        )
+
+    return look(
+        f"Consul's keys of {service} are what every instance of {proxy} serves",
+        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow/{service}?recurse'"
+        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
+        at,
+    )
+
+
+def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
+    """What Consul at the node holds of a service: `path`, `port`, `index`; None: no such key."""
+    names = {
+        "path": f"docker-flow/{service}/path",
+        "port": f"docker-flow/{service}/port",
+        "index": f"docker-flow/service/{service}",
+    }
+
+    def ask(what: str) -> bytes | None:
+        answer = get_each(world, [node], PORT, f"{_kv(names[what])}?raw")[node]
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise Unfit(f"{node}: {_no(answer)}")
+        return answer.body
+
+    return over(names, ask)
+
+
+def _both(
+    world: World, nodes: tuple[str, ...], path: str
+) -> tuple[dict[str, Answer], dict[str, Answer]]:
+    forms = over((path, f"{path}?raw"), lambda form: get_each(world, nodes, PORT, form))
+    return forms[path], forms[f"{path}?raw"]
+
+
+def _kv(key: str) -> str:
+    return f"/v1/kv/{quote(key, safe='/')}"
+
+
+def _json(answer: Answer) -> Any:
+    """The decoded answer, or None when it is not a 200 with JSON."""
+    if answer.status != 200:
+        return None
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        return None
+
+
+def _entry(answer: Answer, key: str) -> dict[str, Any] | str:
+    """The one entry of a key's JSON form, or what was answered instead, in words."""
+    if answer.status == 404:
+        return "no such key (404)"
+    found = _json(answer)
+    if not isinstance(found, list) or len(found) != 1 or found[0].get("Key") != key:
+        return _no(answer)
+    entry: dict[str, Any] = found[0]
+    return entry
+
+
+def _value(entry: dict[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(entry.get("Value") or "", validate=True)
+    except binascii.Error as error:
+        raise Unfit(f"the value of {entry.get('Key')} is not base64: {error}") from error
+
+
+def _found(path: str, answer: Answer) -> str:
+    found = _json(answer)
+    if isinstance(found, list):
+        return f"there is {listed(str(one.get('Key')) for one in found)}"
+    return f"{path} answers {_no(answer)}"
+
+
+def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
+    """Which nodes have no living member, when members are missing."""
+    if len(living) >= alive:
+        return ""
+    addresses = {str(one.get("Addr")) for one in living}
+    names = {str(one.get("Name")) for one in living}
+    lost = [n for n in world.nodes if n not in names and world.address(n) not in addresses]
+    return f"; {listed(lost)} missing" if lost else ""
+
+
+def _no(answer: Answer) -> str:
+    return f"{answer.trouble} on port {PORT}" if answer.trouble else str(answer)
+
+
+def _text(value: bytes | None) -> str:
+    return "missing" if value is None else shown(value.decode(errors="backslashreplace"))

@@ -1,0 +1,78 @@
+"""Checks of what really is on the nodes' engines, whoever put it there."""
+
+from __future__ import annotations
+
+import shlex
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each, over
+
+
+def containers(
+    world: World,
+    *,
+    count: int,
+    label: str = "",
+    name: str = "",
+    image: str = "",
+    running: bool = True,
+    per_node: dict[str, int] | None = None,
+) -> Finding:
+    """That many containers on all engines together, and `per_node` where it is said.
+
+    `label` is `key` or `key=value`; `name` is a part of the name, as `docker ps` filters it;
+    `image` is the image they were made from, by name; `running=False` counts stopped ones too.
+    """
+    filters = {key: value for key, value in (("label", label), ("name", name)) if value}
+    option = "" if running else " -a"
+    words = "".join(f" --filter {shlex.quote(f'{key}={value}')}" for key, value in filters.items())
+    what = " and ".join(
+        [f"{key} {value}" for key, value in filters.items()] + ([f"image {image}"] if image else [])
+    )
+
+    def at() -> Seen:
+        def on(node: str) -> list[str]:
+            found = world.engine(node).api.containers(all=not running, filters=filters)
+            return sorted(
+                one["Names"][0].lstrip("/")
+                for one in found
+                if (not running or one["State"] == "running")
+                and (not image or one["Image"].partition("@")[0] == image)
+            )
+
+        found = over(world.nodes, on)
+        total = sum(map(len, found.values()))
+        right = total == count and all(
+            len(found.get(node, [])) == number for node, number in (per_node or {}).items()
+        )
+        where = "; ".join(f"{node}: {listed(names)}" for node, names in found.items())
+        return Seen(right, f"{counted(total, 'container')} ({where})")
+
+    spread = f" ({', '.join(f'{n} on {node}' for node, n in per_node.items())})" if per_node else ""
+    return look(
+        f"{counted(count, 'running container' if running else 'container')}"
+        f"{f' with {what}' if what else ''}{spread}",
+        on_each(world, f"docker ps{option}{words}"),
+        at,
+    )
+
+
+def volume_absent(world: World, *, name: str) -> Finding:
+    """No node's engine has a volume of exactly that name."""
+
+    def at() -> Seen:
+        def has(node: str) -> bool:
+            answer = world.engine(node).api.volumes(filters={"name": name})
+            return any(one["Name"] == name for one in answer.get("Volumes") or [])
+
+        found = [node for node, there in over(world.nodes, has).items() if there]
+        return judge(
+            [f"volume {name} is on {listed(found)}"] if found else [],
+            f"no volume {name} on {listed(world.nodes)}",
+        )
+
+    return look(
+        f"no volume {name} on any node",
+        on_each(world, f"docker volume ls --filter name={shlex.quote(name)}"),
+        at,
+    )

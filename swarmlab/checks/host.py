@@ -1,0 +1,36 @@
+"""Checks of the student's own machine."""
+
+from __future__ import annotations
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, judge, listed, look, over
+
+
+def clean(world: World) -> Finding:
+    """Nothing of this lab is left on the engine that its nodes ran on."""
+    label = f"swarmlab.lab={world.name}"
+
+    def at() -> Seen:
+        api = world.host_engine().api
+        filters = {"label": label}
+        kinds = {
+            "container": lambda: [
+                one["Names"][0].lstrip("/") for one in api.containers(all=True, filters=filters)
+            ],
+            "volume": lambda: [
+                one["Name"] for one in api.volumes(filters=filters).get("Volumes") or []
+            ],
+            "network": lambda: [one["Name"] for one in api.networks(filters=filters)],
+        }
+        left = over(kinds, lambda kind: kinds[kind]())
+        return judge(
+            [f"{kind} {listed(sorted(names))}" for kind, names in left.items() if names],
+            f"no container, volume or network labelled {label}",
+        )
+
+    return look(
+        f"no container, volume or network labelled {label} on this machine",
+        f"docker ps -a --filter label={label}; docker volume ls --filter label={label};"
+        f" docker network ls --filter label={label}",
+        at,
+    )

@@ -1,0 +1,223 @@
+"""Checks of what answers over HTTP: through the routing mesh, and inside the networks."""
+
+from __future__ import annotations
+
+from swarmlab.checks import inside
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, chosen, judge, listed, look, over, shown
+from swarmlab.checks.tasks import running
+from swarmlab.checks.web import Answer, get_each, get_many, tally, tally_by_node
+
+
+def answers(
+    world: World,
+    *,
+    path: str,
+    port: int = 80,
+    status: int = 200,
+    body: str | None = None,
+    nodes: list[str] | None = None,
+) -> Finding:
+    """Every node answers so on the port; bodies are compared without white space at the end."""
+    asked = chosen(world, nodes or [])
+
+    def at() -> Seen:
+        found = get_each(world, asked, port, path)
+        return judge(
+            [
+                f"{node}: {answer}"
+                for node, answer in found.items()
+                if not fits(answer, status, body)
+            ],
+            f"{_answer(status, body)} from {listed(asked)}",
+        )
+
+    return look(
+        f"{_answer(status, body)} for {path} on port {port} of {listed(asked)}",
+        f"curl -i {asked[0]}{_suffix(port)}{path}",
+        at,
+    )
+
+
+def ports_open(world: World, *, ports: list[int]) -> Finding:
+    """Every port of every node answers HTTP, with whatever status.
+
+    An accepted connection alone proves nothing: engines hold published ports open themselves.
+    """
+
+    def at() -> Seen:
+        found = over(ports, lambda port: get_each(world, world.nodes, port, "/"))
+        troubles = [
+            f"{node}:{port} {answer.trouble}"
+            for port, by_node in found.items()
+            for node, answer in by_node.items()
+            if answer.trouble
+        ]
+        return judge(troubles, f"ports {listed(ports)} answer on {listed(world.nodes)}")
+
+    return look(
+        f"ports {listed(ports)} answer on {listed(world.nodes)}",
+        f"for p in {' '.join(map(str, ports))}; do curl -i swarm-1:$p/; done",
+        at,
+    )
+
+
+def split(
+    world: World,
+    *,
+    path: str,
+    requests: int = 60,
+    good: int = 200,
+    bad: int = 503,
+    share: list[int],
+    tolerance: float = 0.1,
+    port: int = 80,
+) -> Finding:
+    """Of many new connections a share, `[1, 3]` for one in three, is `good`, the rest `bad`.
+
+    `tolerance` is how far the fraction of good ones may be off. The mesh gives connections out
+    in turn on each node, so the fraction is off by less than one request a node. Any other
+    answer fails the check.
+    """
+    part, whole = share
+    wanted = part / whole
+    about = f"{round(requests * wanted)} × {good}, {requests - round(requests * wanted)} × {bad}"
+
+    def at() -> Seen:
+        found = get_many(world, port, path, requests)
+        got = sum(1 for answer in found if answer.status == good)
+        others = [answer for answer in found if answer.status not in (good, bad)]
+        right = (
+            not others
+            and len(found) == requests
+            and 0 < got < requests
+            and abs(got / requests - wanted) <= tolerance
+        )
+        return Seen(right, tally_by_node(found, world.nodes))
+
+    return look(
+        f"about {about} (one in {whole / part:.3g}, ±{tolerance:.0%}) in {requests} requests"
+        f" for {path}, over {listed(world.nodes)}",
+        _loop(port, path, requests),
+        at,
+    )
+
+
+def all(
+    world: World,
+    *,
+    path: str,
+    requests: int = 60,
+    status: int = 200,
+    body: str | None = None,
+    port: int = 80,
+) -> Finding:
+    """Every one of many new connections, spread over the nodes, is answered so."""
+
+    def at() -> Seen:
+        found = get_many(world, port, path, requests)
+        wrong = [answer for answer in found if not fits(answer, status, body)]
+        seen = tally_by_node(found, world.nodes)
+        if wrong:
+            seen += f"; for example {wrong[0].node}: {wrong[0]}"
+        return Seen(not wrong and len(found) == requests, seen)
+
+    return look(
+        f"{_answer(status, body)} for each of {requests} requests for {path},"
+        f" over {listed(world.nodes)}",
+        _loop(port, path, requests),
+        at,
+    )
+
+
+def within(
+    world: World, *, service: str, url: str, status: int = 200, body: str | None = None
+) -> Finding:
+    """Asked from inside a running container of the service, the URL answers so (`http.inside`)."""
+
+    def at() -> Seen:
+        one = running(world, service)[0]
+        code, text = inside.get(world, one, url)
+        answer = Answer(one.node, code, text.encode())
+        return Seen(fits(answer, status, body), f"{one.name} on {one.node} gets {answer}")
+
+    return look(
+        f"{_answer(status, body)} for {url}, asked inside a container of {service}",
+        _exec(service, url),
+        at,
+    )
+
+
+def database(world: World, *, service: str, url: str, contains: list[str]) -> Finding:
+    """Asked inside the service's container, the URL lists each name on a line of its own, once."""
+
+    def at() -> Seen:
+        one = running(world, service)[0]
+        code, text = inside.get(world, one, url)
+        lines = [line.strip() for line in text.splitlines()]
+        wrong = [name for name in contains if lines.count(name) != 1]
+        names = listed(shown(line) for line in lines if line)
+        seen = f"{one.name} on {one.node} gets {code}, names: {names}"
+        return Seen(code == 200 and not wrong, seen)
+
+    return look(
+        f"{url} lists {listed(contains)}, each once, asked inside a container of {service}",
+        _exec(service, url),
+        at,
+    )
+
+
+def unreachable(
+    world: World,
+    *,
+    path: str,
+    port: int = 80,
+    status: int = 503,
+    nodes: list[str] | None = None,
+) -> Finding:
+    """No node serves the path: each refuses the connection or answers `status`."""
+    asked = chosen(world, nodes or [])
+
+    def at() -> Seen:
+        found = get_each(world, asked, port, path)
+        return judge(
+            [
+                f"{node}: {answer}"
+                for node, answer in found.items()
+                if not answer.refused and answer.status != status
+            ],
+            f"{tally(found.values())} from {listed(asked)}",
+        )
+
+    return look(
+        f"{status} or a refused connection for {path} on port {port} of {listed(asked)}",
+        f"curl -i {asked[0]}{_suffix(port)}{path}",
+        at,
+    )
+
+
+def fits(answer: Answer, status: int, body: str | None) -> bool:
+    """Whether an answer came, with that status and (if one is given) that body."""
+    return answer.status == status and (body is None or answer.text == body.rstrip())
+
+
+def _answer(status: int, body: str | None) -> str:
+    return f"{status} {shown(body)}" if body is not None else str(status)
+
+
+def _suffix(port: int) -> str:
+    return "" if port == 80 else f":{port}"
+
+
+def _loop(port: int, path: str, requests: int) -> str:
+    return (
+        f"for i in $(seq {requests}); do curl -s -o /dev/null -w '%{{http_code}}\\n'"
+        f" swarm-$((i % 3 + 1)){_suffix(port)}{path}; done | sort | uniq -c"
+    )
+
+
+def _exec(service: str, url: str) -> str:
+    return (
+        f"docker exec $(docker ps -q --filter label=com.docker.swarm.service.name={service}"
+        f" | head -1) curl -s {url}"
+    )

@@ -1,0 +1,99 @@
+"""What all checks share: turning a look into a finding, and looking at several places at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.errors import EnvironmentProblem
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+AT_ONCE = 8
+"""Looks that run side by side: enough to hide waiting, few enough for a small machine."""
+
+
+class Unfit(Exception):
+    """What was looked at is so far from what is expected that the look ends here.
+
+    The text is what was seen; it becomes the `actual` of a failed finding. What cannot be looked
+    at is any other exception, and not the student's.
+    """
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The outcome of one look: whether it is as it should be, and what was seen, in words."""
+
+    passed: bool
+    actual: str
+
+
+def judge(troubles: Sequence[str], fine: str) -> Seen:
+    """Passed with the words `fine` when there are no troubles; otherwise the troubles."""
+    return Seen(not troubles, "; ".join(troubles) or fine)
+
+
+def look(expected: str, source: str, at: Callable[[], Seen]) -> Finding:
+    """Look once and make a finding of what was seen; `Unfit` is a failed one."""
+    try:
+        seen = at()
+    except Unfit as found:
+        seen = Seen(False, str(found))
+    return Finding(seen.passed, expected, seen.actual, source)
+
+
+def over(items: Iterable[K], at: Callable[[K], T]) -> dict[K, T]:
+    """`at` for every item, side by side, in the items' order; raises the first error.
+
+    All looks end before an error is raised: nothing is left running behind a check.
+    """
+    keys = list(items)
+    if not keys:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(keys))) as pool:
+        return dict(zip(keys, pool.map(at, keys), strict=True))
+
+
+def chosen(world: World, nodes: Sequence[str]) -> tuple[str, ...]:
+    """The nodes a check asks: those named, or all. Raises EnvironmentProblem for a stranger."""
+    strangers = [node for node in nodes if node not in world.nodes]
+    if strangers:
+        raise EnvironmentProblem(
+            f"The check asks {listed(strangers)}, but the lab {world.name} has only"
+            f" {listed(world.nodes)}.",
+            hint="Bring the lab up with as many nodes as the step needs.",
+        )
+    return tuple(nodes) or world.nodes
+
+
+def on_each(world: World, command: str) -> str:
+    """A line that a student can type to run a docker command against every node's engine."""
+    # In parentheses, so that the shell stays pointed at the node it was pointed at.
+    nodes = " ".join(world.nodes)
+    return f'(for n in {nodes}; do eval "$(docker-machine env $n)"; {command}; done)'
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 node`, `3 nodes`, `2 replies`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def listed(words: Iterable[object]) -> str:
+    """`a`, `a and b`, `a, b and c`; `none` for nothing."""
+    texts = [str(word) for word in words]
+    if len(texts) < 2:
+        return texts[0] if texts else "none"
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """The text in quotes, escaped and cut, so that a finding stays one readable line."""
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    return repr(cut)

@@ -1,0 +1,124 @@
+"""Checks of the proxy's instances: what each one's configuration holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from swarmlab.checks import haproxy
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, on_each, shown
+from swarmlab.checks.proxies import CONFIGURATION, fingerprint, read_all, read_one
+from swarmlab.checks.tasks import Instance, running
+
+
+def routes(world: World, *, service: str, have: int, of: int, proxy: str = "proxy") -> Finding:
+    """Of exactly `of` instances of the proxy, exactly `have` hold the service's whole route.
+
+    Whole: acl, use_backend, backend and server line.
+    """
+
+    def at() -> Seen:
+        found = read_all(world, proxy)
+        holders = [one for one, text in found.items() if haproxy.route(text, service)]
+        where = listed(f"{one.name} ({one.node})" for one in holders)
+        return Seen(
+            (len(holders), len(found)) == (have, of),
+            f"{len(holders)} of {len(found)} have it: {where}",
+        )
+
+    return look(
+        f"{have} of {of} instances of {proxy} have acl, use_backend, backend and server"
+        f" of {service}",
+        _in_each(world, proxy, f"grep {service}"),
+        at,
+    )
+
+
+def identical(
+    world: World, *, instances: int, contains: list[str] | None = None, proxy: str = "proxy"
+) -> Finding:
+    """Exactly that many instances run, with the same configuration, holding these texts."""
+    texts = contains or []
+
+    def at() -> Seen:
+        found = read_all(world, proxy)
+        if len(found) != instances:
+            raise Unfit(f"{counted(len(found), 'instance')}: {_hashes(found)}")
+        if len(set(found.values())) != 1:
+            raise Unfit(f"different: {_hashes(found)}")
+        return judge(
+            _lacking(found, texts),
+            f"{counted(len(found), 'instance')}, all {_hashes(found)}",
+        )
+
+    return look(
+        f"{counted(instances, 'instance')} of {proxy} with the same {CONFIGURATION}"
+        f"{_holding(texts)}",
+        _in_each(world, proxy, "sha256sum"),
+        at,
+    )
+
+
+def differ(world: World, *, proxy: str = "proxy") -> Finding:
+    """The instances (two at least) do not all have the same configuration."""
+
+    def at() -> Seen:
+        found = read_all(world, proxy)
+        return Seen(len(set(found.values())) > 1, _hashes(found))
+
+    return look(
+        f"the instances of {proxy} have different configurations",
+        _in_each(world, proxy, "sha256sum"),
+        at,
+    )
+
+
+def instance(
+    world: World, *, slot: int, contains: list[str] | None = None, proxy: str = "proxy"
+) -> Finding:
+    """The instance in that slot runs, and its configuration holds these texts."""
+    texts = contains or []
+
+    def at() -> Seen:
+        one = next((one for one in running(world, proxy) if one.slot == slot), None)
+        if one is None:
+            raise Unfit(f"no task of {proxy} runs in slot {slot}")
+        found = {one: read_one(world, one)}
+        return judge(_lacking(found, texts), f"{_hashes(found)}{_holding(texts)}")
+
+    return look(
+        f"{proxy}.{slot} runs and has a configuration{_holding(texts)}",
+        f"docker service ps -f desired-state=running {proxy};"
+        f" on its node: docker exec $(docker ps -q --filter name={proxy}.{slot}.)"
+        f" cat {CONFIGURATION}",
+        at,
+    )
+
+
+def _in_each(world: World, proxy: str, tool: str) -> str:
+    """A line that runs the tool on the configuration of every instance, node by node."""
+    ids = f"docker ps -q --filter label=com.docker.swarm.service.name={proxy}"
+    return on_each(world, f"for c in $({ids}); do docker exec $c {tool} {CONFIGURATION}; done")
+
+
+def _lacking(found: dict[Instance, str], texts: list[str]) -> list[str]:
+    """Which instance lacks which text; a text is looked for in lines, white space made one."""
+    troubles = []
+    for one, configuration in found.items():
+        lines = [" ".join(line.split()) for line in configuration.splitlines()]
+        missing = [text for text in texts if not any(" ".join(text.split()) in li for li in lines)]
+        if missing:
+            troubles.append(f"{one.name} lacks {listed(map(shown, missing))}")
+    return troubles
+
+
+def _hashes(found: dict[Instance, str]) -> str:
+    """`3f2a… (proxy.1, proxy.2) and 77b0… (proxy.3)`."""
+    by_hash: dict[str, list[str]] = defaultdict(list)
+    for one, text in found.items():
+        by_hash[fingerprint(text)].append(f"{one.name} on {one.node}")
+    return listed(f"{mark} ({', '.join(names)})" for mark, names in by_hash.items())
+
+
+def _holding(texts: list[str]) -> str:
+    return f" with {listed(map(shown, texts))}" if texts else ""

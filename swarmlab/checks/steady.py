@@ -1,0 +1,114 @@
+"""The observer that keeps asking while a command runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import Event, Thread
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.http import fits
+from swarmlab.checks.looking import counted, listed, shown
+from swarmlab.checks.web import Answer, get, vouch
+
+_AFTER = 15.0  # seconds that may pass after `finish` until enough requests were made
+_KEPT = 50  # wrong answers kept for the evidence; a long command may bring thousands
+
+
+class Steady:
+    """New connections to all nodes in turn until the end; every answer must be right.
+
+    `every` is the pause between two requests in seconds. At least `at_least` requests are made:
+    after `finish` the watching goes on until they are, for fifteen seconds at most.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        path: str,
+        status: int = 200,
+        body: str | None = None,
+        at_least: int = 60,
+        every: float = 0.05,
+        port: int = 80,
+    ) -> None:
+        self._world = world
+        self._path = path
+        self._status = status
+        self._body = body
+        self._at_least = at_least
+        self._every = every
+        self._port = port
+        self._made = 0
+        self._by_node: Counter[str] = Counter()
+        self._wrong_count = 0
+        self._wrong: list[Answer] = []
+        self._broken: Exception | None = None
+        self._begun = Event()
+        self._ending = Event()
+        self._enough = Event()
+        self._given_up = Event()
+        self._thread = Thread(target=self._watch, name="http.steady", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; returns once the first answer (or its absence) was seen."""
+        self._thread.start()
+        self._begun.wait()
+
+    def finish(self) -> Finding:
+        """Stop, and say what was seen. Raises EnvironmentProblem for a node that was lost."""
+        self._ending.set()
+        self._enough.wait(_AFTER)
+        self._given_up.set()
+        self._thread.join()
+        if self._broken is not None:
+            raise self._broken
+        vouch(self._world, self._wrong)
+        return Finding(
+            passed=self._wrong_count == 0 and self._made >= self._at_least,
+            expected=self._expected(),
+            actual=self._seen(),
+            source=f"while sleep {self._every:g}; do curl -s -o /dev/null"
+            f" -w '%{{http_code}}\\n' swarm-1:{self._port}{self._path}; done",
+        )
+
+    def _watch(self) -> None:
+        try:
+            while not self._over():
+                node = self._world.nodes[self._made % len(self._world.nodes)]
+                self._note(get(self._world, node, self._port, self._path))
+                self._begun.set()
+                if self._made >= self._at_least:
+                    self._enough.set()
+                # Before the end of the command either event may be what ends this pause.
+                (self._given_up if self._ending.is_set() else self._ending).wait(self._every)
+        except Exception as error:
+            self._broken = error
+        finally:
+            self._begun.set()
+            self._enough.set()
+
+    def _over(self) -> bool:
+        return self._given_up.is_set() or (self._ending.is_set() and self._enough.is_set())
+
+    def _note(self, answer: Answer) -> None:
+        self._made += 1
+        self._by_node[answer.node] += 1
+        if not fits(answer, self._status, self._body):
+            self._wrong_count += 1
+            self._wrong = [*self._wrong, answer][:_KEPT]
+
+    def _expected(self) -> str:
+        body = f" {shown(self._body)}" if self._body is not None else ""
+        return (
+            f"{self._status}{body} for every one of at least {self._at_least} requests for"
+            f" {self._path}, over {listed(self._world.nodes)}, all the while"
+        )
+
+    def _seen(self) -> str:
+        shares = listed(f"{node} {self._by_node[node]}" for node in self._world.nodes)
+        seen = f"{counted(self._made, 'request')} ({shares}), {self._wrong_count} wrong"
+        if self._wrong:
+            kinds = Counter(f"{answer.node}: {answer}" for answer in self._wrong)
+            seen += "; " + ", ".join(f"{count} × {what}" for what, count in kinds.most_common(4))
+        return seen

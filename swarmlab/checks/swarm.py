@@ -1,0 +1,233 @@
+"""Checks of the swarm itself: its nodes, its networks, and what must be gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each, over
+from swarmlab.checks.tasks import Refusal, from_manager, from_swarm, list_services
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+
+def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2) -> Finding:
+    """As every node sees the swarm: that many ready and active nodes, leaders, reachables."""
+
+    def at() -> Seen:
+        views = over(world.nodes, lambda node: from_manager(world, node, _nodes))
+        troubles = []
+        for node, view in views.items():
+            if isinstance(view, Refusal):
+                troubles.append(str(view))
+                continue
+            counts = (
+                sum(1 for one in view if _ready(one) and _availability(one) == "active"),
+                sum(1 for one in view if _reachability(one) == "leader"),
+                sum(1 for one in view if _reachability(one) == "reachable"),
+            )
+            if counts != (ready, leaders, reachable):
+                troubles.append(f"{node} sees {_counts(*counts)}{_unusual(view)}")
+        return judge(troubles, f"{listed(views)} each see {_counts(ready, leaders, reachable)}")
+
+    return look(f"every manager sees {_counts(ready, leaders, reachable)}", "docker node ls", at)
+
+
+def quorum(world: World, *, managers: int = 3, needed: int = 2) -> Finding:
+    """That many managers, of which `needed` are a majority, and at least so many are there."""
+
+    def at() -> Seen:
+        found = [node for node in from_swarm(world, _nodes) if _reachability(node) != "worker"]
+        there = [node for node in found if _reachability(node) in ("leader", "reachable")]
+        majority = len(found) // 2 + 1
+        seen = (
+            f"{counted(len(found), 'manager')}, of which {majority} are a quorum;"
+            f" {len(there)} there ({listed(map(_hostname, there))})"
+        )
+        right = len(found) == managers and majority == needed and len(there) >= needed
+        return Seen(right, seen)
+
+    return look(
+        f"{counted(managers, 'manager')}, of which {needed} are a quorum, and a quorum is there",
+        "docker node ls --filter role=manager",
+        at,
+    )
+
+
+def label(world: World, *, name: str, value: str) -> Finding:
+    """Every node has the label, on its engine or on the swarm's node (either is accepted)."""
+
+    def at() -> Seen:
+        found = {_hostname(node): _labels(node, name) for node in from_swarm(world, _nodes)}
+        troubles = [f"{node} is not in the swarm" for node in world.nodes if node not in found]
+        for node, places in found.items():
+            if value not in places.values():
+                what = ", ".join(f"{name}={v} as {place} label" for place, v in places.items())
+                troubles.append(f"{node} has {what or f'no label {name}'}")
+        kinds = {place for places in found.values() for place in places if places[place] == value}
+        return judge(
+            troubles,
+            f"{listed(found)} have {name}={value} ({listed(sorted(kinds))} label)",
+        )
+
+    return look(
+        f"{listed(world.nodes)} have the label {name}={value}",
+        "docker node inspect swarm-1 --format '{{.Description.Engine.Labels}} {{.Spec.Labels}}'",
+        at,
+    )
+
+
+def same_view(world: World) -> Finding:
+    """The same services (id, version, name) are listed by every node's manager."""
+
+    def at() -> Seen:
+        views = over(world.nodes, lambda node: from_manager(world, node, _services))
+        refusals = [str(view) for view in views.values() if isinstance(view, Refusal)]
+        lists = {node: view for node, view in views.items() if not isinstance(view, Refusal)}
+        if not refusals and len(set(lists.values())) > 1:
+            refusals = [f"{node} lists {_described(view)}" for node, view in lists.items()]
+        first = next(iter(lists.values()), frozenset())
+        return judge(refusals, f"{listed(lists)} all list {_described(first)}")
+
+    return look(
+        f"{listed(world.nodes)} list the same services in the same versions",
+        on_each(world, "docker service ls"),
+        at,
+    )
+
+
+def network(world: World, *, name: str, driver: str = "overlay") -> Finding:
+    """One swarm-wide network has exactly that name, and that driver."""
+
+    def at() -> Seen:
+        found = [
+            one
+            for one in from_swarm(world, lambda api: _networks(api, name))
+            if one.get("Scope") == "swarm"
+        ]
+        if len(found) != 1:
+            return Seen(False, f"{counted(len(found), 'network')} {name} of the swarm")
+        return Seen(
+            found[0]["Driver"] == driver,
+            f"network {name} has driver {found[0]['Driver']} and scope swarm",
+        )
+
+    return look(
+        f"one {driver} network {name} of the swarm", f"docker network ls --filter name={name}", at
+    )
+
+
+def absent(
+    world: World, *, services: list[str] | None = None, networks: list[str] | None = None
+) -> Finding:
+    """None of these services and networks is left, and no container of these services runs."""
+    return _absent(world, services or [], networks or [])
+
+
+def _absent(world: World, services: list[str], networks: list[str]) -> Finding:
+
+    def at() -> Seen:
+        def ask(api: APIClient) -> tuple[list[str], list[str]]:
+            listed_services = {one["Spec"]["Name"] for one in list_services(api)}
+            listed_networks = {one["Name"] for one in api.networks()}
+            return (
+                [name for name in services if name in listed_services],
+                [name for name in networks if name in listed_networks],
+            )
+
+        def left_running(node: str) -> list[str]:
+            found = world.engine(node).api.containers(
+                filters={"label": "com.docker.swarm.service.name"}
+            )
+            names = [one["Labels"]["com.docker.swarm.service.name"] for one in found]
+            return [name for name in services if name in names]
+
+        left_services, left_networks = from_swarm(world, ask)
+        troubles = [f"service {name} is there" for name in left_services]
+        troubles += [f"network {name} is there" for name in left_networks]
+        if services and not left_services:
+            for node, names in over(world.nodes, left_running).items():
+                troubles += [f"a container of {name} still runs on {node}" for name in names]
+        return judge(troubles, f"not there: {_things(services, networks)}")
+
+    return look(f"gone: {_things(services, networks)}", "docker service ls; docker network ls", at)
+
+
+def _nodes(api: APIClient) -> list[dict[str, Any]]:
+    return list(api.nodes())
+
+
+def _networks(api: APIClient, name: str) -> list[dict[str, Any]]:
+    # The engine's filter matches parts of names: `go-demo` finds `go-demo-old` too.
+    return [one for one in api.networks(names=[name]) if one["Name"] == name]
+
+
+def _services(api: APIClient) -> frozenset[tuple[str, int, str]]:
+    return frozenset(
+        (one["Spec"]["Name"], one["Version"]["Index"], one["ID"]) for one in list_services(api)
+    )
+
+
+def _described(view: frozenset[tuple[str, int, str]]) -> str:
+    if not view:
+        return "no services"
+    names = listed(f"{name} (version {version})" for name, version, _ in sorted(view))
+    return f"{counted(len(view), 'service')}: {names}"
+
+
+def _things(services: list[str], networks: list[str]) -> str:
+    named = [f"service {name}" for name in services] + [f"network {name}" for name in networks]
+    return ", ".join(named) or "nothing named"
+
+
+def _hostname(node: dict[str, Any]) -> str:
+    return str(node["Description"]["Hostname"])
+
+
+def _ready(node: dict[str, Any]) -> bool:
+    return bool(node["Status"]["State"] == "ready")
+
+
+def _availability(node: dict[str, Any]) -> str:
+    return str(node["Spec"]["Availability"])
+
+
+def _reachability(node: dict[str, Any]) -> str:
+    """`leader`, `reachable`, `unreachable`, or `worker`."""
+    status = node.get("ManagerStatus")
+    if not status:
+        return "worker"
+    return "leader" if status.get("Leader") else str(status.get("Reachability", "unknown"))
+
+
+def _labels(node: dict[str, Any], name: str) -> dict[str, str]:
+    """The label's values by where it is: `engine`, `node`."""
+    places = {
+        "engine": (node["Description"].get("Engine") or {}).get("Labels") or {},
+        "node": node["Spec"].get("Labels") or {},
+    }
+    return {place: labels[name] for place, labels in places.items() if name in labels}
+
+
+def _counts(ready: int, leaders: int, reachable: int) -> str:
+    return f"{ready} ready and active, {counted(leaders, 'leader')}, {reachable} reachable"
+
+
+def _unusual(view: list[dict[str, Any]]) -> str:
+    """The nodes that are not ready, active managers, in words."""
+    words = []
+    for node in view:
+        states = [
+            state
+            for state, usual in (
+                (str(node["Status"]["State"]), "ready"),
+                (_availability(node), "active"),
+            )
+            if state != usual
+        ]
+        if _reachability(node) not in ("leader", "reachable"):
+            states.append(_reachability(node))
+        if states:
+            words.append(f"{_hostname(node)} is {listed(states)}")
+    return f" ({', '.join(words)})" if words else ""

@@ -1,0 +1,229 @@
+"""What the managers say about services, and the containers behind a service's tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from swarmlab.checks.base import World
+from swarmlab.checks.looking import Unfit, over
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+T = TypeVar("T")
+Raw = dict[str, Any]
+
+# What engines answer when they cannot speak for a swarm: 503 for a worker, for a node outside
+# any swarm and for a locked one; 406 did the same job before 17.x; a lost quorum is a 500 with
+# one of these texts.
+_NO_SWARM_STATUS = (406, 503)
+_NO_QUORUM = ("does not have a leader", "context deadline exceeded")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a node's engine does not speak for a swarm, in its own words."""
+
+    node: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.node} does not answer as a manager ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A task's place on a network; the address is without its prefix length."""
+
+    network_id: str
+    network: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running task: its slot (0 for a global service), node, container and addresses."""
+
+    service: str
+    slot: int
+    node: str
+    task: str
+    container: str
+    image: str
+    attachments: tuple[Attachment, ...]
+
+    @property
+    def name(self) -> str:
+        """`proxy.3` as `docker service ps` prints it, or `util on swarm-2` for a global one."""
+        return f"{self.service}.{self.slot}" if self.slot else f"{self.service} on {self.node}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service with its tasks and the swarm's nodes, as one manager sees them now."""
+
+    raw: Raw
+    tasks: tuple[Raw, ...]
+    nodes: dict[str, Raw]
+
+    @property
+    def name(self) -> str:
+        return str(self.raw["Spec"]["Name"])
+
+    @property
+    def container_spec(self) -> Raw:
+        spec: Raw = self.raw["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+        return spec
+
+    @property
+    def replicas(self) -> int | None:
+        """How many tasks are wanted; None for a service that is not replicated."""
+        mode = self.raw["Spec"].get("Mode") or {}
+        if "Replicated" not in mode:
+            return None
+        return int((mode["Replicated"] or {}).get("Replicas", 0))
+
+    @property
+    def mode(self) -> str:
+        """`replicated` or `global` (or the name of a job mode)."""
+        mode: Raw = self.raw["Spec"].get("Mode") or {"Replicated": {}}
+        return next(iter(mode)).lower()
+
+    def instances(self) -> list[Instance]:
+        """The tasks that are meant to run and do, on nodes that answer, by slot and node.
+
+        A task's last word stays "running" when its node is lost: such a one is not counted.
+        """
+        found = [self._instance(task) for task in self.tasks if self._runs(task)]
+        return sorted(found, key=lambda one: (one.slot, one.node, one.task))
+
+    def starting(self) -> list[Raw]:
+        """The tasks that are meant to run and do not yet."""
+        return [
+            task
+            for task in self.tasks
+            if task.get("DesiredState") in ("running", "ready") and not self._runs(task)
+        ]
+
+    def last_error(self) -> str:
+        """The newest task error, empty when there is none."""
+        errors = [
+            (task["Status"].get("Timestamp", ""), task["Status"]["Err"])
+            for task in self.tasks
+            if task["Status"].get("Err")
+        ]
+        return str(max(errors)[1]) if errors else ""
+
+    def node_name(self, node_id: str) -> str:
+        node = self.nodes.get(node_id)
+        return str(node["Description"]["Hostname"]) if node else "a removed node"
+
+    def _runs(self, task: Raw) -> bool:
+        node = self.nodes.get(task.get("NodeID", ""))
+        return (
+            task.get("DesiredState") == "running"
+            and task["Status"].get("State") == "running"
+            and node is not None
+            and node["Status"].get("State") == "ready"
+        )
+
+    def _instance(self, task: Raw) -> Instance:
+        return Instance(
+            service=self.name,
+            slot=int(task.get("Slot") or 0),
+            node=self.node_name(task["NodeID"]),
+            task=str(task["ID"]),
+            container=str((task["Status"].get("ContainerStatus") or {}).get("ContainerID", "")),
+            image=plain_image(task["Spec"].get("ContainerSpec") or {}),
+            attachments=tuple(
+                Attachment(
+                    str(one["Network"]["ID"]),
+                    str(one["Network"]["Spec"]["Name"]),
+                    address.partition("/")[0],
+                )
+                for one in task.get("NetworksAttachments") or []
+                for address in one.get("Addresses") or []
+            ),
+        )
+
+
+def plain_image(container_spec: Raw) -> str:
+    """The image as it was asked for, without the digest that a registry adds."""
+    return str(container_spec.get("Image", "")).partition("@")[0]
+
+
+def from_manager(world: World, node: str, ask: Callable[[APIClient], T]) -> T | Refusal:
+    """What the node's engine says of the swarm, or why it cannot. Engine errors pass through."""
+    from docker.errors import APIError
+
+    try:
+        return ask(world.engine(node).api)
+    except APIError as error:
+        text = str(error.explanation or error)
+        if error.status_code in _NO_SWARM_STATUS or any(part in text for part in _NO_QUORUM):
+            return Refusal(node, text.partition(". ")[0].rstrip("."))
+        raise
+
+
+def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
+    """What the first manager with a quorum says. Raises Unfit when no node is one."""
+    refusals: list[Refusal] = []
+    for node in world.nodes:
+        answer = from_manager(world, node, ask)
+        if not isinstance(answer, Refusal):
+            return answer
+        refusals.append(answer)
+    raise Unfit("no node speaks for a swarm: " + "; ".join(map(str, refusals)))
+
+
+def list_services(api: APIClient, **filters: str) -> list[Raw]:
+    """The swarm's services, as a manager's engine lists them."""
+    found: list[Raw] = api.services(filters=filters)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _list_tasks(api: APIClient, service_id: str) -> list[Raw]:
+    found: list[Raw] = api.tasks(filters={"service": service_id})  # type: ignore[no-untyped-call]
+    return found
+
+
+def service_named(world: World, name: str) -> Service:
+    """The service with exactly that name. Raises Unfit when there is none."""
+
+    def ask(api: APIClient) -> Service | None:
+        # The engine's name filter matches beginnings: `go-demo` finds `go-demo-db` too.
+        for raw in list_services(api, name=name):
+            if raw["Spec"]["Name"] == name:
+                nodes = {node["ID"]: node for node in api.nodes()}
+                return Service(raw, tuple(_list_tasks(api, raw["ID"])), nodes)
+        return None
+
+    service = from_swarm(world, ask)
+    if service is None:
+        raise Unfit(f"there is no service {name}")
+    return service
+
+
+def running(world: World, name: str) -> list[Instance]:
+    """The running instances of a service. Raises Unfit when there is no such service or none."""
+    instances = service_named(world, name).instances()
+    if not instances:
+        raise Unfit(f"service {name} has no running task")
+    return instances
+
+
+def inspect_all(world: World, instances: list[Instance]) -> dict[Instance, Raw | None]:
+    """Each instance's container as its node's engine knows it; None for one that is gone."""
+    return over(instances, lambda instance: _inspect(world, instance))
+
+
+def _inspect(world: World, instance: Instance) -> Raw | None:
+    from docker.errors import NotFound
+
+    try:
+        raw: Raw = world.engine(instance.node).api.inspect_container(instance.container)
+    except NotFound:
+        return None
+    return raw
