@@ -1,0 +1,42 @@
+#!/bin/sh
+# Makes the base image's file tree with debootstrap and writes it to standard output as a tar.
+#   make.sh ARCHITECTURE SUITE MIRROR SETTINGS-FOLDER
+# Needs root. Runs in a mount namespace of its own (swarmlab starts it so), and on a tmpfs where
+# memory allows: an interrupted run leaves nothing behind, and dpkg's many syncs cost nothing.
+set -eu
+arch=$1 suite=$2 mirror=$3 settings=$4
+
+work=$(mktemp -d /var/tmp/swarmlab-base.XXXXXX)
+trap 'cd /; umount "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+available=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+if [ "$available" -gt 2000000 ]; then
+    mount -t tmpfs -o size=1g,mode=755 swarmlab-base "$work" || true
+fi
+tree=$work/tree
+
+include=
+case $mirror in https:*) include=--include=ca-certificates ;; esac
+# An unset LANG keeps perl from warning about locales that the new tree does not have.
+env -u LANG -u LC_ALL DEBIAN_FRONTEND=noninteractive \
+    debootstrap --variant=minbase --arch="$arch" $include "$suite" "$tree" "$mirror" >&2
+
+# Later layers must never delete a file of this one (a deletion would need a whiteout, which the
+# nodes' preloaded store cannot hold), so everything that they might delete goes now.
+cd "$tree"
+rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/locale/* usr/share/lintian \
+    usr/share/bug var/cache/apt/* var/cache/debconf/*-old var/cache/ldconfig/* var/lib/apt/lists/* var/log/* var/tmp/* tmp/* run/* \
+    var/lib/dpkg/*-old var/lib/systemd etc/hostname etc/resolv.conf etc/passwd- etc/shadow- \
+    etc/group- etc/gshadow-
+: >etc/machine-id
+cp -R "$settings/." .
+case $mirror in
+    https:*)
+        # The machine may trust an authority of its own; its bundle makes apt trust it too.
+        cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/swarmlab-machine.crt
+        echo 'Acquire::https::CAInfo "/etc/ssl/certs/swarmlab-machine.crt";' \
+            >etc/apt/apt.conf.d/90swarmlab-ca
+        ;;
+esac
+tar --numeric-owner --sort=name -cf - --exclude='./dev/*' --exclude='./proc/*' \
+    --exclude='./sys/*' .

@@ -1,0 +1,155 @@
+"""One image from its folder, through the engine's classic builder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from docker import DockerClient
+
+from swarmlab.errors import ImageProblem
+from swarmlab.images import apt, context, recipe, schedule
+from swarmlab.images import engine as transport
+
+_TAIL_LINES = 20
+_SILENCE_SECONDS = 600.0
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+Say = Callable[[str], None]
+
+
+def build(
+    engine: DockerClient,
+    folder: Path,
+    *,
+    name: str,
+    target: str,
+    args: Mapping[str, str],
+    labels: Mapping[str, str],
+    say: Say,
+    stop: Event,
+) -> None:
+    """Build `folder` as `target`; every line of output goes to `say`.
+
+    Build containers are removed whatever happens. Raises ImageProblem with the last lines of
+    the output, and schedule.Stopped when `stop` is set meanwhile.
+    """
+    params = {
+        "t": target,
+        "rm": "1",
+        "forcerm": "1",
+        "version": "1",
+        "buildargs": json.dumps({**apt.proxy_settings(), **args}),
+        "labels": json.dumps(dict(labels)),
+    }
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    with (
+        _prepared(folder, transport.architecture(engine), name, say) as ready,
+        tempfile.TemporaryFile() as tar,
+    ):
+        context.write_tar(ready, tar)
+        tar.seek(0)
+        with transport.request(
+            engine,
+            "POST",
+            "/build",
+            params=params,
+            data=transport.blocks(tar),
+            silence=_SILENCE_SECONDS,
+        ) as response:
+            for message in transport.messages(response):
+                if stop.is_set():
+                    raise schedule.Stopped(name)
+                if error := message.get("error"):
+                    raise failure(name, str(error), tail)
+                for line in _lines(message):
+                    tail.append(line)
+                    say(line)
+
+
+def _lines(message: Mapping[str, object]) -> Iterator[str]:
+    """The lines of text in a message, without the colours that the builder puts around errors."""
+    text = str(message.get("stream") or message.get("status") or "")
+    for line in _COLOURS.sub("", text).splitlines():
+        if line.strip():
+            yield line.strip()
+
+
+def failure(name: str, reason: str, tail: deque[str]) -> ImageProblem:
+    """The error of a build that failed for `reason`; a full disk is told apart."""
+    evidence = "\n".join(tail)
+    if "no space left on device" in f"{reason}\n{evidence}".lower():
+        return ImageProblem(
+            f"Building the image {name} stopped because the Docker engine's disk is full.",
+            hint="Free some space (`docker system df` shows who holds it), then run again.",
+            evidence=evidence,
+        )
+    return ImageProblem(
+        f"Building the image {name} failed: {reason.strip()}",
+        hint="The lines above say which step failed; most often it is the network. Run again.",
+        evidence=evidence,
+    )
+
+
+def tag_latest(engine: DockerClient, target: str) -> None:
+    """Give a finished image the tag `latest` too, for people who look around by hand."""
+    engine.api.tag(target, target.rpartition(":")[0], "latest", force=True)
+
+
+@contextmanager
+def _prepared(folder: Path, architecture: str, name: str, say: Say) -> Iterator[Path]:
+    """The folder itself, or a copy in which its `prepare` hook has run.
+
+    A hook fetches what a build container cannot: pip settings and certificate authorities of
+    the machine hold outside of containers only. It is called as `prepare FOLDER ARCHITECTURE`,
+    with swarmlab's own Python in SWARMLAB_PYTHON.
+    """
+    hook = folder / "prepare"
+    if not hook.is_file():
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix=f"swarmlab-{name}-") as scratch:
+        copy = Path(scratch) / "context"
+        for file in context.files(folder):
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / file, copy / file)
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        process = subprocess.Popen(
+            [str(copy / "prepare"), str(copy), architecture],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SWARMLAB_PYTHON": sys.executable},
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout is not None  # it is a pipe
+        try:
+            for line in process.stdout:
+                if line.strip():
+                    tail.append(line.rstrip())
+                    say(line.strip())
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if code != 0:
+            raise failure(name, f"its prepare hook ended with exit code {code}", tail)
+        yield copy
+
+
+def labels(keys: recipe.Keys, name: str, source: str) -> dict[str, str]:
+    """What an image says about itself: the key of its content and where that came from."""
+    return {recipe.LABEL: keys.key(name), "swarmlab.source": source}

@@ -1,0 +1,212 @@
+"""Builds what is missing, each image once for its content, and says what there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from docker import DockerClient
+
+from swarmlab.errors import ImageProblem
+from swarmlab.images import base, build, catalog, recipe, schedule, store
+from swarmlab.images.recipe import reference
+from swarmlab.progress import Progress, SilentProgress
+
+__all__ = ["Built", "ImageState", "ensure", "list_images", "reference"]
+
+WORKERS = 2
+"""Builds at the same time: they wait for the archive about as long as they compute."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One image that is there now; `built` is False when it was there before.
+
+    `seconds` is what it took, `source` says where its content came from.
+    """
+
+    name: str
+    reference: str
+    built: bool
+    seconds: float
+    source: str
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """One image as the engine has it; `size` in bytes, 0 when it is not built."""
+
+    name: str
+    reference: str
+    built: bool
+    size: int
+    key: str
+    version: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Present:
+    size: int
+    source: str
+
+
+def _present(engine: DockerClient, keys: recipe.Keys, names: Iterable[str]) -> dict[str, _Present]:
+    """Those of `names` whose current content the engine has."""
+    found: dict[str, _Present] = {}
+    by_reference = {keys.reference(name): name for name in names}
+    for image in engine.api.images(filters={"label": recipe.LABEL}):
+        for tag in image.get("RepoTags") or ():
+            if name := by_reference.get(tag):
+                labels = image.get("Labels") or {}
+                found[name] = _Present(int(image["Size"]), labels.get("swarmlab.source", ""))
+    return found
+
+
+def list_images(engine: DockerClient) -> list[ImageState]:
+    """Every image of this version of swarmlab and whether the engine has it."""
+    keys = recipe.Keys()
+    present = _present(engine, keys, recipe.names())
+    known = catalog.load()
+    states = []
+    for name in recipe.names():
+        have = present.get(name)
+        spec = known.images.get(name)
+        states.append(
+            ImageState(
+                name=name,
+                reference=keys.reference(name),
+                built=have is not None,
+                size=have.size if have else 0,
+                key=keys.key(name),
+                version=spec.version if spec else _OTHER_VERSIONS[name],
+                source=have.source if have else "",
+            )
+        )
+    return states
+
+
+_OTHER_VERSIONS = {catalog.BASE: "Debian 13", catalog.LOADED_NODE: "node with its images"}
+
+
+def ensure(
+    names: Sequence[str] | None = None,
+    *,
+    engine: DockerClient,
+    progress: Progress | None = None,
+    workers: int = WORKERS,
+) -> list[Built]:
+    """Have the named images (None: all) on the engine, building only what is missing.
+
+    Returns them, and whatever had to be built for them, in catalog order. An image counts as
+    there when its tag with the present content's key exists, and the tag is given last, so an
+    interrupted build never counts. Raises UsageError for an unknown name, ImageProblem with the
+    end of the build's output when one fails.
+    """
+    keys = recipe.Keys()
+    wanted = set(recipe.names() if names is None else names)
+    present = _present(engine, keys, recipe.closure(wanted))
+    missing: set[str] = set()
+
+    def require(name: str) -> None:
+        if name not in present and name not in missing:
+            missing.add(name)
+            for other in recipe.needs(name):
+                require(other)
+
+    for name in wanted:
+        require(name)
+    order = [name for name in recipe.names() if name in missing]
+    work = _Work(engine, keys, progress or SilentProgress())
+    jobs = {name: work.job(name) for name in order}
+    fresh = schedule.run(jobs, _after(order), workers=workers)
+    return [
+        fresh.get(name) or Built(name, keys.reference(name), False, 0.0, present[name].source)
+        for name in recipe.names()
+        if name in wanted or name in missing
+    ]
+
+
+def _after(order: Sequence[str]) -> dict[str, set[str]]:
+    """What each missing image waits for: its needs, and the first with the same first layer."""
+    leaders: dict[str, str] = {}
+    after: dict[str, set[str]] = {}
+    for name in order:
+        after[name] = set(recipe.needs(name))
+        line = recipe.first_run(name)
+        if line and leaders.setdefault(line, name) != name:
+            after[name].add(leaders[line])
+    return after
+
+
+class _Work:
+    """One run of `ensure`: engine, keys and progress for its jobs."""
+
+    def __init__(self, engine: DockerClient, keys: recipe.Keys, progress: Progress) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._progress = progress
+
+    def job(self, name: str) -> Callable[[Event], Built]:
+        """What the scheduler runs for `name`."""
+
+        def make(stop: Event) -> Built:
+            start = time.monotonic()
+            target = self._keys.reference(name)
+            with self._progress.stage(f"image {name}") as stage:
+                source = self._make(name, target, stage.say, stop)
+                build.tag_latest(self._engine, target)
+            return Built(name, target, True, time.monotonic() - start, source)
+
+        return make
+
+    def _make(self, name: str, target: str, say: Callable[[str], None], stop: Event) -> str:
+        if name == catalog.BASE:
+            return self._make_base(target, say)
+        if name == catalog.LOADED_NODE:
+            return store.make(self._engine, self._keys, target, say)
+        spec = catalog.load().images[name]
+        try:
+            self._build(spec, target, {}, source := "Debian packages", say, stop)
+        except ImageProblem:
+            fallback = spec.fallback
+            if fallback is None or not base.registry_has(self._engine, fallback.image):
+                raise
+            source = f"registry: {fallback.image}"
+            say(f"taking {name} from {source}")
+            self._build(spec, target, {fallback.argument: fallback.image}, source, say, stop)
+        return source
+
+    def _make_base(self, target: str, say: Callable[[str], None]) -> str:
+        known = catalog.load()
+        return base.make(
+            self._engine,
+            recipe.folder(catalog.BASE),
+            image=known.base_image,
+            suite=known.suite,
+            target=target,
+            key=self._keys.key(catalog.BASE),
+            say=say,
+        )
+
+    def _build(
+        self,
+        spec: catalog.ImageSpec,
+        target: str,
+        extra: Mapping[str, str],
+        source: str,
+        say: Callable[[str], None],
+        stop: Event,
+    ) -> None:
+        build.build(
+            self._engine,
+            recipe.folder(spec.name),
+            name=spec.name,
+            target=target,
+            args={"BASE": self._keys.reference(catalog.BASE), **spec.args, **extra},
+            labels=build.labels(self._keys, spec.name, source),
+            say=say,
+            stop=stop,
+        )

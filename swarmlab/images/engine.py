@@ -1,0 +1,106 @@
+"""The few engine calls that stream for minutes, with a connection that can be cut.
+
+The Docker SDK's own `build` hides its response, so it cannot be ended early; here every stream
+is a context manager, and leaving it cuts the connection, at which the engine stops the work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, cast
+
+import requests
+from docker import DockerClient
+from docker.errors import APIError, DockerException
+
+from swarmlab.errors import EngineUnreachable, ImageProblem
+
+_CONNECT_SECONDS = 10.0
+
+
+def _url(engine: DockerClient, path: str) -> str:
+    return f"{engine.api.base_url}/v{engine.api.api_version}{path}"
+
+
+@contextmanager
+def request(
+    engine: DockerClient,
+    method: str,
+    path: str,
+    *,
+    params: Mapping[str, Any],
+    data: bytes | Iterable[bytes] | None = None,
+    silence: float | None = None,
+) -> Iterator[requests.Response]:
+    """A streaming call; `silence` is the longest quiet time in seconds, None for no limit.
+
+    Raises ImageProblem with the engine's own words for an error status, EngineUnreachable when
+    no engine answers.
+    """
+    session = cast(requests.Session, engine.api)
+    try:
+        response = session.request(
+            method,
+            _url(engine, path),
+            params=dict(params),
+            data=cast(Any, data),
+            headers={"Content-Type": "application/x-tar"} if data is not None else {},
+            stream=True,
+            timeout=(_CONNECT_SECONDS, silence),
+        )
+    except requests.ConnectionError as error:
+        raise EngineUnreachable(
+            "The Docker engine closed the connection or does not answer.",
+            hint="Run `swarmlab doctor`.",
+            evidence=str(error),
+        ) from error
+    try:
+        if response.status_code >= 400:
+            raise ImageProblem(_words(response))
+        yield response
+    finally:
+        response.close()
+
+
+def _words(response: requests.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The engine answered {response.status_code}."
+
+
+def messages(response: requests.Response) -> Iterator[dict[str, Any]]:
+    """The JSON messages of a build, pull or import, one at a time, as they come."""
+    for line in response.iter_lines(chunk_size=1024):
+        if line:
+            yield json.loads(line)
+
+
+def blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """A file as request body, a mebibyte at a time."""
+    while block := file.read(1 << 20):
+        yield block
+
+
+def words(error: DockerException) -> str:
+    """What the engine itself said, without the address that the SDK puts around it."""
+    if isinstance(error, APIError) and error.explanation:
+        return str(error.explanation)
+    return str(error)
+
+
+def architecture(engine: DockerClient) -> str:
+    """The engine's architecture in Debian's words, `amd64` or `arm64`.
+
+    Raises ImageProblem for one that swarmlab has no images for.
+    """
+    machine = str(engine.info()["Architecture"])
+    known = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+    if machine not in known:
+        raise ImageProblem(
+            f"The engine runs on {machine}; swarmlab's images exist for amd64 and arm64.",
+            hint="Use a machine with an x86-64 or an ARM64 processor.",
+        )
+    return known[machine]

@@ -1,0 +1,99 @@
+"""The node image with every image of the lab already in its engine's store.
+
+A throw-away node loads the images, its engine is stopped, and `registry.pack` inside it makes
+the store; committing that container gives the image that nodes run. See `swarmlab-node`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from docker import DockerClient
+from docker.types import Mount
+
+from swarmlab.errors import ImageProblem
+from swarmlab.images import catalog, recipe
+from swarmlab.images import engine as transport
+
+Say = Callable[[str], None]
+
+SECURITY = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
+CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN")
+_LOAD_SECONDS = 600
+
+
+def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say) -> str:
+    """Make the loaded node image as `target`; returns where its content came from, in words.
+
+    Raises ImageProblem with the loader's last words when an image does not fit into a store.
+    The loader and its volume are removed whatever happens.
+    """
+    pairs = {keys.reference(spec.name): str(spec.inside) for spec in catalog.load().stored()}
+    api = engine.api
+    loader = api.create_container(
+        keys.reference("node"),
+        command=["load", *(f"{host}={inside}" for host, inside in pairs.items())],
+        stdin_open=True,
+        labels={"swarmlab.role": "build"},
+        host_config=api.create_host_config(
+            cap_add=list(CAPABILITIES),
+            security_opt=list(SECURITY),
+            mounts=[Mount("/var/lib/docker", None, type="volume")],
+            network_mode="none",
+        ),
+    )["Id"]
+    try:
+        say("loading the images")
+        _feed(engine, loader, list(pairs))
+        say("arranging the store")
+        code = api.wait(loader, timeout=_LOAD_SECONDS)["StatusCode"]
+        if code != 0:
+            words = api.logs(loader, tail=20).decode(errors="replace").strip()
+            raise ImageProblem(
+                f"The store of the nodes could not be made: the loader ended with {code}.",
+                evidence=words,
+                hint="If a disk is full, free some space (`docker system df`); then run again.",
+            )
+        say("saving the node with its images")
+        _commit(engine, loader, target, keys.key(catalog.LOADED_NODE))
+    finally:
+        api.remove_container(loader, force=True, v=True)
+    return f"loaded: {', '.join(pairs.values())}"
+
+
+def _feed(engine: DockerClient, loader: str, references: list[str]) -> None:
+    """Stream the images out of the outer engine into the loader's standard input."""
+    stream: Any = engine.api.attach_socket(loader, params={"stdin": 1, "stream": 1})
+    try:
+        engine.api.start(loader)
+        raw: socket.socket = getattr(stream, "_sock", stream)
+        with transport.request(
+            engine, "GET", "/images/get", params={"names": references}
+        ) as response:
+            try:
+                for block in response.iter_content(1 << 20):
+                    raw.sendall(block)
+                raw.shutdown(socket.SHUT_WR)
+            except (BrokenPipeError, ConnectionResetError):
+                return  # the loader ended early; its exit code and words say why
+    finally:
+        stream.close()
+
+
+def _commit(engine: DockerClient, loader: str, target: str, key: str) -> None:
+    """An image out of the loader, with a node's own command and labels again."""
+    name, _, tag = target.rpartition(":")
+    engine.api.commit(
+        loader,
+        repository=name,
+        tag=tag,
+        changes="\n".join(
+            (
+                "CMD []",
+                f"LABEL {recipe.LABEL}={key} swarmlab.role=image swarmlab.source=loaded",
+            )
+        ),
+        conf={"OpenStdin": False, "StdinOnce": False},
+    )
