@@ -1,0 +1,216 @@
+"""swarmlab.process: time limit, capture, and no secret in any text."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from swarmlab.errors import EnvironmentProblem, TimedOut
+from swarmlab.process import HIDDEN, redact, run
+from swarmlab.wait import Observation, until
+
+SECRET = "Zq7-hunter.2"
+TOKEN = "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-1awxwuwd3z9j1z3puu7rcgdbx"
+PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB\nZq7hunter2\n-----END EC PRIVATE KEY-----"
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_output_and_exit_code_are_kept_apart() -> None:
+    done = run(python("import sys; print('out'); sys.stderr.write('err'); sys.exit(7)"), timeout=20)
+    assert (done.exit_code, done.stdout, done.stderr, done.ok) == (7, "out\n", "err", False)
+    assert 0 < done.seconds < 20
+
+
+def test_input_reaches_the_program_and_is_empty_by_default() -> None:
+    code = "import sys; print(sys.stdin.read().upper())"
+    assert run(python(code), timeout=20, input="grüße").stdout == "GRÜSSE\n"
+    assert run(python(code), timeout=20).stdout == "\n"
+
+
+def test_environment_is_added_to_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_US", "1")
+    code = "import os; print(os.environ.get('FROM_US'), os.environ.get('ADDED'))"
+    assert run(python(code), timeout=20, env={"ADDED": "2"}).stdout == "1 2\n"
+    assert run(python(code), timeout=20).stdout == "1 None\n"
+
+
+def test_output_that_is_no_text_does_no_harm() -> None:
+    done = run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), timeout=20)
+    assert done.stdout == "a\ufffdb"
+
+
+def test_more_output_than_a_pipe_holds() -> None:
+    assert len(run(python("print('x' * 1_000_000)"), timeout=20).stdout) == 1_000_001
+
+
+def test_signal_is_a_negative_exit_code() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    assert run(python(code), timeout=20).exit_code == -15
+
+
+def test_missing_program_and_program_without_right(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="no-such-program is not installed"):
+        run(["no-such-program", "--token", SECRET], timeout=5)
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    with pytest.raises(EnvironmentProblem, match="Permission denied"):
+        run([str(plain)], timeout=5)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process still runs; a zombie that nobody has collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    script = f"sleep 60 & echo $! > {child}; echo got this far; wait"
+    start = time.monotonic()
+    with pytest.raises(TimedOut) as caught:
+        run(["sh", "-c", script], timeout=1)
+    assert time.monotonic() - start < 10
+    assert caught.value.observation == "got this far"
+    pid = int(child.read_text())
+    until(
+        "the child's end",
+        lambda: Observation(not is_running(pid), f"process {pid} runs"),
+        within=5,
+        every=0.02,
+    )
+
+
+def test_limit_holds_when_something_left_the_group_with_the_pipes(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    script = f"setsid sh -c 'echo $$ > {child}; exec sleep 60' & wait"
+    start = time.monotonic()
+    try:
+        with pytest.raises(TimedOut):
+            run(["sh", "-c", script], timeout=1)
+        assert time.monotonic() - start < 10
+    finally:
+        os.kill(int(child.read_text()), 9)
+
+
+def test_time_limit_shows_no_secret() -> None:
+    script = f"echo joining with {TOKEN}; sleep 60"
+    argv = ["sh", "-c", script, "--token", SECRET, f"--password={SECRET} and more"]
+    with pytest.raises(TimedOut) as caught:
+        run(argv, timeout=1)
+    said = f"{caught.value} {caught.value!r} {caught.value.observation}"
+    assert "joining with SWMTKN-***" in said
+    assert SECRET not in said and "and more" not in said and TOKEN[12:] not in said
+
+
+def test_result_shows_no_secret_unless_asked() -> None:
+    done = run([*python(f"print({TOKEN!r})"), "--token", SECRET], timeout=20)
+    assert done.stdout == TOKEN + "\n"
+    for text in (repr(done), str(done), done.command, done.tail()):
+        assert SECRET not in text and TOKEN[12:] not in text
+    assert done.command.endswith(f"--token {HIDDEN}")
+
+
+def test_tail_prefers_the_error_output() -> None:
+    code = "import sys; print('out'); sys.stderr.write('\\n'.join(map(str, range(30))))"
+    assert run(python(code), timeout=20).tail(2) == "28\n29"
+    assert run(python("print('out')"), timeout=20).tail() == "out"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"docker swarm join --token {SECRET} 10.0.0.1:2377",
+        f"docker swarm join --token={SECRET} 10.0.0.1:2377",
+        f"docker swarm join --token '{SECRET} x' 10.0.0.1:2377",
+        f"The command executed was `docker login --password {SECRET} host`",
+        f"['docker', 'swarm', 'join', '--token', '{SECRET}', '10.0.0.1']",
+        f"['docker', 'login', '--password={SECRET}', 'host']",
+        f"Authorization: Bearer {SECRET}",
+        f"authorization: Basic {SECRET}\r\nHost: x",
+        f"curl -H 'Authorization: Bearer {SECRET}' http://swarm-1/",
+        f"{{'Authorization': 'Bearer {SECRET}', 'Host': 'x'}}",
+        f"headers={{'X-Registry-Auth': b'{SECRET}'}}",
+        f"X-Consul-Token: {SECRET}",
+        f"http://user:{SECRET}@host:80/path",
+        f"http://user:a@{SECRET}@host/path",
+        f"https://:{SECRET}@host",
+        f"GET /v1/kv/x?raw&token={SECRET}&dc=1",
+        f"DB_PASSWORD={SECRET} go",
+        f'{{"auths": {{"h": {{"auth": "{SECRET}"}}}}}}',
+        json.dumps({"password": f'a"{SECRET}', "identitytoken": f"it's {SECRET}"}),
+        PEM,
+        PEM.replace("\n", "\\n"),
+        PEM[:60],
+        f"SWMKEY-1-{SECRET}",
+    ],
+)
+def test_secrets_go(text: str) -> None:
+    shown = redact(text)
+    assert SECRET not in shown and "hunter" not in shown and "MHcCAQ" not in shown
+    assert HIDDEN in shown
+    assert redact(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unexpected token: a check failed",
+        "docker swarm join-token manager -q",
+        "http://swarm-1:8500/v1/kv/docker-flow?recurse",
+        "ssh://root@10.0.0.1:22",
+        "tcp://10.0.0.1:2376 answers, mail to me@example.org",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+        '{"Value": "L2RlbW8=", "Flags": 0}',
+        "task: non-zero exit (137)",
+        "",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_what_stands_around_a_secret_stays() -> None:
+    text = f"join {TOKEN} failed\n{PEM}\nat http://u:p@swarm-1:8500/x, try again"
+    assert redact(text) == (
+        "join SWMTKN-*** failed\n*** private key ***\nat http://u:***@swarm-1:8500/x, try again"
+    )
+
+
+@settings(max_examples=40, deadline=None)  # each starts a program
+@given(st.lists(st.text(max_size=12)), st.text(min_size=6, max_size=30))
+@example(["login"], 'it\'s "two" words')
+def test_no_quoting_lets_a_value_out_of_a_command_line(others: list[str], secret: str) -> None:
+    marked = f"Zq7{secret}hunter2"
+    done = run(["true", *clean(others), "--password", clean([marked])[0], "end"], timeout=20)
+    assert "hunter2" not in done.command and "hunter2" not in repr(done)
+    assert shlex.split(done.command)[-1] == "end"
+
+
+def clean(arguments: list[str]) -> list[str]:
+    """Arguments that a program can be given: no NUL, nothing that UTF-8 cannot hold."""
+    return [a.replace("\0", "").encode("utf-8", "ignore").decode() for a in arguments]
+
+
+@given(st.text())
+def test_any_text_can_be_redacted_twice(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+def test_long_lines_are_redacted_quickly() -> None:
+    start = time.monotonic()
+    for piece in ("A", "a1_", "://", '"', "--token ", "token=", "-----BEGIN PRIVATE KEY"):
+        redact(piece * (200_000 // len(piece)))
+    assert time.monotonic() - start < 5
