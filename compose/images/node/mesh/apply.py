@@ -28,18 +28,23 @@ def sandboxes() -> dict[str, int]:
 
     A namespace that is made anew under an old name has another number. A file
     that is left over from an engine's sudden end is no namespace any more; it
-    lies on another device than ours.
+    lies on another device.
     """
-    ours = Path("/proc/self/ns/net").stat().st_dev
+    device = namespace_device()
     found = {}
     for path in [*NAMESPACES.glob("lb_*"), *NAMESPACES.glob("ingress_sbox")]:
         try:
             status = path.stat()
         except FileNotFoundError:
             continue
-        if status.st_dev == ours:
+        if status.st_dev == device:
             found[path.name] = status.st_ino
     return found
+
+
+def namespace_device() -> int:
+    """The device on which the kernel keeps all namespaces."""
+    return Path("/proc/self/ns/net").stat().st_dev
 
 
 def apply(plan: Plan, gone: Sequence[str] = ()) -> None:
