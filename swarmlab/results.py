@@ -140,6 +140,28 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """What a run's seconds were spent on.
+
+    `lab` is bringing the lab up, `commands` the students' commands and those of resets, `checks`
+    looking at checks and waiting for them to become true, `own` all the rest: swarmlab itself.
+    """
+
+    lab: float = 0.0
+    commands: float = 0.0
+    checks: float = 0.0
+    own: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "lab": round(self.lab, 3),
+            "commands": round(self.commands, 3),
+            "checks": round(self.checks, 3),
+            "own": round(self.own, 3),
+        }
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What one `run`, `step` or `verify` found.
 
@@ -156,6 +178,7 @@ class RunResult:
     started: str
     seconds: float
     steps: tuple[StepResult, ...] = field(default_factory=tuple)
+    timing: Timing = field(default_factory=Timing)
 
     @property
     def verdict(self) -> Verdict:
@@ -185,6 +208,7 @@ class RunResult:
             "data_plane": self.data_plane,
             "started": self.started,
             "seconds": round(self.seconds, 3),
+            "timing": self.timing.to_dict(),
             "verdict": self.verdict.value,
             "steps": [step.to_dict() for step in self.steps],
         }

@@ -1,0 +1,302 @@
+"""Walks a lab's steps: brings the cluster to a step, types its commands, looks at its checks.
+
+The cluster is always in the state after some number of steps, as far as swarmlab knows: before a
+step runs, it and everything after it that was begun is reset, last first, and everything before
+it that is missing is run. What is done is written down only when it is proven.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from swarmlab.checks.base import Check, ObserverFactory, World
+from swarmlab.errors import ClusterProblem, LabAbsent, UsageError
+from swarmlab.inspection import Inspector, claims
+from swarmlab.listener import Listener, SilentListener
+from swarmlab.model import CheckSpec, Lab, Step, Where
+from swarmlab.results import RunResult, StepResult, Verdict
+from swarmlab.stepping import Clock, Stepper
+from swarmlab.student import ProgressStore, StudentProgress
+from swarmlab.workspace import Workspace
+
+
+class Runner:
+    """Runs `lab` in `workspace`, remembers in `progress`, tells `listener`.
+
+    `checks` and `observers` default to those of `swarmlab.checks`. One call at a time.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        *,
+        workspace: Workspace,
+        progress: ProgressStore,
+        listener: Listener,
+        checks: Mapping[str, Check] | None = None,
+        observers: Mapping[str, ObserverFactory] | None = None,
+    ) -> None:
+        if checks is None or observers is None:
+            from swarmlab.checks import CHECKS, OBSERVERS
+
+            checks = CHECKS if checks is None else checks
+            observers = OBSERVERS if observers is None else observers
+        self._lab = lab
+        self._workspace = workspace
+        self._progress = progress
+        self._listener = listener
+        self._checks = checks
+        self._observers = observers
+        self._start()
+
+    def run(self, first: int | None = None, last: int | None = None) -> RunResult:
+        """Run the steps `first` to `last` (default: to the end), and stop at one that fails.
+
+        With `first` given, that step and those after it are reset and run anew. Without, the
+        run goes on: steps that are done are looked at instead of run, and done again from the
+        first that no longer holds. Missing earlier steps are run along. Raises SwarmlabError.
+        """
+        end = self._index(last) if last is not None else len(self._lab.steps) - 1
+        if first is not None and self._index(first) > end:
+            raise UsageError(f"Step {first} comes after step {last}: there is nothing to run.")
+        self._start()
+        world = self._up()
+        results: list[StepResult] = []
+        if first is not None:
+            start = self._floor(self._index(first))
+        else:
+            start = self._floor(end + 1)
+            results = self._still(world, start, end)
+            if any(result.verdict is Verdict.ERRORED for result in results):
+                return self._result("run", results)
+            wrong = next((i for i, r in enumerate(results) if r.verdict is Verdict.FAILED), None)
+            if wrong is not None:
+                self._listener.note(
+                    f"Step {results[wrong].number} no longer holds: it is done again, "
+                    "with all that follows."
+                )
+                start, results = wrong, results[:wrong]
+        if start <= end:
+            self._reset_from(world, start)
+            self._along(start, self._index(first) if first is not None else start)
+            results += self._forward(world, start, end)
+        return self._result("run", results)
+
+    def step(self, number: int) -> RunResult:
+        """Run one step, anew when it was done; see the module's words. Raises SwarmlabError."""
+        target = self._index(number)
+        self._start()
+        world = self._up()
+        start = self._floor(target)
+        self._reset_from(world, start)
+        self._along(start, target)
+        return self._result("step", self._forward(world, start, target))
+
+    def goto(self, number: int) -> RunResult:
+        """Bring the cluster to the state just before a step. Raises SwarmlabError."""
+        target = self._index(number)
+        self._start()
+        world = self._up()
+        start = self._floor(target)
+        self._reset_from(world, start)
+        self._along(start, target)
+        return self._result("goto", self._forward(world, start, target - 1))
+
+    def reset(self, number: int) -> RunResult:
+        """Undo a step and all after it, last first; brings nothing up. Raises SwarmlabError."""
+        target = self._index(number)
+        self._start()
+        self._reset_from(self._present(), target)
+        return self._result("reset", [])
+
+    def verify(self, numbers: Sequence[int] | None = None) -> RunResult:
+        """Look once at what should hold now, and change nothing on the cluster.
+
+        Without numbers: the checks of all steps that are done. With numbers: those steps' checks,
+        done or not; one that passes whole is from then on recorded as done, because students may
+        type by hand. Raises LabAbsent when there is no lab.
+        """
+        indexes = None if numbers is None else sorted({self._index(n) for n in numbers})
+        self._start()
+        world = self._present()
+        progress = self._known()
+        if indexes is None:
+            indexes = [i for i, s in enumerate(self._lab.steps) if s.id in progress.done]
+            if not indexes:
+                self._listener.note("No step is done yet, so there is nothing to look at.")
+        results = self._look(world, indexes, progress)
+        if numbers is not None:
+            for result in results:
+                if result.checks and _done(result) and result.id not in progress.done:
+                    self._progress.finish(self._cluster, result.id)
+                    self._listener.note(f"Step {result.number} is now recorded as done.")
+        return self._result("verify", results)
+
+    # Where things stand.
+
+    def _start(self) -> None:
+        self._clock = Clock()
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._cluster = self._data_plane = ""
+
+    def _up(self) -> World:
+        with self._clock.lab():
+            world = self._workspace.world()
+        self._cluster = self._workspace.cluster_id
+        self._data_plane = self._workspace.data_plane
+        return world
+
+    def _present(self) -> World:
+        if not self._workspace.present():
+            raise LabAbsent(
+                f"There is no running lab named {self._workspace.name!r}.",
+                hint="`swarmlab up` makes one; `swarmlab run` makes one and runs the chapter.",
+            )
+        return self._up()
+
+    def _known(self) -> StudentProgress:
+        return self._progress.load(self._cluster)
+
+    def _index(self, number: int) -> int:
+        for index, step in enumerate(self._lab.steps):
+            if step.number == number:
+                return index
+        numbers = [step.number for step in self._lab.steps]
+        raise UsageError(
+            f"There is no step {number} in {self._lab.id}.",
+            hint=f"Steps go from {min(numbers)} to {max(numbers)}.",
+        )
+
+    def _floor(self, target: int) -> int:
+        """The first step that is missing before `target`, or `target`."""
+        done = self._known().done
+        steps = self._lab.steps[:target]
+        return next((i for i, step in enumerate(steps) if step.id not in done), target)
+
+    def _along(self, start: int, target: int) -> None:
+        if start < target:
+            missing = self._lab.steps[start:target]
+            many = f"Steps {missing[0].number} to {missing[-1].number} are"
+            one = f"Step {missing[0].number} is"
+            self._listener.note(
+                f"{one if len(missing) == 1 else many} missing and will be run along first."
+            )
+
+    # Looking.
+
+    def _still(self, world: World, start: int, end: int) -> list[StepResult]:
+        """Look at the steps before `start`, which are done; `run` goes on after them."""
+        indexes = list(range(min(start, end + 1)))
+        if indexes:
+            first, last = self._lab.steps[0].number, self._lab.steps[indexes[-1]].number
+            which = f"Step {first} is" if first == last else f"Steps {first} to {last} are"
+            self._listener.note(f"{which} done already: looking whether that still holds.")
+        return self._look(world, indexes, self._known())
+
+    def _look(
+        self, world: World, indexes: Sequence[int], progress: StudentProgress
+    ) -> list[StepResult]:
+        """Look once at the checks of those steps, all side by side."""
+        steps = [self._lab.steps[index] for index in indexes]
+        asked = [
+            claim
+            for step in steps
+            for claim in claims(
+                step.number, step.checks, lambda spec: self._superseded(spec, progress)
+            )
+        ]
+        inspector = Inspector(self._checks, self._observers, SilentListener())
+        with self._clock.checks():
+            found = inspector.inspect(world, asked, once=True)
+        results = []
+        for step in steps:
+            checks = tuple(found[(step.number, spec.id)] for spec in step.checks)
+            # All steps are looked at together; one step's time is that of its slowest look.
+            slowest = max((check.seconds for check in checks), default=0.0)
+            result = StepResult(step.number, step.id, step.title, (), checks, slowest)
+            self._listener.step_verified(result)
+            results.append(result)
+        return results
+
+    def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
+        if spec.until is None or spec.until not in progress.touched:
+            return ""
+        step = self._lab.find(spec.until)
+        name = f"step {step.number} ({step.title})" if step else spec.until
+        return f"no longer to be so since {name}"
+
+    # Changing.
+
+    def _reset_from(self, world: World, start: int) -> None:
+        """Reset what was begun or done from `start` on, last first."""
+        touched = self._known().touched
+        for step in reversed(self._lab.steps[start:]):
+            if step.id in touched:
+                self._reset(step)
+
+    def _reset(self, step: Step) -> None:
+        begun = time.monotonic()
+        self._listener.reset_started(step)
+        self._progress.begin(self._cluster, step.id)
+        for command in step.reset:
+            with self._clock.commands():
+                result = Stepper(self._workspace, SilentListener()).typed(command)
+            if result.verdict is not Verdict.PASSED:
+                raise ClusterProblem(
+                    f"Step {step.number} could not be reset: {result.reason or 'it failed'}.",
+                    evidence="\n".join([*command.run.splitlines(), *_last_lines(result.output)]),
+                    hint="`swarmlab down`, then `swarmlab up`, gives a fresh lab.",
+                )
+        self._progress.undo(self._cluster, step.id)
+        self._listener.reset_ended(step, time.monotonic() - begun)
+
+    def _forward(self, world: World, start: int, end: int) -> list[StepResult]:
+        """Run the steps from `start` to `end`, which are reset; stop at one that fails."""
+        results: list[StepResult] = []
+        for step in self._lab.steps[start : end + 1]:
+            self._progress.begin(self._cluster, step.id)
+            inspector = Inspector(self._checks, self._observers, self._listener)
+            stepper = Stepper(self._workspace, self._listener)
+            result = stepper.run(world, step, inspector, self._clock)
+            # The last step takes the lab away, and with it all that was done.
+            if _removes(step) and not self._workspace.present():
+                self._progress.clear()
+            elif _done(result):
+                self._progress.finish(self._cluster, step.id)
+            self._listener.step_ended(result)
+            results.append(result)
+            if not _done(result):
+                break
+        return results
+
+    def _result(self, command: str, steps: Sequence[StepResult]) -> RunResult:
+        seconds = self._clock.total()
+        return RunResult(
+            lab=self._lab.id,
+            lab_version=self._lab.version,
+            name=self._workspace.name,
+            command=command,
+            cluster=self._cluster,
+            data_plane=self._data_plane,
+            started=self._started,
+            seconds=seconds,
+            steps=tuple(steps),
+            timing=self._clock.timing(seconds),
+        )
+
+
+def _done(result: StepResult) -> bool:
+    """Whether the step is proven: every command worked and every check passed."""
+    verdicts = [part.verdict for part in result.commands] + [c.verdict for c in result.checks]
+    return all(verdict is Verdict.PASSED for verdict in verdicts)
+
+
+def _removes(step: Step) -> bool:
+    """Whether the step may take the lab away; only commands of the host can."""
+    return any(command.where is Where.HOST for command in step.commands)
+
+
+def _last_lines(text: str, count: int = 10) -> list[str]:
+    return text.rstrip().splitlines()[-count:]

@@ -1,0 +1,128 @@
+"""How far a student is: a small file in the user's state folder, one a lab name.
+
+The cluster itself is never described here (Docker is the state store); only which steps were
+done on which cluster. A step is written as begun before the first thing of it is changed and as
+done after all its checks passed, so the file is true even when swarmlab is killed in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarmlab.errors import EnvironmentProblem
+from swarmlab.state import lab_folder
+
+PROGRESS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StudentProgress:
+    """Ids of steps: `done` are proven, `begun` were started (or half undone) and not proven."""
+
+    cluster: str = ""
+    done: frozenset[str] = frozenset()
+    begun: frozenset[str] = frozenset()
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Steps that may have left something on the cluster."""
+        return self.done | self.begun
+
+
+class ProgressStore:
+    """Progress of the lab `name`, kept in `folder` (default: that lab's state folder)."""
+
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        self.path = (folder or lab_folder(name)) / "progress.json"
+
+    def load(self, cluster: str) -> StudentProgress:
+        """Progress on that cluster; of another cluster than the recorded one: nothing done."""
+        recorded = self._read()
+        if recorded.cluster != cluster or not cluster:
+            return StudentProgress(cluster)
+        return recorded
+
+    def done(self) -> frozenset[str]:
+        """Ids of the steps recorded as done, whichever cluster is up."""
+        return self._read().done
+
+    def begin(self, cluster: str, step: str) -> None:
+        """Record, before anything of the step is changed, that it is not done but begun."""
+        now = self.load(cluster)
+        self._write(StudentProgress(cluster, now.done - {step}, now.begun | {step}))
+
+    def finish(self, cluster: str, step: str) -> None:
+        """Record that all the step's checks passed."""
+        now = self.load(cluster)
+        self._write(StudentProgress(cluster, now.done | {step}, now.begun - {step}))
+
+    def undo(self, cluster: str, step: str) -> None:
+        """Record that nothing of the step is left."""
+        now = self.load(cluster)
+        self._write(StudentProgress(cluster, now.done - {step}, now.begun - {step}))
+
+    def clear(self) -> None:
+        """Forget everything; the lab is gone. Raises EnvironmentProblem."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _read(self) -> StudentProgress:
+        # A file that cannot be understood says nothing: the student starts anew, which every
+        # step allows, instead of being stopped by it.
+        try:
+            data: Any = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return StudentProgress()
+        if not isinstance(data, dict) or data.get("version") != PROGRESS_VERSION:
+            return StudentProgress()
+        cluster = data.get("cluster")
+        if not isinstance(cluster, str):
+            return StudentProgress()
+        done, begun = _texts(data.get("done")), _texts(data.get("begun"))
+        return StudentProgress(cluster, done - begun, begun)
+
+    def _write(self, progress: StudentProgress) -> None:
+        text = json.dumps(
+            {
+                "version": PROGRESS_VERSION,
+                "cluster": progress.cluster,
+                "done": sorted(progress.done),
+                "begun": sorted(progress.begun),
+            },
+            indent=2,
+        )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self.path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> EnvironmentProblem:
+        return EnvironmentProblem(
+            f"Your progress could not be written to {self.path}: {error.strerror or error}.",
+            hint="Make the folder writable, or set XDG_STATE_HOME to one that is.",
+        )
+
+
+def _texts(value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        return frozenset()
+    return frozenset(one for one in value if isinstance(one, str))
