@@ -139,7 +139,7 @@ def within(
         one = running(world, service)[0]
         code, text = inside.get(world, one, url)
         answer = Answer(one.node, code, text.encode())
-        return Seen(fits(answer, status, body), f"{one.name} on {one.node} gets {answer}")
+        return Seen(fits(answer, status, body), f"{one.place} gets {answer}")
 
     return look(
         f"{_answer(status, body)} for {url}, asked inside a container of {service}",
@@ -157,7 +157,7 @@ def database(world: World, *, service: str, url: str, contains: list[str]) -> Fi
         lines = [line.strip() for line in text.splitlines()]
         wrong = [name for name in contains if lines.count(name) != 1]
         names = listed(shown(line) for line in lines if line)
-        seen = f"{one.name} on {one.node} gets {code}, names: {names}"
+        seen = f"{one.place} gets {code}, names: {names}"
         return Seen(code == 200 and not wrong, seen)
 
     return look(

@@ -103,5 +103,5 @@ def _gone(instance: Instance, error: APIError, path: str = "") -> Exception:
     """404 and 409 say that the container (or the file) is not there now; the rest is ours."""
     if error.status_code not in (404, 409):
         return error
-    what = f"{path} of {instance.name}" if path else f"the container of {instance.name}"
-    return Unfit(f"{what} on {instance.node} is not there: {error.explanation}")
+    what = f"{path} of {instance.place}" if path else f"the container of {instance.place}"
+    return Unfit(f"{what} is not there: {error.explanation}")

@@ -20,7 +20,7 @@ def routes(world: World, *, service: str, have: int, of: int, proxy: str = "prox
     def at() -> Seen:
         found = read_all(world, proxy)
         holders = [one for one, text in found.items() if haproxy.route(text, service)]
-        where = listed(f"{one.name} ({one.node})" for one in holders)
+        where = listed(one.place for one in holders)
         return Seen(
             (len(holders), len(found)) == (have, of),
             f"{len(holders)} of {len(found)} have it: {where}",
@@ -116,7 +116,7 @@ def _hashes(found: dict[Instance, str]) -> str:
     """`3f2a… (proxy.1, proxy.2) and 77b0… (proxy.3)`."""
     by_hash: dict[str, list[str]] = defaultdict(list)
     for one, text in found.items():
-        by_hash[fingerprint(text)].append(f"{one.name} on {one.node}")
+        by_hash[fingerprint(text)].append(one.place)
     return listed(f"{mark} ({', '.join(names)})" for mark, names in by_hash.items())
 
 

@@ -192,7 +192,7 @@ def _health_troubles(world: World, instances: list[Instance]) -> list[str]:
     for instance, container in inspect_all(world, instances).items():
         state = _health(container)
         if state != "healthy":
-            troubles.append(f"{instance.name} on {instance.node} is {state}")
+            troubles.append(f"{instance.place} is {state}")
     return troubles
 
 

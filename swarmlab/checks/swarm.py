@@ -159,6 +159,8 @@ def _nodes(api: APIClient) -> list[dict[str, Any]]:
 
 
 def _networks(api: APIClient, name: str) -> list[dict[str, Any]]:
+    # A worker lists only the networks that it needs itself; asked for nodes, it refuses.
+    api.nodes()
     # The engine's filter matches parts of names: `go-demo` finds `go-demo-old` too.
     return [one for one in api.networks(names=[name]) if one["Name"] == name]
 

@@ -59,6 +59,11 @@ class Instance:
         """`proxy.3` as `docker service ps` prints it, or `util on swarm-2` for a global one."""
         return f"{self.service}.{self.slot}" if self.slot else f"{self.service} on {self.node}"
 
+    @property
+    def place(self) -> str:
+        """`proxy.3 on swarm-2`, `util on swarm-2`."""
+        return f"{self.name} on {self.node}" if self.slot else self.name
+
 
 @dataclass(frozen=True)
 class Service:

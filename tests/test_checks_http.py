@@ -1,0 +1,370 @@
+"""Checks over HTTP, against real servers on loopback: true, false, and impossible to look."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+import requests
+
+from swarmlab.checks import CHECKS, OBSERVERS, web
+from swarmlab.checks.base import Finding
+from swarmlab.errors import EnvironmentProblem
+from tests.checks_fakes import Asked, Lab, Reply, http_servers, service, task
+
+HELLO = b"hello, world!\n"
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+def check(lab: Lab, which: str, /, **params: Any) -> Finding:
+    return CHECKS[which](lab, **params)
+
+
+def hello(asked: Asked) -> Reply:
+    return (200, HELLO) if asked.path == "/demo/hello" else (404, b"")
+
+
+def in_turn(*statuses: int) -> Callable[[Asked], Reply]:
+    """Each node gives its connections out in turn, as the routing mesh does."""
+    turns: dict[str, count[int]] = {}
+
+    def reply(asked: Asked) -> Reply:
+        turn = next(turns.setdefault(asked.node, count()))
+        return statuses[turn % len(statuses)], b""
+
+    return reply
+
+
+# http.answers
+
+
+def test_answers(lab: Lab) -> None:
+    with http_servers(lab, 80, hello):
+        found = check(lab, "http.answers", path="/demo/hello", body="hello, world!")
+        assert found.passed
+        assert found.actual == "200 'hello, world!' from swarm-1, swarm-2 and swarm-3"
+        assert not check(lab, "http.answers", path="/demo/hello", body="hello").passed
+        assert not check(lab, "http.answers", path="/demo/hello", status=503).passed
+        assert check(lab, "http.answers", path="/", status=404).passed
+
+
+def test_answers_of_every_node(lab: Lab) -> None:
+    with http_servers(lab, 80, lambda asked: (503 if asked.node == "swarm-2" else 200, b"")):
+        found = check(lab, "http.answers", path="/")
+        assert not found.passed
+        assert found.actual == "swarm-2: 503 ''"
+        assert check(lab, "http.answers", path="/", nodes=["swarm-1", "swarm-3"]).passed
+
+
+def test_refused_by_a_living_node_is_a_finding(lab: Lab) -> None:
+    with http_servers(lab, 80, hello, nodes=("swarm-1", "swarm-2")):
+        found = check(lab, "http.answers", path="/demo/hello")
+    assert not found.passed
+    assert found.actual == "swarm-3: connection refused"
+
+
+def test_stranger_node_is_an_error(lab: Lab) -> None:
+    with pytest.raises(EnvironmentProblem, match="swarm-9"):
+        check(lab, "http.answers", path="/", nodes=["swarm-9"])
+
+
+LOOKING: dict[str, dict[str, Any]] = {
+    "http.answers": {"path": "/"},
+    "http.ports_open": {"ports": [80]},
+    "http.split": {"path": "/", "share": [1, 3]},
+    "http.all": {"path": "/"},
+    "http.unreachable": {"path": "/"},
+    "consul.leader": {},
+    "consul.members": {},
+    "consul.key": {"key": "a", "value": "b"},
+    "consul.absent": {},
+    "consul.unreachable": {},
+    "consul.proxy_keys": {"service": "go-demo", "path": "/demo", "port": 8080},
+    "consul.matches_proxies": {"service": "go-demo"},
+}
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_lost_node_is_not_the_students(lab: Lab, name: str) -> None:
+    lab.engines["swarm-1"].alive = False
+    with pytest.raises(EnvironmentProblem, match="swarm-1 does not answer, nor does its engine"):
+        check(lab, name, **LOOKING[name])
+
+
+def test_hanging_up_and_silence_are_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "TIME_LIMIT", 0.2)
+
+    def reply(asked: Asked) -> Reply | None:
+        if asked.node == "swarm-2":
+            time.sleep(0.5)  # longer than the time limit: what is tested
+        return None
+
+    with http_servers(lab, 80, reply):
+        found = check(lab, "http.answers", path="/")
+    assert not found.passed
+    assert "swarm-1: connection closed without an answer" in found.actual
+    assert "swarm-2: no answer within" in found.actual
+
+
+# http.ports_open
+
+
+def test_ports_open(lab: Lab) -> None:
+    with http_servers(lab, 80, lambda _: (503, b"")), http_servers(lab, 8080, hello):
+        assert check(lab, "http.ports_open", ports=[80, 8080]).passed
+        found = check(lab, "http.ports_open", ports=[80, 443])
+    assert not found.passed
+    assert "swarm-1:443 connection refused" in found.actual
+
+
+def test_an_accepted_connection_alone_is_not_open(lab: Lab) -> None:
+    with http_servers(lab, 80, lambda _: None):
+        assert not check(lab, "http.ports_open", ports=[80]).passed
+
+
+# http.split, http.all
+
+
+def test_split(lab: Lab) -> None:
+    with http_servers(lab, 80, in_turn(503, 200, 503)) as seen:
+        found = check(lab, "http.split", path="/demo/hello", share=[1, 3])
+    assert found.passed, found
+    assert len(seen) == 60
+    assert len({(asked.node, asked.peer) for asked in seen}) == 60, "a new connection each"
+    assert set(Counter(asked.node for asked in seen).values()) == {20}
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [(200,), (503,), (200, 200, 503), (200, 503), (200, 404, 404), (503, 200, 500), (200, 502)],
+)
+def test_split_otherwise(lab: Lab, statuses: tuple[int, ...]) -> None:
+    with http_servers(lab, 80, in_turn(*statuses)):
+        assert not check(lab, "http.split", path="/", share=[1, 3]).passed
+
+
+def test_split_with_one_other_answer(lab: Lab) -> None:
+    reply = in_turn(503, 200, 503)
+    number = count()
+    with http_servers(lab, 80, lambda a: (404, b"") if next(number) == 30 else reply(a)):
+        found = check(lab, "http.split", path="/", share=[1, 3])
+    assert not found.passed
+    assert "1 × 404" in found.actual
+
+
+def test_split_never_passes_with_one_kind(lab: Lab) -> None:
+    with http_servers(lab, 80, in_turn(503)):
+        assert not check(lab, "http.split", path="/", share=[1, 20], tolerance=0.2).passed
+
+
+def test_all(lab: Lab) -> None:
+    with http_servers(lab, 80, hello) as seen:
+        found = check(lab, "http.all", path="/demo/hello", body="hello, world!\n")
+    assert found.passed
+    assert len({(asked.node, asked.peer) for asked in seen}) == 60
+    assert found.actual == "60 × 200 in 60 requests (swarm-1 20, swarm-2 20 and swarm-3 20)"
+
+
+def test_all_but_one(lab: Lab) -> None:
+    number = count()
+    with http_servers(lab, 80, lambda a: (503, b"") if next(number) == 59 else hello(a)):
+        found = check(lab, "http.all", path="/demo/hello")
+    assert not found.passed
+    assert "59 × 200, 1 × 503" in found.actual
+
+
+def test_all_with_another_body(lab: Lab) -> None:
+    number = count()
+    with http_servers(lab, 80, lambda a: (200, b"hi") if next(number) == 40 else hello(a)):
+        found = check(lab, "http.all", path="/demo/hello", body="hello, world!")
+    assert not found.passed
+    assert "200 'hi'" in found.actual
+
+
+def test_many_requests_stop_where_nobody_listens(lab: Lab) -> None:
+    found = check(lab, "http.all", path="/", requests=1000)
+    assert not found.passed
+    assert "connection refused" in found.actual
+    assert "1000" not in found.actual
+
+
+# http.unreachable
+
+
+def test_unreachable(lab: Lab) -> None:
+    with http_servers(lab, 80, lambda _: (503, b""), nodes=("swarm-1", "swarm-2")):
+        found = check(lab, "http.unreachable", path="/demo/hello")
+    assert found.passed
+    assert "1 × connection refused" in found.actual
+    assert "2 × 503" in found.actual
+
+
+def test_reachable_on_one_node(lab: Lab) -> None:
+    with http_servers(lab, 80, hello, nodes=("swarm-3",)):
+        found = check(lab, "http.unreachable", path="/demo/hello")
+    assert not found.passed
+    assert found.actual == "swarm-3: 200 'hello, world!'"
+
+
+# http.inside, http.database
+
+
+def inside(lab: Lab, exit_code: int, output: str, errors: str = "") -> list[list[str]]:
+    asked: list[list[str]] = []
+
+    def runs(command: list[str]) -> tuple[int, str, str]:
+        asked.append(command)
+        return exit_code, output, errors
+
+    lab.add(service("util", None), [task("util", 0, f"swarm-{n}") for n in (1, 2, 3)], runs=runs)
+    return asked
+
+
+URL = "http://go-demo:8080/demo/hello"
+
+
+def test_inside(lab: Lab) -> None:
+    asked = inside(lab, 0, "hello, world!\n\n200")
+    found = check(lab, "http.inside", service="util", url=URL, body="hello, world!")
+    assert found.passed
+    assert found.actual == "util on swarm-1 gets 200 'hello, world!'"
+    assert asked[0][-1] == URL
+    assert not check(lab, "http.inside", service="util", url=URL, status=404).passed
+    assert not check(lab, "http.inside", service="util", url=URL, body="hello").passed
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "errors", "words"),
+    [
+        (6, "curl: (6) Could not resolve host: go-demo", "Could not resolve host"),
+        (127, "sh: 1: python3: not found", "neither curl nor python3"),
+        (1, "", "exit code 1"),
+    ],
+)
+def test_inside_without_an_answer(lab: Lab, exit_code: int, errors: str, words: str) -> None:
+    inside(lab, exit_code, "", errors)
+    found = check(lab, "http.inside", service="util", url=URL)
+    assert not found.passed
+    assert words in found.actual
+
+
+def test_inside_a_service_that_is_not_there(lab: Lab) -> None:
+    assert "no service util" in check(lab, "http.inside", service="util", url=URL).actual
+
+
+def test_inside_a_container_that_has_gone(lab: Lab) -> None:
+    inside(lab, 0, "")
+    lab.engines["swarm-1"].boxes.clear()
+    found = check(lab, "http.inside", service="util", url=URL)
+    assert not found.passed
+    assert "is not there" in found.actual
+
+
+@pytest.mark.parametrize("name", ["http.inside", "http.database"])
+def test_inside_needs_the_engine(lab: Lab, name: str) -> None:
+    inside(lab, 0, "")
+    params = {"contains": ["Viktor"]} if name == "http.database" else {}
+    lab.engines["swarm-1"].alive = False
+    with pytest.raises(requests.ConnectionError):
+        check(lab, name, service="util", url=URL, **params)
+
+
+@pytest.mark.parametrize(
+    ("output", "passed"),
+    [
+        ("Ann\nBob\n\n200", True),
+        ("Ann\nBob\nBob\n\n200", False),
+        ("Ann\nBobby\n\n200", False),
+        ("Bob\n\n200", False),
+        ("Ann\nBob\n\n500", False),
+        ("\n200", False),
+    ],
+)
+def test_database(lab: Lab, output: str, passed: bool) -> None:
+    inside(lab, 0, output)
+    found = check(lab, "http.database", service="util", url=URL, contains=["Ann", "Bob"])
+    assert found.passed is passed, found
+
+
+# http.steady
+
+
+def watch(lab: Lab, **params: Any) -> Finding:
+    observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=0.002, **params)
+    observer.start()
+    return observer.finish()
+
+
+def test_steady(lab: Lab) -> None:
+    with http_servers(lab, 80, hello) as seen:
+        found = watch(lab, body="hello, world!")
+    assert found.passed
+    assert "0 wrong" in found.actual
+    assert len(seen) >= 60
+    assert len({(asked.node, asked.peer) for asked in seen}) == len(seen)
+    assert {asked.node for asked in seen} == set(lab.nodes)
+
+
+def test_steady_asks_until_it_is_finished(lab: Lab) -> None:
+    observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=0.002, at_least=1)
+    with http_servers(lab, 80, hello) as seen:
+        observer.start()
+        deadline = time.monotonic() + 5
+        while len(seen) < 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found = observer.finish()
+        made = len(seen)
+    assert found.passed
+    assert made >= 20
+    assert f"{made} requests" in found.actual
+
+
+def test_one_wrong_answer_is_unsteady(lab: Lab) -> None:
+    number = count()
+    with http_servers(lab, 80, lambda a: (503, b"") if next(number) == 7 else hello(a)):
+        found = watch(lab)
+    assert not found.passed
+    assert "1 wrong; 1 × swarm-2: 503" in found.actual
+
+
+def test_steady_finds_a_refusing_node(lab: Lab) -> None:
+    with http_servers(lab, 80, hello, nodes=("swarm-1", "swarm-3")):
+        found = watch(lab)
+    assert not found.passed
+    assert "swarm-2: connection refused" in found.actual
+
+
+def test_steady_without_the_node_is_not_the_students(lab: Lab) -> None:
+    lab.engines["swarm-2"].alive = False
+    with (
+        http_servers(lab, 80, hello, nodes=("swarm-1", "swarm-3")),
+        pytest.raises(EnvironmentProblem),
+    ):
+        watch(lab)
+
+
+def test_steady_that_breaks_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endpoint(node: str, port: int) -> tuple[str, int]:
+        raise EnvironmentProblem(f"port {port} of {node} cannot be reached from here")
+
+    monkeypatch.setattr(lab, "endpoint", endpoint)
+    with pytest.raises(EnvironmentProblem, match="port 80 of swarm-1"):
+        watch(lab)
+
+
+def test_steady_too_slow_is_no_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarmlab.checks.steady._AFTER", 0.1)
+    observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=30.0)
+    with http_servers(lab, 80, hello):
+        observer.start()
+        found = observer.finish()
+    assert not found.passed
+    assert "at least 60" in found.expected

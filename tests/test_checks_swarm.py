@@ -1,0 +1,452 @@
+"""Checks of the swarm and of services: true, false, and impossible to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from docker.errors import APIError
+
+from swarmlab.checks import CHECKS
+from swarmlab.checks.base import Finding
+from tests.checks_fakes import DEMO_NET, PROXY_NET, Container, Lab, api_error, node, service, task
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+def check(lab: Lab, which: str, /, **params: Any) -> Finding:
+    return CHECKS[which](lab, **params)
+
+
+def proxies(lab: Lab, running: int = 3, wanted: int = 3, **box: Any) -> None:
+    state = {"Running": True, "Status": "running", "Health": {"Status": "healthy"}}
+    tasks = [
+        task("proxy", slot, f"swarm-{slot}", networks={PROXY_NET: f"10.0.1.{slot}"})
+        for slot in range(1, running + 1)
+    ]
+    raw = service("proxy", wanted, ports=(80, 443, 8080), env=("MODE=swarm", "A=x=y"))
+    lab.add(raw, tasks, **{"state": state, **box})
+
+
+# Every check that asks managers errors when an engine is gone, and fails without a swarm.
+
+ASKING: dict[str, dict[str, Any]] = {
+    "swarm.nodes": {},
+    "swarm.quorum": {},
+    "swarm.label": {"name": "env", "value": "prod"},
+    "swarm.same_view": {},
+    "swarm.network": {"name": "proxy"},
+    "swarm.absent": {"networks": ["proxy"]},
+    "swarm.service": {"name": "proxy"},
+    "swarm.attached": {"service": "proxy", "networks": ["proxy"]},
+    "swarm.environment": {"service": "proxy", "name": "MODE", "value_pattern": "swarm"},
+    "swarm.healed": {"service": "proxy", "slot": 1},
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_engine_gone_is_not_the_students(lab: Lab, name: str) -> None:
+    for engine in lab.engines.values():
+        engine.alive = False
+    with pytest.raises(requests.ConnectionError):
+        check(lab, name, **ASKING[name])
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_no_swarm_is_a_finding(lab: Lab, name: str) -> None:
+    for engine in lab.engines.values():
+        engine.manager = False
+    found = check(lab, name, **ASKING[name])
+    assert not found.passed
+    assert "not a swarm manager" in found.actual
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_an_engine_error_is_not_the_students(lab: Lab, name: str) -> None:
+    for engine in lab.engines.values():
+        engine.refusal = api_error(500, "disk full")
+    with pytest.raises(APIError):
+        check(lab, name, **ASKING[name])
+
+
+def test_lost_quorum_is_a_finding(lab: Lab) -> None:
+    for engine in lab.engines.values():
+        engine.refusal = api_error(
+            500, "rpc error: code = Unknown desc = The swarm does not have a leader. It's ..."
+        )
+    found = check(lab, "swarm.nodes")
+    assert not found.passed
+    assert "does not have a leader" in found.actual
+
+
+# swarm.nodes, quorum, label, same_view
+
+
+def test_nodes(lab: Lab) -> None:
+    found = check(lab, "swarm.nodes", ready=3, leaders=1, reachable=2)
+    assert found.passed
+    assert "3 ready and active, 1 leader, 2 reachable" in found.actual
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Spec": {"Availability": "drain"}}, "swarm-3 is drain"),
+        ({"Status": {"State": "down"}}, "swarm-3 is down"),
+        ({"ManagerStatus": None}, "swarm-3 is worker"),
+        ({"ManagerStatus": {"Reachability": "unreachable"}}, "swarm-3 is unreachable"),
+    ],
+)
+def test_nodes_not_as_they_should_be(lab: Lab, change: dict[str, Any], words: str) -> None:
+    lab.swarm.nodes[2] = node("swarm-3", **change)
+    found = check(lab, "swarm.nodes")
+    assert not found.passed
+    assert words in found.actual
+
+
+def test_nodes_from_every_node(lab: Lab) -> None:
+    lab.engines["swarm-2"].manager = False
+    found = check(lab, "swarm.nodes")
+    assert not found.passed
+    assert "swarm-2 does not answer as a manager" in found.actual
+
+
+def test_quorum(lab: Lab) -> None:
+    assert check(lab, "swarm.quorum", managers=3, needed=2).passed
+    lab.swarm.nodes[2]["ManagerStatus"] = None
+    found = check(lab, "swarm.quorum", managers=3, needed=2)
+    assert not found.passed
+    assert found.actual.startswith("2 managers")
+
+
+def test_quorum_lost(lab: Lab) -> None:
+    for raw in lab.swarm.nodes[1:]:
+        raw["ManagerStatus"] = {"Reachability": "unreachable"}
+    assert not check(lab, "swarm.quorum", managers=3, needed=2).passed
+
+
+def test_label_of_engine_or_node(lab: Lab) -> None:
+    lab.swarm.nodes[1]["Description"]["Engine"]["Labels"] = {}
+    lab.swarm.nodes[1]["Spec"]["Labels"] = {"env": "prod"}
+    found = check(lab, "swarm.label", name="env", value="prod")
+    assert found.passed
+    assert "engine and node label" in found.actual
+
+
+@pytest.mark.parametrize("labels", [{}, {"env": "test"}])
+def test_label_missing_or_other(lab: Lab, labels: dict[str, str]) -> None:
+    lab.swarm.nodes[1]["Description"]["Engine"]["Labels"] = labels
+    found = check(lab, "swarm.label", name="env", value="prod")
+    assert not found.passed
+    assert "swarm-2 has" in found.actual
+
+
+def test_same_view(lab: Lab) -> None:
+    proxies(lab)
+    found = check(lab, "swarm.same_view")
+    assert found.passed
+    assert "1 service: proxy (version 10)" in found.actual
+
+
+def test_same_view_differs(lab: Lab) -> None:
+    proxies(lab)
+    lab.engines["swarm-3"].services_here = [{**lab.swarm.services[0], "Version": {"Index": 9}}]
+    found = check(lab, "swarm.same_view")
+    assert not found.passed
+    assert "version 9" in found.actual
+
+
+# swarm.network, attached, environment, absent
+
+
+def test_network(lab: Lab) -> None:
+    lab.swarm.networks = [{"Name": "proxy", "Driver": "overlay", "Scope": "swarm"}]
+    assert check(lab, "swarm.network", name="proxy").passed
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"Name": "proxy-old", "Driver": "overlay", "Scope": "swarm"},
+        {"Name": "proxy", "Driver": "bridge", "Scope": "local"},
+        {"Name": "proxy", "Driver": "macvlan", "Scope": "swarm"},
+    ],
+)
+def test_network_other(lab: Lab, network: dict[str, str]) -> None:
+    lab.swarm.networks = [network]
+    assert not check(lab, "swarm.network", name="proxy").passed
+
+
+def test_attached(lab: Lab) -> None:
+    both = {PROXY_NET: "10.0.1.9", DEMO_NET: "10.0.2.9", "net-ingress": "10.0.0.9"}
+    lab.add(service("go-demo", 1), [task("go-demo", 1, "swarm-2", networks=both)])
+    assert check(lab, "swarm.attached", service="go-demo", networks=["go-demo", "proxy"]).passed
+    found = check(lab, "swarm.attached", service="go-demo", networks=["go-demo"])
+    assert not found.passed
+    assert "go-demo.1 is on go-demo and proxy" in found.actual
+
+
+def test_environment(lab: Lab) -> None:
+    proxies(lab)
+    params = {"service": "proxy", "name": "MODE"}
+    assert check(lab, "swarm.environment", **params, value_pattern="swarm|service").passed
+    assert not check(lab, "swarm.environment", **params, value_pattern="war").passed
+    assert check(lab, "swarm.environment", service="proxy", name="A", value_pattern="x=y").passed
+    missing = check(lab, "swarm.environment", service="proxy", name="DB", value_pattern=".*")
+    assert not missing.passed
+    assert missing.actual == "proxy has no DB (it has A and MODE)"
+
+
+def test_absent(lab: Lab) -> None:
+    params = {"services": ["proxy", "util"], "networks": ["proxy"]}
+    assert check(lab, "swarm.absent", **params).passed
+    proxies(lab)
+    lab.swarm.networks = [{"Name": "proxy", "Driver": "overlay", "Scope": "swarm"}]
+    found = check(lab, "swarm.absent", **params)
+    assert not found.passed
+    assert found.actual == "service proxy is there; network proxy is there"
+
+
+def test_absent_while_a_container_still_runs(lab: Lab) -> None:
+    proxies(lab)
+    lab.swarm.services.clear()
+    found = check(lab, "swarm.absent", services=["proxy"])
+    assert not found.passed
+    assert "a container of proxy still runs on swarm-2" in found.actual
+
+
+# swarm.service
+
+
+def test_service(lab: Lab) -> None:
+    proxies(lab)
+    lab.swarm.tasks.append(task("proxy", 1, "swarm-1", state="shutdown", desired="shutdown"))
+    lab.swarm.tasks.append(task("proxy", 4, "swarm-1", state="running", desired="remove"))
+    found = check(
+        lab,
+        "swarm.service",
+        name="proxy",
+        replicas=3,
+        image="swarmlab/thing:1.0",
+        healthy=True,
+        ports=[8080, 80, 443],
+    )
+    assert found.passed
+    assert found.actual == (
+        "3 of 3 tasks running, all healthy (1 on swarm-1, 1 on swarm-2, 1 on swarm-3)"
+    )
+
+
+def test_service_by_its_whole_name(lab: Lab) -> None:
+    lab.add(service("go-demo-db", 1), [task("go-demo-db", 1, "swarm-1")])
+    found = check(lab, "swarm.service", name="go-demo", replicas=1)
+    assert not found.passed
+    assert found.actual == "there is no service go-demo"
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"replicas": 2}, "3 wanted by the service"),
+        ({"replicas": 3, "mode": "global"}, "service proxy is replicated"),
+        ({"image": "swarmlab/thing:1.1"}, "the service has image swarmlab/thing:1.0"),
+        ({"ports": [80]}, "published ports: 80, 443 and 8080"),
+        ({"ports": []}, "published ports: 80, 443 and 8080"),
+    ],
+)
+def test_service_not_as_it_should_be(lab: Lab, params: dict[str, Any], words: str) -> None:
+    proxies(lab)
+    found = check(lab, "swarm.service", name="proxy", **params)
+    assert not found.passed
+    assert words in found.actual
+
+
+def test_service_that_does_not_run_whole(lab: Lab) -> None:
+    proxies(lab, running=2)
+    lab.swarm.tasks.append(task("proxy", 3, "swarm-3", state="starting"))
+    lab.swarm.tasks.append(
+        task("proxy", 3, "swarm-3", state="failed", desired="shutdown", err="non-zero exit (1)")
+    )
+    found = check(lab, "swarm.service", name="proxy", replicas=3)
+    assert not found.passed
+    assert found.actual == ("2 of 3 tasks running (1 starting; last error: non-zero exit (1))")
+
+
+def test_service_on_a_lost_node_does_not_run(lab: Lab) -> None:
+    proxies(lab)
+    lab.swarm.nodes[2]["Status"]["State"] = "down"
+    assert "2 of 3 tasks running" in check(lab, "swarm.service", name="proxy").actual
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"Running": True, "Status": "running"}, "without a HEALTHCHECK"),
+        ({"Running": True, "Status": "running", "Health": {"Status": "starting"}}, "is starting"),
+        ({"Running": False, "Status": "exited", "Health": {"Status": "healthy"}}, "is exited"),
+    ],
+)
+def test_service_unhealthy(lab: Lab, state: dict[str, Any], words: str) -> None:
+    proxies(lab)
+    lab.engines["swarm-2"].boxes["proxy-2-swarm-2"].state = state
+    found = check(lab, "swarm.service", name="proxy", healthy=True)
+    assert not found.passed
+    assert "proxy.2 on swarm-2" in found.actual
+    assert words in found.actual
+    assert check(lab, "swarm.service", name="proxy").passed
+
+
+def test_service_whose_container_is_gone(lab: Lab) -> None:
+    proxies(lab)
+    lab.engines["swarm-2"].boxes.clear()
+    found = check(lab, "swarm.service", name="proxy", healthy=True)
+    assert not found.passed
+    assert "without its container" in found.actual
+
+
+def test_service_health_needs_the_engine_of_the_node(lab: Lab) -> None:
+    proxies(lab)
+    lab.engines["swarm-3"].alive = False
+    with pytest.raises(requests.ConnectionError):
+        check(lab, "swarm.service", name="proxy", healthy=True)
+
+
+def test_global_service(lab: Lab) -> None:
+    lab.add(service("util", None), [task("util", 0, f"swarm-{n}") for n in (1, 2, 3)])
+    assert check(lab, "swarm.service", name="util", mode="global").passed
+    assert not check(lab, "swarm.service", name="util", replicas=3).passed
+    lab.swarm.tasks[1]["Status"]["State"] = "preparing"
+    found = check(lab, "swarm.service", name="util", mode="global")
+    assert not found.passed
+    assert found.actual == "0 tasks running on swarm-2 (1 preparing)"
+
+
+# swarm.healed
+
+
+def healing(lab: Lab) -> None:
+    lab.add(
+        service("proxy", 6),
+        [
+            task(
+                "proxy",
+                6,
+                "swarm-3",
+                created="2025-01-01T10:05:00Z",
+                at="2025-01-01T10:05:07.75Z",
+            ),
+            task(
+                "proxy",
+                6,
+                "swarm-2",
+                state="failed",
+                desired="shutdown",
+                err="task: non-zero exit (137)",
+                at="2025-01-01T10:05:00.25Z",
+            ),
+        ],
+    )
+
+
+def test_healed(lab: Lab) -> None:
+    healing(lab)
+    found = check(lab, "swarm.healed", service="proxy", slot=6)
+    assert found.passed
+    assert "7.5 s after" in found.actual
+    assert "on swarm-2 (failed: task: non-zero exit (137))" in found.actual
+
+
+def test_healed_without_a_fall(lab: Lab) -> None:
+    healing(lab)
+    del lab.swarm.tasks[1]
+    found = check(lab, "swarm.healed", service="proxy", slot=6)
+    assert not found.passed
+    assert "still its first task" in found.actual
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"CreatedAt": "2025-01-01T10:09:00Z"},
+        {"Status": {"State": "rejected", "Timestamp": "2025-01-01T10:05:00Z"}},
+        {"Slot": 5},
+    ],
+)
+def test_healed_by_a_task_that_took_no_place(lab: Lab, change: dict[str, Any]) -> None:
+    healing(lab)
+    lab.swarm.tasks[1].update(change)
+    assert not check(lab, "swarm.healed", service="proxy", slot=6).passed
+
+
+def test_not_yet_healed(lab: Lab) -> None:
+    healing(lab)
+    lab.swarm.tasks[0]["Status"]["State"] = "ready"
+    found = check(lab, "swarm.healed", service="proxy", slot=6)
+    assert not found.passed
+    assert "no task runs in slot 6" in found.actual
+
+
+# engines, host
+
+
+def box(state: str = "running", **other: Any) -> Container:
+    return Container(state={"Running": state == "running", "Status": state}, **other)
+
+
+def test_containers(lab: Lab) -> None:
+    mark = {"naive": "a"}
+    lab.engines["swarm-1"].boxes = {"1": box(labels=mark), "2": box("exited", labels=mark)}
+    lab.engines["swarm-2"].boxes = {"3": box(labels=mark), "4": box(labels={"naive": "b"})}
+    look = {"label": "naive=a"}
+    assert check(lab, "engines.containers", count=2, **look).passed
+    assert check(lab, "engines.containers", count=3, running=False, **look).passed
+    assert check(lab, "engines.containers", count=3, label="naive").passed
+    assert not check(lab, "engines.containers", count=3, **look).passed
+    spread = {"swarm-1": 1, "swarm-2": 1, "swarm-3": 0}
+    assert check(lab, "engines.containers", count=2, per_node=spread, **look).passed
+    found = check(lab, "engines.containers", count=2, per_node={"swarm-1": 2}, **look)
+    assert not found.passed
+    assert found.actual == "2 containers (swarm-1: thing; swarm-2: thing; swarm-3: none)"
+
+
+def test_containers_of_an_image(lab: Lab) -> None:
+    lab.engines["swarm-1"].boxes = {"1": box(image="a:1"), "2": box(image="a:10")}
+    assert check(lab, "engines.containers", count=1, image="a:1").passed
+    assert not check(lab, "engines.containers", count=2, image="a:1").passed
+
+
+def test_volume_absent(lab: Lab) -> None:
+    lab.engines["swarm-2"].volume_names = ["registry-old"]
+    assert check(lab, "engines.volume_absent", name="registry").passed
+    lab.engines["swarm-2"].volume_names = ["registry"]
+    found = check(lab, "engines.volume_absent", name="registry")
+    assert not found.passed
+    assert found.actual == "volume registry is on swarm-2"
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("containers", {"count": 0}), ("volume_absent", {"name": "registry"})]
+)
+def test_engines_gone(lab: Lab, name: str, params: dict[str, Any]) -> None:
+    lab.engines["swarm-3"].alive = False
+    with pytest.raises(requests.ConnectionError):
+        check(lab, f"engines.{name}", **params)
+
+
+def test_host_clean(lab: Lab) -> None:
+    assert check(lab, "host.clean").passed
+    lab.host.boxes = {"1": box(name="/swarmlab-unit-swarm-1", labels={"swarmlab.lab": "unit"})}
+    lab.host.volume_names = ["swarmlab-unit-swarm-1"]
+    found = check(lab, "host.clean")
+    assert not found.passed
+    assert found.actual == "container swarmlab-unit-swarm-1; volume swarmlab-unit-swarm-1"
+
+
+def test_host_engine_gone(lab: Lab) -> None:
+    lab.host.alive = False
+    with pytest.raises(Exception, match="engine is gone"):
+        check(lab, "host.clean")
