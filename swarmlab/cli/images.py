@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Annotated
 
@@ -43,6 +44,6 @@ def list_(as_json: Json = False) -> None:
     with engine.connect() as client:
         found = builder.list_images(client)
     if as_json:
-        typer.echo(json.dumps([image.to_dict() for image in found], indent=2))
+        typer.echo(json.dumps([dataclasses.asdict(image) for image in found], indent=2))
     else:
         image_list(found)

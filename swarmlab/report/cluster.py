@@ -1,0 +1,156 @@
+"""The cluster on the terminal: brought up, removed, as it stands, and what this machine can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from swarmlab.console import mark, out
+
+if TYPE_CHECKING:
+    from swarmlab.cluster.cluster import Cluster
+    from swarmlab.cluster.lifecycle import Removed
+    from swarmlab.cluster.status import ClusterStatus, NodeStatus
+    from swarmlab.doctor import Diagnosis
+
+_PLANES = {
+    "ipvs": "ipvs (the kernel's own load balancer)",
+    "nftables": "nftables (the mesh fallback: this kernel has no IPVS)",
+}
+
+
+def option(name: str) -> str:
+    """` --name NAME` for a lab that is not the default one, to end a command with."""
+    return "" if name == "default" else f" --name {name}"
+
+
+def cluster_up(cluster: Cluster) -> None:
+    """The lab is ready: where its nodes are, and what to type next."""
+    console = out()
+    nodes = ", ".join(f"{node} {cluster.address(node)}" for node in cluster.nodes)
+    console.print(f"The lab [bold]{escape(cluster.name)}[/bold] is up: {nodes}", soft_wrap=True)
+    console.print(f"Data plane: {_PLANES.get(cluster.data_plane, 'unknown')}", soft_wrap=True)
+    console.print(
+        f"Next: [bold]swarmlab step 1{option(cluster.name)}[/bold] begins the chapter, "
+        f"[bold]swarmlab run{option(cluster.name)}[/bold] runs all of it.",
+        soft_wrap=True,
+    )
+
+
+def cluster_down(removed: Removed | None) -> None:
+    """What was taken away, in one line; `None` when there was no lab at all."""
+    console = out()
+    if removed is None:
+        console.print("There is no lab on this machine: nothing to remove.")
+        return
+    if removed.nothing:
+        console.print(f"There is no lab {removed.name!r}: nothing to remove.", markup=False)
+        return
+    parts = [
+        f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+        for what, things in (
+            ("container", removed.containers),
+            ("volume", removed.volumes),
+            ("network", removed.networks),
+        )
+        if things
+    ]
+    what = ", ".join(parts) or "its files"
+    console.print(
+        f"The lab {removed.name!r} is gone ({what}, {removed.seconds:.1f} s). "
+        "Images and the build cache stay.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def cluster_status(status: ClusterStatus) -> None:
+    """Nodes, services and problems as two tables and a list."""
+    console = out()
+    if not status.present and not status.problems:
+        console.print(
+            f"There is no lab {status.name!r} on this machine. `swarmlab up"
+            f"{option(status.name)}` makes one.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    console.print(f"Lab [bold]{escape(status.name)}[/bold]")
+    if status.data_plane:
+        console.print(f"Data plane: {_PLANES.get(status.data_plane, status.data_plane)}")
+    console.print(_nodes(status, console))
+    if status.services:
+        console.print(_services(status))
+    for problem in status.problems:
+        console.print(f"[red]{mark(console, False)}[/red] {escape(problem)}", soft_wrap=True)
+    if status.problems:
+        console.print(f"What next: `swarmlab up{option(status.name)}` mends the lab.")
+    else:
+        console.print(f"[green]{mark(console, True)}[/green] The lab is up and well.")
+
+
+def _nodes(status: ClusterStatus, console: Console) -> Table:
+    table = _table("Node", "Address", "Role", "State", "Engine")
+    narrow = console.width < 70
+    for node in status.nodes:
+        state = " ".join(part for part in (node.state, node.availability) if part)
+        table.add_row(
+            node.name,
+            node.address,
+            _role(node),
+            state or node.container,
+            node.engine.partition("+")[0] if narrow else node.engine,
+        )
+    return table
+
+
+def _role(node: NodeStatus) -> str:
+    if node.leader:
+        return "leader"
+    if node.role == "manager":
+        return f"manager, {node.reachability}" if node.reachability else "manager"
+    return node.role or "-"
+
+
+def _services(status: ClusterStatus) -> Table:
+    table = _table("Service", "Mode", "Running", "Image", "Ports")
+    for service in status.services:
+        table.add_row(
+            service.name,
+            service.mode,
+            f"{service.running} of {service.desired}",
+            service.image,
+            " ".join(str(port) for port in service.ports),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def diagnosis(found: Diagnosis) -> None:
+    """Each finding with its state in words; why and how to mend where it is not in order."""
+    console = out()
+    words = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
+    colours = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+    for finding in found.findings:
+        state = finding.state.value
+        console.print(
+            f"[{colours[state]}]{words[state]}[/{colours[state]}] "
+            f"[bold]{escape(finding.title)}[/bold]: {escape(finding.seen)}",
+            soft_wrap=True,
+        )
+        if state != "ok":
+            for label, text in (("why", finding.why), ("mend", finding.mend)):
+                if text:
+                    console.print(f"        {label}: {escape(text)}", soft_wrap=True)
+    good = "A lab can run here." if found.healthy else "Something stops a lab; see PROBLEM above."
+    console.print(good)

@@ -1,0 +1,47 @@
+"""The lab's images on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from swarmlab.console import out
+
+if TYPE_CHECKING:
+    from swarmlab.images.builder import Built, ImageState
+
+
+def built(images: Sequence[Built]) -> None:
+    """How many were built and how long that took; one line when there was nothing to do."""
+    fresh = [image for image in images if image.built]
+    if not fresh:
+        out().print(f"All {len(images)} images are built already; nothing to do.")
+        return
+    for image in fresh:
+        out().print(
+            f"{image.name}: {image.reference}, from {image.source} ({image.seconds:.1f} s)",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def image_list(images: Sequence[ImageState]) -> None:
+    """One row an image: whether it is built, its size, and where its content came from."""
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for column in ("Image", "Built", "Size", "Version", "From"):
+        table.add_column(column, overflow="fold")
+    for image in images:
+        table.add_row(
+            image.name,
+            "yes" if image.built else "no",
+            f"{image.size / 1e6:.0f} MB" if image.built else "",
+            image.version,
+            image.source,
+        )
+    out().print(table)
+    missing = sum(1 for image in images if not image.built)
+    if missing:
+        out().print(f"{missing} to build: `swarmlab images build` does it, as does `swarmlab up`.")
