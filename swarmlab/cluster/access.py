@@ -1,0 +1,54 @@
+"""Clients of the nodes' engines, over TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarmlab.errors import EnvironmentProblem
+from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+NODE_API = "1.44"
+"""What every node's engine speaks; fixed, so that a client costs no round trip to be made."""
+
+
+def endpoint(node: Node, port: int) -> tuple[str, int]:
+    """Host and port by which this machine reaches that port of the node.
+
+    Raises EnvironmentProblem for a port that does not lead anywhere from here.
+    """
+    if node.reach is Reach.DIRECT:
+        return node.address, port
+    try:
+        return node.ports[port]
+    except KeyError:
+        why = "it does not run" if node.state is not NodeState.RUNNING else "it is not published"
+        raise EnvironmentProblem(
+            f"Port {port} of {node.name} cannot be reached from this machine: {why}.",
+            hint="Look with `swarmlab status`; `swarmlab up` mends what is missing.",
+        ) from None
+
+
+def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
+    """A client of the node's engine; asks nothing yet. `timeout` bounds each call, in seconds."""
+    import docker
+    from docker.tls import TLSConfig
+
+    host, port = endpoint(node, ENGINE_PORT)
+    made = docker.DockerClient(
+        base_url=f"https://{host}:{port}",
+        version=NODE_API,
+        timeout=timeout,
+        tls=TLSConfig(
+            client_cert=(str(certs / "cert.pem"), str(certs / "key.pem")),
+            ca_cert=str(certs / "ca.pem"),
+            verify=True,
+        ),
+    )
+    # Proxies and authorities from the environment are for the Internet; requests would prefer
+    # them to what is set here.
+    made.api.trust_env = False
+    return made

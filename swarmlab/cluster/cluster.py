@@ -1,0 +1,156 @@
+"""A running lab, as checks and commands use it."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from swarmlab import labels
+from swarmlab.cluster import access
+from swarmlab.engine import Engine
+from swarmlab.errors import EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.providers.base import Info, Node, NodeState, Provider
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+_CALL_SECONDS = 30
+
+
+class Cluster:
+    """The nodes of one lab and the ways to them; implements `swarmlab.checks.base.World`.
+
+    It is a look taken once: what changes later (a node that is stopped) shows as errors of the
+    calls. To be closed, or used as a context manager.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, provider: Provider, info: Info, certificates: Path
+    ) -> None:
+        """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem."""
+        self.name = name
+        self.provider = provider
+        self.certificates = certificates
+        self._engine = engine
+        self._info = info
+        self._clients: dict[str, DockerClient] = {}
+        self._guard = threading.Lock()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes' names in order."""
+        return self._info.names
+
+    def address(self, node: str) -> str:
+        """The node's address on the lab's network. Raises UsageError for an unknown node."""
+        return self._node(node).address
+
+    def endpoint(self, node: str, port: int) -> tuple[str, int]:
+        """Host and port by which this machine reaches that TCP port of the node."""
+        return access.endpoint(self._node(node), port)
+
+    def engine(self, node: str) -> DockerClient:
+        """A client of the node's engine, kept open until `close`."""
+        with self._guard:
+            if node not in self._clients:
+                found = self._node(node)
+                if found.state is not NodeState.RUNNING:
+                    raise EnvironmentProblem(
+                        f"The node {node} does not run ({found.detail or found.state.value}).",
+                        hint="`swarmlab up` mends the lab.",
+                    )
+                self._clients[node] = access.client(found, self.certificates, timeout=_CALL_SECONDS)
+            return self._clients[node]
+
+    def host_engine(self) -> DockerClient:
+        """A client of the engine that the nodes run on."""
+        return self._engine.client
+
+    @property
+    def workstation(self) -> Container:
+        """The workstation's container. Raises LabAbsent when it is gone."""
+        from docker.errors import NotFound
+
+        try:
+            return self._engine.client.containers.get(labels.container(self.name, "workstation"))
+        except NotFound:
+            raise LabAbsent(
+                "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
+            ) from None
+
+    @cached_property
+    def cluster_id(self) -> str:
+        """The swarm's own id. Raises EnvironmentProblem when no manager answers."""
+        return str(self._any_swarm()["ID"])
+
+    @cached_property
+    def data_plane(self) -> str:
+        """`ipvs` or `nftables`, as the nodes say; empty when none says so."""
+        for node in self._info.nodes:
+            if node.state is NodeState.RUNNING:
+                told = data_plane(self._engine, self.name, node.name)
+                if told:
+                    return told
+        return ""
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        with self._guard:
+            for client in (*self._clients.values(), self._engine.client):
+                client.close()
+            self._clients.clear()
+
+    def _any_swarm(self) -> dict[str, object]:
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        last: Exception | None = None
+        for node in self.nodes:
+            try:
+                answer: dict[str, object] = self.engine(node).api.inspect_swarm()
+                return answer
+            except (DockerException, RequestException, EnvironmentProblem) as error:
+                last = error
+        raise EnvironmentProblem(
+            "No manager of the lab answers for the swarm.",
+            evidence=str(last)[:300],
+            hint="Look with `swarmlab status`; `swarmlab up` mends what can be mended.",
+        )
+
+    def _node(self, name: str) -> Node:
+        node = self._info.node(name)
+        if node is None:
+            raise UsageError(
+                f"The lab {self.name!r} has no node {name!r}.",
+                hint=f"Its nodes are {', '.join(self.nodes) or 'all gone'}.",
+            )
+        return node
+
+
+def data_plane(engine: Engine, lab: str, node: str) -> str:
+    """What balances load on a node, as its own start wrote it down; empty if it cannot be told."""
+    from docker.errors import APIError
+
+    api = engine.client.api
+    try:
+        run = api.exec_create(
+            labels.container(lab, node), ["cat", "/run/swarmlab/data-plane"], stderr=False
+        )
+        return bytes(api.exec_start(run["Id"])).decode("ascii", "replace").strip()
+    except APIError:
+        return ""

@@ -1,0 +1,151 @@
+"""The lab's certificates: where they lie in containers and, for the client, on this machine.
+
+They are made once per lab, and the authority's key is thrown away when all are signed: nobody
+can sign another one later. So that a node or the workstation can be made again, every container
+of the lab holds the whole set. On this machine lies the client's part only, and it is fetched
+again when it is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarmlab import archive, state
+from swarmlab.errors import ClusterProblem
+
+BUNDLE = "/etc/swarmlab/keys"
+"""The folder in each container that holds the whole set."""
+
+NODE_CERTS = "/etc/docker/certs"
+MACHINES = "/root/.docker/machine/machines"
+
+_CLIENT = ("ca.pem", "cert.pem", "key.pem")
+
+
+@dataclass(frozen=True, repr=False)
+class Pair:
+    """A certificate and its key, PEM."""
+
+    cert: bytes
+    key: bytes
+
+
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """The set of one lab: the authority's certificate, the client's pair, a pair per node."""
+
+    ca: bytes
+    client: Pair
+    nodes: Mapping[str, Pair]
+
+    def on_node(self, node: str) -> dict[str, bytes]:
+        """The files of a node, by absolute path."""
+        own = self.nodes[node]
+        return {
+            f"{NODE_CERTS}/ca.pem": self.ca,
+            f"{NODE_CERTS}/cert.pem": own.cert,
+            f"{NODE_CERTS}/key.pem": own.key,
+            **self.bundle(),
+        }
+
+    def on_machine(self, node: str) -> dict[str, bytes]:
+        """The workstation's files to talk to a node, by absolute path."""
+        return {f"{MACHINES}/{node}/{name}": content for name, content in self.of_client().items()}
+
+    def of_client(self) -> dict[str, bytes]:
+        """The client's files by the names that every docker client knows."""
+        return {"ca.pem": self.ca, "cert.pem": self.client.cert, "key.pem": self.client.key}
+
+    def bundle(self) -> dict[str, bytes]:
+        """The whole set, by absolute path in a container."""
+        files = {"ca.pem": self.ca, **_named("client", self.client)}
+        for node, pair in self.nodes.items():
+            files |= _named(node, pair)
+        return {f"{BUNDLE}/{name}": content for name, content in files.items()}
+
+
+def of_bundle(files: Mapping[str, bytes]) -> Keys:
+    """The set from its files by name. Raises ClusterProblem when one is missing."""
+    try:
+        nodes = {
+            name.removesuffix("-cert.pem"): _pair(files, name.removesuffix("-cert.pem"))
+            for name in files
+            if name.startswith("swarm-") and name.endswith("-cert.pem")
+        }
+        return Keys(files["ca.pem"], _pair(files, "client"), nodes)
+    except KeyError as error:
+        raise ClusterProblem(
+            f"The lab's certificates are not complete: {error.args[0]} is missing.",
+            hint="`swarmlab down`, then `swarmlab up`.",
+        ) from None
+
+
+def fetch(api: Any, containers: list[str]) -> Keys:
+    """The set from the first of the containers that holds it, running or not.
+
+    Raises ClusterProblem when none does.
+    """
+    from docker.errors import APIError
+
+    for container in containers:
+        try:
+            stream, _ = api.get_archive(container, BUNDLE)
+            return of_bundle(archive.unpack(stream))
+        except (APIError, ClusterProblem):
+            continue
+    raise ClusterProblem(
+        "None of the lab's containers holds its certificates.",
+        hint="`swarmlab down`, then `swarmlab up`.",
+    )
+
+
+def cache_folder(name: str) -> Path:
+    """Where the client's files of a lab lie on this machine."""
+    return state.lab_folder(name) / "certs"
+
+
+def cached(name: str, instance: str) -> Path | None:
+    """The folder with the client's files if they belong to this instance of the lab."""
+    folder = cache_folder(name)
+    try:
+        told = (folder / "instance").read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    complete = all((folder / file).is_file() for file in _CLIENT)
+    return folder if instance and told == instance and complete else None
+
+
+def cache(name: str, instance: str, keys: Keys) -> Path:
+    """Write the client's files, readable by this user alone; the instance last, as a seal."""
+    folder = cache_folder(name)
+    forget(name)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(mode=0o700)
+    for file, content in keys.of_client().items():
+        _write(folder / file, content)
+    _write(folder / "instance", instance.encode("ascii"))
+    return folder
+
+
+def forget(name: str) -> None:
+    """Remove the client's files from this machine."""
+    shutil.rmtree(cache_folder(name), ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+
+
+def _named(name: str, pair: Pair) -> dict[str, bytes]:
+    return {f"{name}-cert.pem": pair.cert, f"{name}-key.pem": pair.key}
+
+
+def _pair(files: Mapping[str, bytes], name: str) -> Pair:
+    return Pair(files[f"{name}-cert.pem"], files[f"{name}-key.pem"])

@@ -1,0 +1,237 @@
+"""The cluster's life: up, down, found again, looked at.
+
+Docker is the state store: everything is found again by its labels, and none of these functions
+needs a file of its own to know what there is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swarmlab import engine as engines
+from swarmlab import labels, state
+from swarmlab.cluster import keys
+from swarmlab.cluster import remains as remaining
+from swarmlab.cluster.cluster import Cluster
+from swarmlab.cluster.lock import lock
+from swarmlab.cluster.status import ClusterStatus, inspect
+from swarmlab.engine import Engine
+from swarmlab.errors import UsageError
+from swarmlab.progress import Progress, SilentProgress
+from swarmlab.providers.base import Info
+from swarmlab.providers.dind import Dind
+from swarmlab.providers.problems import explained
+
+if TYPE_CHECKING:
+    from swarmlab.cluster.create import Images
+    from swarmlab.cluster.remains import Remains
+
+__all__ = ["Cluster", "ClusterStatus", "Removed", "down", "find", "lock", "names", "status", "up"]
+
+NODES = (1, 3, 5, 7)
+"""Numbers of managers that make sense: an even one tolerates no more losses than one less."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What `down` took away; names as Docker shows them. `files`: something on this machine."""
+
+    name: str
+    containers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    files: bool = False
+    seconds: float = 0.0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to remove."""
+        return not (self.containers or self.volumes or self.networks or self.files)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "containers": list(self.containers),
+            "volumes": list(self.volumes),
+            "networks": list(self.networks),
+            "files": self.files,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def up(
+    name: str = state.DEFAULT_LAB,
+    *,
+    nodes: int = 3,
+    reach: str = "auto",
+    progress: Progress | None = None,
+) -> Cluster:
+    """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
+
+    `reach` is `auto`, `direct` or `published`. Raises UsageError for a number of nodes that
+    makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. When the first `up` of a lab
+    fails or is interrupted, what it made is removed.
+    """
+    if nodes not in NODES:
+        raise UsageError(
+            f"A lab cannot have {nodes} managers.",
+            hint="Use an odd number up to seven: an even one survives no more losses than the "
+            "odd one below it.",
+        )
+    told = progress or SilentProgress()
+    with lock(state.checked(name)):
+        engine = engines.connect()
+        there = remaining.look(engine, name)
+        if there.nothing:
+            return _anew(name, engine, nodes, reach, told)
+        if there.info.expected not in (0, nodes):
+            told.note(
+                f"The lab has {there.info.expected} nodes; `swarmlab down` comes before "
+                "another number."
+            )
+        return _mend(name, engine, there, nodes, reach, told)
+
+
+def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Removed:
+    """Take away all of the lab, whatever there is of it, also halves. Raises LabBusy and others.
+
+    Images and whatever swarmlab did not make stay.
+    """
+    told = progress or SilentProgress()
+    start = time.monotonic()
+    with lock(state.checked(name)):
+        engine = engines.connect()
+        there = remaining.look(engine, name)
+        files = _clear(name, engine, told, "Removing the lab")
+        engine.client.close()
+    return Removed(
+        name=name,
+        containers=there.containers,
+        volumes=there.volumes,
+        networks=there.networks,
+        files=files,
+        seconds=time.monotonic() - start,
+    )
+
+
+def find(name: str = state.DEFAULT_LAB) -> Cluster | None:
+    """The lab as it is now, or None when it has no nodes. Mends nothing.
+
+    Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
+    """
+    engine = engines.connect()
+    provider = Dind(engine, state.checked(name))
+    info = provider.info()
+    if not info.nodes:
+        engine.client.close()
+        return None
+    return _opened(name, engine, provider, info)
+
+
+def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
+    """How the lab is, in at most a few seconds, whatever of it still answers."""
+    engine = engines.connect()
+    try:
+        return inspect(engine, state.checked(name))
+    finally:
+        engine.client.close()
+
+
+def names() -> list[str]:
+    """The labs of which there is anything on the engine."""
+    engine = engines.connect()
+    api = engine.client.api
+    of = {"label": [labels.LAB]}
+    with explained("looking for labs"):
+        listed = [
+            *api.containers(all=True, filters=of),
+            *(api.volumes(filters=of).get("Volumes") or []),
+            *api.networks(filters=of),
+        ]
+    engine.client.close()
+    return sorted({told for one in listed if (told := (one.get("Labels") or {}).get(labels.LAB))})
+
+
+def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> Cluster:
+    from swarmlab.cluster.create import Site, create
+
+    images = _images(engine, told)
+    provider = Dind(engine, name, image=images.node, count=nodes)
+    try:
+        provider.prepare(reach)
+        site = Site(name, engine, provider, images, _names(nodes))
+        create(site, told)
+        return _opened(name, engine, provider, provider.info())
+    except BaseException:
+        # Nothing of a first `up` that failed or was interrupted is of use.
+        _clear(name, engine, told, "Removing what was begun")
+        raise
+
+
+def _mend(
+    name: str, engine: Engine, there: Remains, nodes: int, reach: str, told: Progress
+) -> Cluster:
+    from swarmlab.cluster import repair
+
+    reason = repair.hopeless(name, engine, there)
+    if not reason:
+        images = None if there.complete else _images(engine, told)
+        try:
+            mended = repair.mend(name, engine, there, images, told)
+        except repair.NoSwarm as no_swarm:
+            reason = no_swarm.message
+        else:
+            told.note("The lab is mended." if mended.done else "The lab is already up.")
+            return _opened(name, engine, mended.provider, mended.provider.info())
+    told.note(f"The lab is made anew: {reason}.")
+    _clear(name, engine, told, "Removing what is left of it")
+    return _anew(name, engine, there.info.expected or nodes, reach, told)
+
+
+def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
+    """Remove all of the lab; whether there were files of it on this machine.
+
+    A command that was killed may have left the engine a last request to carry out, so the end is
+    looked at, and what has come meanwhile goes too.
+    """
+    there = remaining.look(engine, name)
+    if not there.nothing:
+        with told.stage(title):
+            while not there.nothing:
+                remaining.sweep(engine, there)
+                there = remaining.look(engine, name)
+    return _forget(name)
+
+
+def _opened(name: str, engine: Engine, provider: Dind, info: Info) -> Cluster:
+    """The lab with its certificates at hand, fetched from its containers where need be."""
+    certs = keys.cached(name, info.instance)
+    if certs is None:
+        holders = [labels.container(name, what) for what in ("workstation", *info.names)]
+        found = keys.fetch(engine.client.api, holders)
+        certs = keys.cache(name, info.instance, found)
+    return Cluster(name, engine, provider, info, certs)
+
+
+def _images(engine: Engine, told: Progress) -> Images:
+    """The images of the containers, built first where they are missing."""
+    from swarmlab.cluster.create import Images
+    from swarmlab.images import builder
+
+    builder.ensure(["loaded-node", "workstation"], engine=engine.client, progress=told)
+    return Images(builder.reference("loaded-node"), builder.reference("workstation"))
+
+
+def _forget(name: str) -> bool:
+    """Remove the lab's files from this machine; whether there were any."""
+    folder = state.lab_folder(name)
+    there = folder.exists()
+    shutil.rmtree(folder, ignore_errors=True)
+    return there
+
+
+def _names(count: int) -> tuple[str, ...]:
+    return tuple(f"swarm-{number}" for number in range(1, count + 1))

@@ -1,0 +1,91 @@
+"""One changing command per lab at a time.
+
+A lock is an flock on a file: the kernel lets go of it when its process dies, however it dies, so
+nothing has to be cleaned up after a `kill -9`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from swarmlab import state
+from swarmlab.errors import LabBusy
+
+_held: dict[str, int] = {}
+_guard = threading.Lock()
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Hold the lab for the time of the block. The same process may hold it several times.
+
+    Raises LabBusy with the holder's process id and command.
+    """
+    with _guard:
+        again = name in _held
+        if again:
+            _held[name] += 1
+    if again:
+        try:
+            yield
+        finally:
+            with _guard:
+                _held[name] -= 1
+        return
+    path = state.folder() / "locks" / f"{state.checked(name)}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a+", encoding="utf-8") as file:
+        if not _acquire(file):
+            raise _busy(name, path)
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n{_command()}\n")
+        file.flush()
+        with _guard:
+            _held[name] = 1
+        try:
+            yield
+        finally:
+            with _guard:
+                del _held[name]
+            file.seek(0)
+            file.truncate()
+
+
+def _busy(name: str, path: Path) -> LabBusy:
+    pid, _, command = path.read_text(encoding="utf-8").partition("\n")
+    who = f"process {pid} (`{command.strip()}`)" if pid else "another process"
+    return LabBusy(
+        f"The lab {name!r} is being changed by {who}.",
+        hint="Wait until it is done, or end it, then run the command again.",
+    )
+
+
+def _command() -> str:
+    program, *rest = sys.argv or ["swarmlab"]
+    return " ".join([Path(program).name, *rest])[:200]
+
+
+def _acquire(file: IO[str]) -> bool:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            file.seek(1 << 20)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

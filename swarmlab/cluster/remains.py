@@ -1,0 +1,124 @@
+"""What there is of a lab on the engine, found by label; and how all of it is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from swarmlab import labels
+from swarmlab.cluster.crew import Crew
+from swarmlab.engine import Engine
+from swarmlab.providers import dind
+from swarmlab.providers.base import Info, NodeState
+from swarmlab.providers.problems import explained
+from swarmlab.wait import Observation, until
+
+_GONE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Remains:
+    """Everything of one lab that the engine has. Names in order; `workstation` may be missing."""
+
+    info: Info
+    containers: tuple[str, ...]
+    volumes: tuple[str, ...]
+    networks: tuple[str, ...]
+    workstation: NodeState
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.containers or self.volumes or self.networks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every container that belongs to the lab is there and runs."""
+        return (
+            self.info.expected == len(self.info.nodes) > 0
+            and all(node.state is NodeState.RUNNING for node in self.info.nodes)
+            and self.workstation is NodeState.RUNNING
+        )
+
+
+def look(engine: Engine, lab: str) -> Remains:
+    """What there is of the lab now. Raises EnvironmentProblem."""
+    api = engine.client.api
+    of = labels.of(lab)
+    with explained("looking for the lab"), Crew(3) as crew:
+        containers = crew.go(api.containers, all=True, filters=of)
+        volumes = crew.go(api.volumes, filters=of)
+        networks = crew.go(api.networks, filters=of)
+        return read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
+
+
+def read(
+    containers: Sequence[dict[str, Any]],
+    volumes: Sequence[dict[str, Any]] = (),
+    networks: Sequence[dict[str, Any]] = (),
+) -> Remains:
+    """The same from what the engine listed."""
+    workstation = NodeState.MISSING
+    for container in containers:
+        if (container.get("Labels") or {}).get(labels.ROLE) == labels.ROLE_WORKSTATION:
+            running = container.get("State") == "running"
+            workstation = NodeState.RUNNING if running else NodeState.STOPPED
+    return Remains(
+        info=dind.read(list(containers)),
+        containers=tuple(sorted(container["Names"][0].lstrip("/") for container in containers)),
+        volumes=tuple(sorted(volume["Name"] for volume in volumes)),
+        networks=tuple(sorted(network["Name"] for network in networks)),
+        workstation=workstation,
+    )
+
+
+def sweep(engine: Engine, remains: Remains) -> None:
+    """Take all of it away: containers side by side, then volumes and networks.
+
+    What is already gone is no error. Raises EnvironmentProblem when something will not go.
+    """
+    api = engine.client.api
+    with explained("removing the lab"):
+        with Crew() as crew:
+            crew.all([crew.go(_container, api, name) for name in remains.containers])
+        with Crew() as crew:
+            gone = [crew.go(_quietly, api.remove_volume, name) for name in remains.volumes]
+            gone += [crew.go(_network, api, name) for name in remains.networks]
+            crew.all(gone)
+
+
+def _container(api: Any, name: str) -> None:
+    """Remove a container with its anonymous volumes; one that another call removes is awaited."""
+
+    def attempt() -> Observation[None]:
+        try:
+            api.remove_container(name, v=True, force=True)
+        except NotFound:
+            return Observation(True, "gone")
+        except APIError as error:
+            if "already in progress" in str(error.explanation or ""):
+                return Observation(False, "it is being removed")
+            raise
+        return Observation(True, "gone")
+
+    until(f"{name} to go", attempt, within=_GONE_SECONDS, every=0.1)
+
+
+def _network(api: Any, name: str) -> None:
+    """Remove a network, first cutting off whatever else a user connected to it."""
+    try:
+        connected = api.inspect_network(name).get("Containers") or {}
+    except NotFound:
+        return
+    for container in connected:
+        _quietly(api.disconnect_container_from_network, container, name, force=True)
+    _quietly(api.remove_network, name)
+
+
+def _quietly(call: Any, *args: Any, **kwargs: Any) -> None:
+    try:
+        call(*args, **kwargs)
+    except NotFound:
+        return

@@ -1,0 +1,234 @@
+"""A lab of which something is missing or stopped, put right without touching what works."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from docker import APIClient
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from swarmlab import labels
+from swarmlab.cluster import keys, swarm, workstation
+from swarmlab.cluster.create import Images, Site
+from swarmlab.cluster.crew import Crew
+from swarmlab.cluster.remains import Remains
+from swarmlab.engine import Engine
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut
+from swarmlab.progress import Progress
+from swarmlab.providers.base import NodeState
+from swarmlab.providers.dind import Dind
+from swarmlab.wait import Observation, poll
+
+_ANSWER_SECONDS = 30.0
+_QUORUM_SECONDS = 30.0
+
+
+class NoSwarm(EnvironmentProblem):
+    """The nodes answer, but no swarm with a quorum is among them; the message is the reason."""
+
+
+@dataclass
+class Mended:
+    """The lab's provider, and what was put right, in words."""
+
+    provider: Dind
+    done: list[str]
+
+
+def hopeless(name: str, engine: Engine, there: Remains) -> str:
+    """Why the lab cannot be mended and has to be made anew; empty when it can be."""
+    info = there.info
+    if not info.nodes:
+        return "no node of it is left"
+    if not there.networks:
+        return "its network is gone"
+    if 2 * len(info.nodes) <= info.expected:
+        return (
+            f"only {len(info.nodes)} of {info.expected} managers are left, too few for the "
+            "swarm's quorum"
+        )
+    try:
+        _keys(name, engine, there)
+    except ClusterProblem:
+        return "its certificates are lost"
+    return ""
+
+
+def mend(
+    name: str, engine: Engine, there: Remains, images: Images | None, told: Progress
+) -> Mended:
+    """Put the lab right; `images` are needed unless it is complete.
+
+    Raises NoSwarm when it has to be made anew after all.
+    """
+    count = there.info.expected
+    provider = Dind(engine, name, image=images.node if images else "", count=count)
+    provider.adopt()
+    names = [f"swarm-{number}" for number in range(1, count + 1)]
+    site = Site(name, engine, provider, images or Images("", ""), names)
+    keyring = _keys(name, engine, there)
+    if keys.cached(name, provider.instance) is None:
+        keys.cache(name, provider.instance, keyring)
+    job = _Job(site, there, keyring, told)
+    with told.stage("Looking at the lab" if there.complete else "Mending the lab"):
+        with Crew() as crew:
+            shell = crew.go(job.workstation)
+            chains = {node: crew.go(job.engine, node, crew) for node in names}
+            crew.all(chains.values())
+            shell.result()
+            apis = {node: chain.result() for node, chain in chains.items()}
+        job.rejoin(apis)
+        for api in apis.values():
+            api.close()
+    return Mended(provider, job.done)
+
+
+class _Job:
+    """One repair; `done` collects what was put right."""
+
+    def __init__(self, site: Site, there: Remains, keyring: keys.Keys, told: Progress) -> None:
+        self._site = site
+        self._there = there
+        self._keyring = keyring
+        self._told = told
+        self.done: list[str] = []
+
+    def workstation(self) -> None:
+        """Start the workstation, or make it again."""
+        state = self._there.workstation
+        if state is NodeState.RUNNING:
+            return
+        self._say(f"the workstation was {_word(state)}")
+        if state is NodeState.STOPPED:
+            workstation.start(
+                self._site.engine, self._site.name, self._site.addresses, self._keyring
+            )
+            return
+        self._site.make_workstation(lambda: self._keyring)
+
+    def engine(self, node: str, crew: Crew) -> APIClient:
+        """The node's engine, answering: the node started or made again where need be."""
+        known = self._there.info.node(node)
+        state = known.state if known else NodeState.MISSING
+        if state is NodeState.MISSING:
+            self._say(f"{node} was missing")
+            return self._again(node, crew)
+        try:
+            if state is NodeState.STOPPED:
+                self._say(f"{node} was stopped")
+                self._site.provider.start(node, self._keyring.on_node(node))
+            return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
+        except (TimedOut, ClusterProblem) as problem:
+            self._say(f"{node} was made again, because: {problem.message}")
+            return self._again(node, crew)
+
+    def _again(self, node: str, crew: Crew) -> APIClient:
+        if not self._site.images.node:
+            raise ClusterProblem(
+                f"The engine of {node} does not answer.",
+                hint=f"`docker rm -f {labels.container(self._site.name, node)}`, "
+                "then `swarmlab up` makes it again.",
+            )
+        # A disk without its machine holds the membership of a node that is gone.
+        self._site.provider.remove(node)
+        return self._site.boot(node, lambda: self._keyring, crew=crew)
+
+    def rejoin(self, apis: Mapping[str, APIClient]) -> None:
+        """Bring all engines into one swarm again, and prove it."""
+        names = self._site.names
+        standings = {node: _standing(api) for node, api in apis.items()}
+        main = _main_cluster(standings)
+        if not main:
+            raise NoSwarm("its nodes never formed a swarm")
+        inside = {n for n, s in standings.items() if s.manager and s.cluster == main}
+        leader, members = _quorum({node: apis[node] for node in sorted(inside)})
+        ids = {member.id for member in members}
+        belongs = {n for n, s in standings.items() if s.state == "active" and s.node_id in ids}
+        alive = {standings[node].node_id for node in belongs}
+        for member in members:
+            if member.id not in alive and member.name in names:
+                swarm.forget(leader, member, check=lambda: None)
+        outside = [node for node in names if node not in belongs]
+        token = swarm.manager_token(leader) if outside else None
+        remotes = [self._site.addresses[node] for node in sorted(inside)]
+        with Crew() as crew:
+            joins = [
+                crew.go(self._join, node, apis[node], standings[node], remotes, token)
+                for node in outside
+                if token is not None
+            ]
+            crew.all(joins)
+            for node in belongs:
+                mine = next(m for m in members if m.id == standings[node].node_id)
+                if mine.role != "manager" or mine.availability != "active":
+                    self._say(f"{node} was a {mine.role}, {mine.availability}")
+            swarm.settle(leader, names, check=crew.check)
+            crew.all([crew.go(swarm.agree, apis[n], n, names, check=crew.check) for n in names])
+
+    def _join(
+        self,
+        node: str,
+        api: APIClient,
+        standing: swarm.Standing,
+        remotes: list[str],
+        token: swarm.Token,
+    ) -> None:
+        if standing.state != "inactive":
+            api.leave_swarm(force=True)
+        known = self._there.info.node(node)
+        if known is not None and known.state is NodeState.RUNNING:
+            self._say(f"{node} was not in the swarm")
+        swarm.join(api, self._site.addresses[node], remotes, token)
+
+    def _say(self, what: str) -> None:
+        self.done.append(what)
+        self._told.note(f"Mending: {what}.")
+
+
+def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
+    holders = [labels.container(name, what) for what in ("workstation", *there.info.names)]
+    return keys.fetch(engine.client.api, holders)
+
+
+def _standing(api: APIClient) -> swarm.Standing:
+    """The node's standing; a swarm that is just coming up again (`pending`) is waited for."""
+
+    def look() -> Observation[swarm.Standing]:
+        standing = swarm.standing(api)
+        return Observation(standing.state != "pending", standing.state, standing)
+
+    found = poll(look, within=_ANSWER_SECONDS, every=swarm.EVERY).last.value
+    assert found is not None, "a look always has a value"
+    return found
+
+
+def _main_cluster(standings: Mapping[str, swarm.Standing]) -> str:
+    """The swarm that most nodes are in; empty when there is none."""
+    counted = Counter(s.cluster for s in standings.values() if s.manager and s.cluster)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def _quorum(apis: Mapping[str, APIClient]) -> tuple[APIClient, list[swarm.Member]]:
+    """A manager that can answer for the swarm, and its list. Raises NoSwarm if none can."""
+
+    def look() -> Observation[tuple[APIClient, list[swarm.Member]]]:
+        for api in apis.values():
+            try:
+                listed = swarm.members(api)
+            except (DockerException, RequestException, SwarmlabError):
+                continue
+            if any(member.leader for member in listed):
+                return Observation(True, "a leader", (api, listed))
+        return Observation(False, "no leader")
+
+    found = poll(look, within=_QUORUM_SECONDS, every=0.2).last.value
+    if found is None:
+        raise NoSwarm("its managers found no leader: the swarm has lost its quorum")
+    return found
+
+
+def _word(state: NodeState) -> str:
+    return "missing" if state is NodeState.MISSING else "stopped"

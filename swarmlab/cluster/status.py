@@ -1,0 +1,272 @@
+"""How a lab is: put together from whatever still answers, each look with a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from swarmlab import labels
+from swarmlab.cluster import access, keys, remains, swarm
+from swarmlab.cluster.cluster import data_plane
+from swarmlab.cluster.crew import Crew
+from swarmlab.cluster.remains import Remains
+from swarmlab.engine import Engine
+from swarmlab.errors import SwarmlabError
+from swarmlab.providers.base import Node, NodeState
+
+STATUS_VERSION = 1
+LOOK_SECONDS = 2
+"""How long one question to one node may take."""
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node: the container as the host's engine sees it, the member as the swarm does.
+
+    What is not known is empty.
+    """
+
+    name: str
+    address: str
+    container: str
+    answers: bool
+    role: str = ""
+    state: str = ""
+    availability: str = ""
+    reachability: str = ""
+    leader: bool = False
+    engine: str = ""
+    data_plane: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service: replicas that run and that are wanted, and the ports that it publishes."""
+
+    name: str
+    mode: str
+    running: int
+    desired: int
+    image: str
+    ports: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "ports": list(self.ports)}
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """A lab as it is. `problems` are in words; `healthy` when it is there and has none."""
+
+    name: str
+    present: bool
+    nodes: tuple[NodeStatus, ...] = ()
+    services: tuple[ServiceStatus, ...] = ()
+    workstation: str = NodeState.MISSING.value
+    cluster_id: str = ""
+    data_plane: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        return self.present and not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": STATUS_VERSION,
+            "kind": "swarmlab-status",
+            "name": self.name,
+            "present": self.present,
+            "healthy": self.healthy,
+            "cluster": self.cluster_id,
+            "data_plane": self.data_plane,
+            "workstation": self.workstation,
+            "nodes": [node.to_dict() for node in self.nodes],
+            "services": [service.to_dict() for service in self.services],
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one node's engine told."""
+
+    standing: swarm.Standing
+    members: tuple[swarm.Member, ...] = ()
+    services: tuple[ServiceStatus, ...] = ()
+
+
+def inspect(engine: Engine, lab: str) -> ClusterStatus:
+    """Look at the lab. Raises EnvironmentProblem only when the host's engine fails."""
+    there = remains.look(engine, lab)
+    if there.nothing:
+        return ClusterStatus(lab, present=False)
+    certs = _certs(engine, lab, there)
+    running = [node for node in there.info.nodes if node.state is NodeState.RUNNING]
+    with Crew() as crew:
+        views = {node.name: crew.go(_view, node, certs) for node in running} if certs else {}
+        planes = {node.name: crew.go(data_plane, engine, lab, node.name) for node in running}
+        seen = {name: future.result() for name, future in views.items()}
+        told = {name: future.result() for name, future in planes.items()}
+    best = _best([view for view in seen.values() if view is not None])
+    nodes = tuple(
+        _node(node, seen.get(node.name), best, told.get(node.name, ""))
+        for node in _with_missing(there)
+    )
+    planes_there = sorted({plane for plane in told.values() if plane})
+    return ClusterStatus(
+        name=lab,
+        present=bool(there.info.nodes),
+        nodes=nodes,
+        services=best.services if best else (),
+        workstation=there.workstation.value,
+        cluster_id=best.standing.cluster if best else "",
+        data_plane=" and ".join(planes_there),
+        problems=tuple(_problems(there, certs is not None, nodes, best)),
+    )
+
+
+def _certs(engine: Engine, lab: str, there: Remains) -> Path | None:
+    found = keys.cached(lab, there.info.instance)
+    if found is not None:
+        return found
+    holders = [labels.container(lab, what) for what in ("workstation", *there.info.names)]
+    try:
+        fetched = keys.fetch(engine.client.api, holders)
+    except SwarmlabError:
+        return None
+    return keys.cache(lab, there.info.instance, fetched)
+
+
+def _view(node: Node, certs: Path) -> _View | None:
+    """What the node tells; None when it does not answer in time."""
+    try:
+        client = access.client(node, certs, timeout=LOOK_SECONDS)
+    except SwarmlabError:
+        return None
+    try:
+        standing = swarm.standing(client.api)
+        if not standing.manager:
+            return _View(standing)
+        try:
+            members = tuple(swarm.members(client.api))
+            services = tuple(_services(client.api))
+        except (DockerException, RequestException):
+            # A manager of a swarm without quorum answers for itself, and for nothing else.
+            return _View(standing)
+        return _View(standing, members, services)
+    except (DockerException, RequestException):
+        return None
+    finally:
+        client.close()
+
+
+def _services(api: Any) -> list[ServiceStatus]:
+    found = []
+    for service in api.services(status=True):
+        spec = service["Spec"]
+        counts = service.get("ServiceStatus") or {}
+        image = str(spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""))
+        ports = (service.get("Endpoint") or {}).get("Ports") or []
+        found.append(
+            ServiceStatus(
+                name=str(spec["Name"]),
+                mode=next(iter(spec.get("Mode") or {"Replicated": None})).lower(),
+                running=int(counts.get("RunningTasks", 0)),
+                desired=int(counts.get("DesiredTasks", 0)),
+                image=image.partition("@")[0],
+                ports=tuple(sorted(p["PublishedPort"] for p in ports if p.get("PublishedPort"))),
+            )
+        )
+    return sorted(found, key=lambda service: service.name)
+
+
+def _best(views: Sequence[_View]) -> _View | None:
+    """The view that knows most: a manager's that lists members, else any."""
+    return max(views, key=lambda view: (len(view.members) > 0, view.standing.manager), default=None)
+
+
+def _with_missing(there: Remains) -> list[Node]:
+    names = [f"swarm-{number}" for number in range(1, there.info.expected + 1)]
+    return [there.info.node(name) or Node(name, "", NodeState.MISSING) for name in names]
+
+
+def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> NodeStatus:
+    members = [m for m in (best.members if best else ()) if m.name == node.name]
+    # A node that came back after a loss is listed twice: the entry that it knows as its own.
+    own = view.standing.node_id if view else ""
+    member = next((m for m in members if m.id == own), members[0] if members else None)
+    return NodeStatus(
+        name=node.name,
+        address=node.address or (member.address if member else ""),
+        container=node.detail or node.state.value,
+        answers=view is not None,
+        role=member.role if member else "",
+        state=member.state if member else "",
+        availability=member.availability if member else "",
+        reachability=member.reachability if member else "",
+        leader=bool(member and member.leader),
+        engine=member.engine if member else "",
+        data_plane=plane,
+    )
+
+
+def _problems(
+    there: Remains, certs: bool, nodes: Sequence[NodeStatus], best: _View | None
+) -> list[str]:
+    found = []
+    if not there.info.nodes:
+        found.append("no node is left; only " + _rest(there))
+    for node in nodes:
+        found += _node_problems(node, there)
+    if there.workstation is NodeState.MISSING and there.info.nodes:
+        found.append("the workstation is missing")
+    elif there.workstation is NodeState.STOPPED:
+        found.append("the workstation is stopped")
+    if there.info.nodes and not there.networks:
+        found.append("the lab's network is gone")
+    if not certs and there.info.nodes:
+        found.append("the lab's certificates are lost")
+    elif there.info.nodes and (best is None or not best.members):
+        found.append("no manager can answer for the swarm: it has no quorum or was never begun")
+    elif best and sum(1 for m in best.members if m.leader) != 1:
+        found.append("the swarm has no leader")
+    return found
+
+
+def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
+    known = there.info.node(node.name)
+    if known is None:
+        return [f"the container of {node.name} is missing"]
+    if known.state is not NodeState.RUNNING:
+        return [f"{node.name} is stopped ({node.container})"]
+    if not node.answers:
+        return [f"the engine of {node.name} does not answer within {LOOK_SECONDS} s"]
+    found = []
+    if node.state and node.state != "ready":
+        found.append(f"the swarm sees {node.name} as {node.state}")
+    if node.role == "worker":
+        found.append(f"{node.name} is a worker, not a manager")
+    if node.availability not in ("", "active"):
+        found.append(f"{node.name} takes no tasks: its availability is {node.availability}")
+    if node.reachability == "unreachable":
+        found.append(f"the other managers cannot reach {node.name}")
+    return found
+
+
+def _rest(there: Remains) -> str:
+    parts = []
+    for what, names in (("volumes", there.volumes), ("networks", there.networks)):
+        if names:
+            parts.append(f"{what} {', '.join(names)}")
+    if there.workstation is not NodeState.MISSING:
+        parts.append("the workstation")
+    return " and ".join(parts) or "other containers"

@@ -1,0 +1,103 @@
+"""The workstation: the container in which the student types, on the lab's network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from docker.errors import NotFound
+
+from swarmlab import archive, labels, resources
+from swarmlab.cluster.keys import MACHINES, Keys
+from swarmlab.engine import Engine
+from swarmlab.providers.problems import explained
+
+NAME = "workstation"
+WORKDIR = "/root/lab"
+COMPOSE_FILE = "docker-compose-proxy.yml"
+
+
+def create(
+    engine: Engine,
+    lab: str,
+    *,
+    image: str,
+    address: str,
+    nodes: Mapping[str, str],
+    instance: str,
+) -> None:
+    """Make the container, not started. `nodes` maps names to addresses."""
+    network = labels.network(lab)
+    config: dict[str, Any] = {
+        "Image": image,
+        "Hostname": NAME,
+        "Labels": {
+            labels.LAB: lab,
+            labels.ROLE: labels.ROLE_WORKSTATION,
+            labels.INSTANCE: instance,
+            labels.ADDRESS: address,
+        },
+        "WorkingDir": WORKDIR,
+        "HostConfig": {
+            "NetworkMode": network,
+            # By name even while a node is stopped: the network's own DNS knows running ones only.
+            "ExtraHosts": [f"{node}:{node_address}" for node, node_address in nodes.items()],
+        },
+        "NetworkingConfig": {
+            "EndpointsConfig": {
+                network: {"IPAMConfig": {"IPv4Address": address}, "Aliases": [NAME]}
+            }
+        },
+    }
+    with explained("making the workstation"):
+        api: Any = engine.client.api
+        api.create_container_from_config(config, labels.container(lab, NAME))
+
+
+def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> None:
+    """Put the lab's files and the certificates in place, and start the container."""
+    secret: dict[str, bytes] = dict(keys.bundle())
+    plain: dict[str, bytes] = dict(lab_files())
+    for node, address in nodes.items():
+        secret |= keys.on_machine(node)
+        plain[f"{MACHINES}/{node}/config.json"] = _machine(node, address)
+    scripts = [path for path, content in plain.items() if content.startswith(b"#!")]
+    modes = {**dict.fromkeys(secret, archive.PRIVATE), **dict.fromkeys(scripts, archive.PROGRAM)}
+    name = labels.container(lab, NAME)
+    with explained("starting the workstation"):
+        packed = archive.pack({**secret, **plain}, modes=modes)
+        engine.client.api.put_archive(name, "/", packed)
+        engine.client.api.start(name)
+
+
+def remove(engine: Engine, lab: str) -> None:
+    """Take the container away; content when it is not there."""
+    with explained("removing the workstation"):
+        try:
+            engine.client.api.remove_container(labels.container(lab, NAME), v=True, force=True)
+        except NotFound:
+            return
+
+
+def lab_files() -> dict[str, bytes]:
+    """The files that a student finds in the working directory, by absolute path."""
+    files: dict[str, bytes] = {}
+    for folder in sorted(resources.labs_dir().glob("*/files")):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[f"{WORKDIR}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+    compose = resources.compose_dir() / COMPOSE_FILE
+    if compose.is_file():
+        files[f"{WORKDIR}/{COMPOSE_FILE}"] = Path(compose).read_bytes()
+    return files
+
+
+def _machine(node: str, address: str) -> bytes:
+    """What docker-machine keeps of a machine, as far as its commands here read it."""
+    told = {
+        "Driver": {"IPAddress": address, "MachineName": node},
+        "DriverName": "swarmlab",
+    }
+    return json.dumps(told, indent=2).encode() + b"\n"

@@ -1,0 +1,300 @@
+"""The engine that the nodes run on: which one, how to reach it, and why it cannot be reached.
+
+The order is that of the docker client: DOCKER_HOST, then the chosen context, then the default
+socket. Every client made here ignores proxy variables, which are meant for the Internet and
+would send the lab's own traffic astray.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from swarmlab import state
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.tls import TLSConfig
+
+OLDEST_API = (1, 41)
+"""Engine 20.10: the first that swarmlab is tested with."""
+NEWEST_API = (1, 44)
+"""What swarmlab speaks where it can: engines from 29 on know nothing older."""
+
+_PROBE_TIMEOUT = 5
+_REFUSED = ("connection refused", "connection reset", "no route to host", "timed out", "time-out")
+_INSTALL = (
+    "Install the engine (on Debian and Ubuntu: `sudo apt-get install docker.io`) "
+    "or start it (`sudo systemctl start docker`), then look with `swarmlab doctor`."
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the engine is: its URL, who said so, and client certificates if it wants them."""
+
+    url: str
+    source: str
+    certs: Path | None = None
+    verify: bool = True
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine is reached without leaving this machine."""
+        parts = urlsplit(self.url)
+        if parts.scheme in ("unix", "npipe"):
+            return True
+        return parts.hostname in ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the engine says about itself. `api` is the version spoken with it."""
+
+    client: DockerClient
+    target: Target
+    version: str
+    api: str
+    kernel: str
+
+
+def target(environment: Mapping[str, str] | None = None) -> Target:
+    """Which engine to use. Raises EngineUnreachable when the chosen context cannot be read."""
+    env = os.environ if environment is None else environment
+    host = env.get("DOCKER_HOST", "")
+    if host and not _is_a_node(env):
+        certs = env.get("DOCKER_CERT_PATH", "")
+        wants_tls = bool(certs) and bool(env.get("DOCKER_TLS_VERIFY"))
+        return Target(host, "DOCKER_HOST", Path(certs) if wants_tls else None)
+    context = env.get("DOCKER_CONTEXT", "") or _current_context(env)
+    if context and context != "default":
+        return _of_context(context)
+    return Target(_default_socket(env), "the default socket")
+
+
+def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
+    """Connect to the engine and agree on an API version, in one round trip.
+
+    `timeout` bounds each later call, in seconds. Raises EngineUnreachable, or EnvironmentProblem
+    for an engine that answers but cannot carry a lab.
+    """
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    where = where or target()
+    if where.url.startswith("ssh://"):
+        raise _ssh(where)
+    version = _dotted(OLDEST_API)
+    try:
+        probe = docker.APIClient(
+            base_url=where.url, version=version, timeout=_PROBE_TIMEOUT, tls=_tls(where)
+        )
+        probe.trust_env = False
+        told = probe.version(api_version=False)
+        probe.close()
+    except (DockerException, RequestException, OSError, ValueError) as error:
+        raise explain(where, error) from error
+    version = _agree(where, told)
+    client = docker.DockerClient(
+        base_url=where.url, version=version, timeout=timeout, tls=_tls(where)
+    )
+    client.api.trust_env = False
+    return Engine(
+        client=client,
+        target=where,
+        version=str(told.get("Version", "")),
+        api=version,
+        kernel=str(told.get("KernelVersion", "")),
+    )
+
+
+def explain(where: Target, error: BaseException) -> EngineUnreachable:
+    """The failure to reach an engine in words: what, why, and what to do."""
+    text = _chain(error)
+    low = text.lower()
+    at = f"the Docker engine at {where.url} (from {where.source})"
+    if "permission denied" in low or isinstance(error, PermissionError):
+        return EngineUnreachable(
+            f"No rights: this user may not talk to {at}.",
+            hint="Join the group that owns the socket: `sudo usermod -aG docker $USER`, "
+            "then log in again; or run swarmlab as root.",
+        )
+    if "no such file" in low or "filenotfounderror" in low:
+        return EngineUnreachable(f"No Docker engine: {at} does not exist.", hint=_INSTALL)
+    if "certificate" in low or "ssl" in low:
+        return EngineUnreachable(
+            f"No trust: the TLS handshake with {at} failed.",
+            evidence=_last_line(text),
+            hint="Check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, or unset DOCKER_HOST to use "
+            "this machine's own engine.",
+        )
+    if any(word in low for word in _REFUSED):
+        if urlsplit(where.url).scheme == "unix":
+            return EngineUnreachable(
+                f"No Docker engine answers: nothing listens at {where.url} (from {where.source}).",
+                hint=_INSTALL,
+            )
+        return EngineUnreachable(
+            f"Unreachable: {at} does not answer.",
+            hint="Check that it runs and that the address is right, or unset DOCKER_HOST.",
+        )
+    if "name or service not known" in low or "name resolution" in low:
+        return EngineUnreachable(
+            f"Unreachable: the name in {where.url} (from {where.source}) does not resolve.",
+            hint="Check the spelling of DOCKER_HOST, or unset it.",
+        )
+    return EngineUnreachable(
+        f"Unreachable: {at} cannot be used.", evidence=_last_line(text), hint=_INSTALL
+    )
+
+
+def _agree(where: Target, told: Mapping[str, object]) -> str:
+    """The API version to speak, or the reason why this engine will not do."""
+    try:
+        newest = _parts(str(told["ApiVersion"]))
+        oldest = _parts(str(told.get("MinAPIVersion") or _dotted(OLDEST_API)))
+    except (KeyError, ValueError):
+        raise EngineUnreachable(
+            f"What answers at {where.url} (from {where.source}) is not a Docker engine.",
+            hint="Check DOCKER_HOST, or unset it.",
+        ) from None
+    version = told.get("Version", "unknown")
+    if newest < OLDEST_API:
+        raise EnvironmentProblem(
+            f"Too old: the Docker engine {version} speaks API {_dotted(newest)}, "
+            f"and swarmlab needs {_dotted(OLDEST_API)} (engine 20.10) or newer.",
+            hint="Upgrade the engine, for example from your distribution's current release.",
+        )
+    if str(told.get("Os", "linux")).lower() != "linux":
+        raise EnvironmentProblem(
+            f"Not Linux: the Docker engine {version} runs {told.get('Os')} containers.",
+            hint="Switch Docker Desktop to Linux containers and try again.",
+        )
+    return _dotted(max(min(newest, NEWEST_API), oldest))
+
+
+def _is_a_node(env: Mapping[str, str]) -> bool:
+    """Whether DOCKER_HOST is one of our own nodes, set by `eval $(swarmlab env swarm-1)`.
+
+    The nodes' own engine cannot be the one that carries the nodes.
+    """
+    certs = env.get("DOCKER_CERT_PATH", "")
+    return bool(certs) and Path(certs).absolute().is_relative_to(state.folder())
+
+
+def _current_context(env: Mapping[str, str]) -> str:
+    path = Path(env.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if "currentContext" not in text:
+        return ""
+    try:
+        return str(json.loads(text).get("currentContext", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _of_context(name: str) -> Target:
+    source = f"the docker context {name}"
+    cli = shutil.which("docker")
+    if cli is None:
+        raise EngineUnreachable(
+            f"The docker context {name!r} is chosen, but there is no docker client to read it.",
+            hint="Install the docker client, or set DOCKER_HOST, or unset DOCKER_CONTEXT.",
+        )
+    from python_on_whales import DockerClient as Whales
+    from python_on_whales.exceptions import DockerException as WhalesException
+
+    try:
+        context = Whales(client_call=[cli]).context.inspect(name)
+        endpoint = (context.endpoints or {}).get("docker")
+        storage = context.storage
+    except (WhalesException, ValueError) as error:
+        # Only the client's own words: the exception quotes the whole command.
+        said = getattr(error, "stderr", None) or ""
+        raise EngineUnreachable(
+            f"The docker context {name!r} cannot be read.",
+            evidence=_last_line(str(said)),
+            hint="Look with `docker context ls`; `docker context use default` goes back.",
+        ) from None
+    if endpoint is None or not endpoint.host:
+        raise EngineUnreachable(
+            f"The docker context {name!r} names no engine.",
+            hint="Look with `docker context ls`; `docker context use default` goes back.",
+        )
+    certs = None
+    if storage is not None and storage.tls_path:
+        folder = Path(storage.tls_path) / "docker"
+        certs = folder if (folder / "cert.pem").is_file() else None
+    return Target(endpoint.host, source, certs, verify=not endpoint.skip_tls_verify)
+
+
+def _default_socket(env: Mapping[str, str]) -> str:
+    if sys.platform == "win32":
+        return "npipe:////./pipe/docker_engine"
+    system = Path("/var/run/docker.sock")
+    others = [
+        Path(env.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock",
+        Path.home() / ".docker" / "run" / "docker.sock",
+    ]
+    for candidate in (system, *others):
+        if candidate.exists():
+            return f"unix://{candidate}"
+    return f"unix://{system}"
+
+
+def _tls(where: Target) -> TLSConfig | bool:
+    if where.certs is None:
+        return False
+    from docker.tls import TLSConfig
+
+    return TLSConfig(
+        client_cert=(str(where.certs / "cert.pem"), str(where.certs / "key.pem")),
+        ca_cert=str(where.certs / "ca.pem"),
+        verify=where.verify,
+    )
+
+
+def _ssh(where: Target) -> EngineUnreachable:
+    return EngineUnreachable(
+        f"swarmlab does not reach engines over SSH: {where.url} (from {where.source}).",
+        hint="Run swarmlab on that machine, where it also reaches the nodes.",
+    )
+
+
+def _chain(error: BaseException) -> str:
+    """The texts of an error and of all that caused it: the cause is often at the bottom."""
+    texts: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(texts) < 8:
+        texts.append(f"{type(seen).__name__}: {seen}")
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(texts)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+def _parts(version: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)\.(\d+)", version)
+    if match is None:
+        raise ValueError(version)
+    return int(match[1]), int(match[2])
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"

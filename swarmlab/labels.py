@@ -1,0 +1,31 @@
+"""The labels by which swarmlab finds again what it made on an engine: its only memory of it."""
+
+from __future__ import annotations
+
+LAB = "swarmlab.lab"
+ROLE = "swarmlab.role"
+NODE = "swarmlab.node"
+ADDRESS = "swarmlab.address"
+REACH = "swarmlab.reach"
+INSTANCE = "swarmlab.instance"
+COUNT = "swarmlab.nodes"
+
+ROLE_NODE = "node"
+ROLE_WORKSTATION = "workstation"
+ROLE_NETWORK = "network"
+ROLE_VOLUME = "volume"
+
+
+def of(lab: str) -> dict[str, list[str]]:
+    """The engine's filter for everything of one lab."""
+    return {"label": [f"{LAB}={lab}"]}
+
+
+def container(lab: str, what: str) -> str:
+    """The name of a container (or of a node's volume): `swarmlab-default-swarm-1`."""
+    return f"swarmlab-{lab}-{what}"
+
+
+def network(lab: str) -> str:
+    """The name of a lab's network."""
+    return f"swarmlab-{lab}"

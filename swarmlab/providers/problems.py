@@ -1,0 +1,86 @@
+"""What an engine's refusals mean, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+
+_KNOWN = (
+    (
+        "no space left on device",
+        "The disk that holds Docker's data is full.",
+        "Free some space (`docker system df` tells what Docker uses, `docker system prune` "
+        "frees it), then run the command again.",
+    ),
+    (
+        "pool overlaps",
+        "The subnet for the lab is in use by another network.",
+        "Run the command again: another subnet will be chosen.",
+    ),
+    (
+        "address already in use",
+        "A port or an address that the lab needs is in use on this machine.",
+        "Run the command again; if it stays so, `swarmlab down` and `swarmlab up` begin anew.",
+    ),
+    (
+        "port is already allocated",
+        "A port that the lab needs is in use on this machine.",
+        "Run the command again: the engine will choose another port.",
+    ),
+    (
+        "cannot allocate memory",
+        "The machine has no memory left.",
+        "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB.",
+    ),
+    (
+        "unable to apply caps",
+        "The engine may not give a container the rights a node needs (SYS_ADMIN, NET_ADMIN).",
+        "Run swarmlab on a machine whose engine runs as root; `swarmlab doctor` tells more.",
+    ),
+    (
+        "no such image",
+        "An image of the lab is missing from the engine.",
+        "Build it with `swarmlab images build`, then run the command again.",
+    ),
+)
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn what the engine refuses while `doing` something into an EnvironmentProblem.
+
+    An engine that does not answer any more becomes EngineUnreachable.
+    """
+    try:
+        yield
+    except APIError as error:
+        raise explain(doing, said(error)) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise EngineUnreachable(
+            f"The Docker engine stopped answering while {doing}.",
+            evidence=str(error)[:300],
+            hint="Look with `swarmlab doctor`, then run the command again.",
+        ) from error
+
+
+def explain(doing: str, text: str) -> EnvironmentProblem:
+    """The engine's refusal `text` as an error that says what happened and what to do."""
+    low = text.lower()
+    for sign, message, hint in _KNOWN:
+        if sign in low:
+            return EnvironmentProblem(message, evidence=text, hint=hint)
+    return EnvironmentProblem(
+        f"The Docker engine refused while {doing}.",
+        evidence=text,
+        hint="Look with `swarmlab doctor`, then run the command again.",
+    )
+
+
+def said(error: APIError) -> str:
+    """What the engine said, without the URL around it."""
+    return str(error.explanation or error)[:500]

@@ -1,0 +1,37 @@
+"""Where swarmlab keeps its few small files: the user's state folder.
+
+Docker is the state store. What lies here can be lost at any time and is made again: locks, the
+client's certificate of a running lab, and how far a student got.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from swarmlab.errors import UsageError
+
+DEFAULT_LAB = "default"
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
+
+
+def folder() -> Path:
+    """The folder of all labs (`~/.local/state/swarmlab` on Linux, or under XDG_STATE_HOME)."""
+    from platformdirs import user_state_path
+
+    return user_state_path("swarmlab")
+
+
+def lab_folder(name: str) -> Path:
+    """The folder of one lab; `down` removes it whole. Raises UsageError for an unusable name."""
+    return folder() / "labs" / checked(name)
+
+
+def checked(name: str) -> str:
+    """The lab's name if containers and hosts can be named after it; raises UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a lab.",
+            hint="Use up to 20 small letters, digits and dashes, such as `group-7`.",
+        )
+    return name
