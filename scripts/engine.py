@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from swarmlab import engine, wait
@@ -61,7 +62,7 @@ def answer() -> str | None:
     or installing an engine would not mend those.
     """
     try:
-        with engine.connect() as client:
+        with closing(engine.connect().client) as client:
             return str(client.version()["Version"])
     except EngineUnreachable:
         if os.environ.get("DOCKER_HOST") or not may_be_absent():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -30,7 +31,7 @@ def build(
     from swarmlab.images import builder
     from swarmlab.report.images import built
 
-    with engine.connect() as client:
+    with closing(engine.connect().client) as client:
         built(builder.ensure(names or None, engine=client, progress=ConsoleProgress()))
 
 
@@ -41,7 +42,7 @@ def list_(as_json: Json = False) -> None:
     from swarmlab.images import builder
     from swarmlab.report.images import image_list
 
-    with engine.connect() as client:
+    with closing(engine.connect().client) as client:
         found = builder.list_images(client)
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(image) for image in found], indent=2))

@@ -31,16 +31,12 @@ def built(images: Sequence[Built]) -> None:
 def image_list(images: Sequence[ImageState]) -> None:
     """One row an image: whether it is built, its size, and where its content came from."""
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
-    for column in ("Image", "Built", "Size", "Version", "From"):
+    for column in ("Image", "Size", "Version", "From"):
         table.add_column(column, overflow="fold")
     for image in images:
-        table.add_row(
-            image.name,
-            "yes" if image.built else "no",
-            f"{image.size / 1e6:.0f} MB" if image.built else "",
-            image.version,
-            image.source,
-        )
+        size = f"{image.size / 1e6:.0f} MB" if image.built else "not built"
+        # Addresses of mirrors are for `--json`: here they would break every line.
+        table.add_row(image.name, size, image.version, image.source.partition(" from ")[0])
     out().print(table)
     missing = sum(1 for image in images if not image.built)
     if missing:
