@@ -1,0 +1,180 @@
+"""Reads a lab from its folder: `lab.yaml`, and the text of each step in each language.
+
+Reports everything wrong at once, with file, line and column. Reads files and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from swarmlab.errors import LabFileError, Problem, UsageError
+from swarmlab.loading import nodes
+from swarmlab.loading.build import Builder, ParameterProblems
+from swarmlab.loading.fields import Notes, meant, short
+from swarmlab.model import Lab, Step
+
+LAB_FILE = "lab.yaml"
+MAIN_LANGUAGE = "en"
+MAX_TEXT_BYTES = 64 * 1024
+
+# A line of a step's text that stands for a command: `[command: agents]`.
+COMMAND_LINE = re.compile(r"^\[command: *([^\]\s]*) *\][ \t]*$", re.MULTILINE)
+
+_LANGUAGE = re.compile(r"[a-z]{2}(?:-[A-Z]{2})?")
+
+
+def load_builtin(lab_id: str, *, catalog: str = "local") -> Lab:
+    """A lab that comes with swarmlab, its images named as in the catalog of that name.
+
+    Raises UsageError for an unknown lab or catalog, LabFileError for one that is not sound.
+    """
+    from swarmlab.images.catalog import substitutions
+    from swarmlab.resources import labs_dir
+
+    folder = labs_dir()
+    known = sorted(path.parent.name for path in folder.glob(f"*/{LAB_FILE}"))
+    if lab_id not in known:
+        raise UsageError(
+            f"There is no lab {short(lab_id)}{meant(lab_id, known)}.",
+            hint=f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}.",
+        )
+    return load(folder / lab_id, images=substitutions(catalog))
+
+
+def load(
+    folder: Path, *, images: Mapping[str, str], parameters: ParameterProblems | None = None
+) -> Lab:
+    """The lab in `folder`.
+
+    `images` says what `{image.NAME}` becomes; `parameters` compares the use of a check with the
+    check itself (default: with those of `swarmlab.checks`). Raises LabFileError with all
+    problems, and nothing else, whatever the files hold.
+    """
+    notes = Notes(LAB_FILE)
+    steps: list[Step] = []
+    lab_id = title = version = ""
+    root = _read(folder / LAB_FILE, notes)
+    problems: list[Problem] = []
+    if root is not None:
+        builder = Builder(notes, images, parameters or _of_checks)
+        lab_id, title, version, steps = builder.lab(root)
+        texts, problems = _texts(folder / "text", steps, notes)
+        steps = [
+            replace(step, text=MappingProxyType(found))
+            for step, found in zip(steps, texts, strict=True)
+        ]
+    everything = sorted(notes.problems, key=lambda p: (p.line, p.column)) + problems
+    if everything:
+        raise LabFileError(str(folder), everything)
+    return Lab(lab_id, title, version, tuple(steps), folder)
+
+
+def _of_checks(name: str, params: Mapping[str, Any], during: bool) -> list[str]:
+    from swarmlab.checks.parameters import problems
+
+    return problems(name, params, during=during)
+
+
+def _read(path: Path, notes: Notes) -> nodes.Node | None:
+    try:
+        # One byte more than is allowed shows that there are too many.
+        with path.open("rb") as file:
+            data = file.read(nodes.MAX_BYTES + 1)
+    except OSError as error:
+        notes.add(None, f"cannot be read: {error.strerror or error}")
+        return None
+    return nodes.parse(data, notes.at)
+
+
+def text_file(step: Step) -> str:
+    """The name of a step's text file, the same in every language."""
+    return f"{step.number:02d}-{step.id}.md"
+
+
+def _texts(
+    folder: Path, steps: list[Step], notes: Notes
+) -> tuple[list[dict[str, str]], list[Problem]]:
+    """The text of each step by language, and the problems of the text files."""
+    languages = [MAIN_LANGUAGE]
+    if folder.is_dir():
+        languages = sorted(
+            {MAIN_LANGUAGE, *(p.name for p in folder.iterdir() if _LANGUAGE.fullmatch(p.name))}
+        )
+    found: list[dict[str, str]] = [{} for _ in steps]
+    problems: list[Problem] = []
+    for language in languages:
+        for step, texts in zip(steps, found, strict=True):
+            # Without a number or an id of its own a step has no file name to look for.
+            if step.number < 1 or not step.id:
+                continue
+            path = folder / language / text_file(step)
+            name = f"text/{language}/{path.name}"
+            text = _text(path, name, language, problems)
+            if text is not None:
+                texts[language] = text
+                problems += _placed(name, text, step)
+        problems += _strays(folder / language, language, steps)
+    return found, problems
+
+
+def _text(path: Path, name: str, language: str, problems: list[Problem]) -> str | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT_BYTES + 1)
+        if len(data) > MAX_TEXT_BYTES:
+            problems.append(
+                Problem(name, 0, 0, f"the text is larger than {MAX_TEXT_BYTES // 1024} KiB")
+            )
+            return None
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        # Another language may be on its way; the main one must be complete.
+        if language == MAIN_LANGUAGE:
+            problems.append(Problem(name, 0, 0, "the text of this step is missing"))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problems.append(Problem(name, line, 0, "the file is not UTF-8 text"))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        problems.append(Problem(name, 0, 0, f"cannot be read: {why}"))
+    return None
+
+
+def _placed(name: str, text: str, step: Step) -> list[Problem]:
+    """Whether each command of the step has its place in the text, once."""
+    problems = []
+    known = [command.id for command in step.commands]
+    seen: dict[str, int] = {}
+    for found in COMMAND_LINE.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        command = found.group(1)
+        if command not in known:
+            message = f"step {step.number} has no command {short(command)}{meant(command, known)}"
+            problems.append(Problem(name, line, 1, message))
+        elif command in seen:
+            message = f"the command {command!r} already has its place in line {seen[command]}"
+            problems.append(Problem(name, line, 1, message))
+        else:
+            seen[command] = line
+    missing = [command for command in known if command not in seen]
+    if missing:
+        message = f"no place for {', '.join(map(repr, missing))}: a line `[command: ID]` each"
+        problems.append(Problem(name, 0, 0, message))
+    return problems
+
+
+def _strays(folder: Path, language: str, steps: list[Step]) -> list[Problem]:
+    """Text files that belong to no step: mostly a step that was renamed."""
+    wanted = [text_file(step) for step in steps]
+    strays = sorted(path.name for path in folder.glob("*.md") if path.name not in wanted)
+    return [
+        Problem(
+            f"text/{language}/{name}", 0, 0, f"this text belongs to no step{meant(name, wanted)}"
+        )
+        for name in strays
+    ]

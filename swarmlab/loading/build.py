@@ -1,0 +1,242 @@
+"""From nodes to the lab: steps, commands, checks, mistakes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from swarmlab.loading import nodes
+from swarmlab.loading.fields import Fields, Notes, meant, short
+from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
+
+LAB = ("id", "title", "version", "steps")
+STEP = ("number", "id", "title", "section", "commands", "checks", "reset", "mistakes")
+COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
+CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
+MISTAKE = ("id", "title", "run", "caught_by", "hint")
+
+# What the student's own machine is asked to run; anything else belongs into the workstation.
+HOST_COMMANDS = ("swarmlab down",)
+
+MAX_TIMEOUT = 3600.0
+
+_IMAGE = re.compile(r"\{image\.([^{}\s]*)\}")
+
+ParameterProblems = Callable[[str, Mapping[str, Any], bool], Sequence[str]]
+"""Called with a check's name, its parameters and whether it is an observer (`during`)."""
+
+
+class Builder:
+    """Builds steps and notes every problem in `notes`."""
+
+    def __init__(
+        self, notes: Notes, images: Mapping[str, str], parameters: ParameterProblems
+    ) -> None:
+        self._notes = notes
+        self._images = images
+        self._parameters = parameters
+        # Where each check and mistake stands, by identity: ids may be missing or used twice.
+        self._places: dict[int, Fields] = {}
+
+    def lab(self, root: nodes.Node) -> tuple[str, str, str, list[Step]]:
+        """Id, title, version and steps of the lab."""
+        fields = Fields(self._notes, root, "the lab", LAB)
+        lab_id, title, version = fields.slug("id"), fields.text("title"), fields.text("version")
+        items = fields.items("steps", required=True)
+        steps = [self._step(item, position) for position, item in enumerate(items, 1)]
+        self._together(steps, items)
+        return lab_id, title, version, steps
+
+    def _step(self, node: nodes.Node, position: int) -> Step:
+        fields = Fields(self._notes, node, f"step {position}", STEP)
+        number = fields.whole("number", 1, 999)
+        if number is not None:
+            fields.what = f"step {number}"
+        commands = [
+            self._command(item, f"{fields.what}, command {place}", f"c{place}")
+            for place, item in enumerate(fields.items("commands", required=True), 1)
+        ]
+        checks = [self._check(item, fields.what, False) for item in fields.items("checks")]
+        reset = [
+            self._command(item, f"{fields.what}, reset {place}", f"r{place}")
+            for place, item in enumerate(fields.items("reset"), 1)
+        ]
+        step = Step(
+            number=number if number is not None else -position,
+            id=fields.slug("id"),
+            title=fields.text("title"),
+            section=fields.text("section", ""),
+            commands=tuple(commands),
+            checks=tuple(checks),
+            reset=tuple(reset),
+            mistakes=tuple(self._mistake(i, fields.what) for i in fields.items("mistakes")),
+        )
+        self._inside(fields, step)
+        return step
+
+    def _command(self, node: nodes.Node, what: str, default: str) -> Command:
+        fields = Fields(self._notes, node, what, COMMAND)
+        run = self._images_in(fields.text("run"), fields.place("run"))
+        where = Where(fields.choice("where", [one.value for one in Where], Where.WORKSTATION.value))
+        if where is Where.HOST and run not in HOST_COMMANDS:
+            known = " or ".join(f"`{one}`" for one in HOST_COMMANDS)
+            fields.wrong("run", f"on the host only {known} can be run")
+        return Command(
+            id=fields.slug("id", default),
+            run=run,
+            where=where,
+            exit_codes=fields.codes("exit_codes", (0,)),
+            timeout=fields.number("timeout", 120.0, 0.1, MAX_TIMEOUT),
+            checks=tuple(self._check(item, what, False) for item in fields.items("checks")),
+            during=tuple(self._check(item, what, True) for item in fields.items("during")),
+        )
+
+    def _check(self, node: nodes.Node, what: str, during: bool) -> CheckSpec:
+        fields = Fields(self._notes, node, f"{what}, a check", CHECK)
+        check_id = fields.slug("id")
+        if check_id:
+            fields.what = f"{what}, check {check_id!r}"
+        spec = CheckSpec(
+            id=check_id,
+            check=fields.text("check"),
+            title=fields.text("title"),
+            params=self._with(fields, during),
+            hint=fields.text("hint", ""),
+            within=fields.number("within", 20.0, 0.0, MAX_TIMEOUT),
+            until=fields.slug("until", "") or None,
+            needs=tuple(fields.texts("needs")),
+            weight=fields.number("weight", 1.0, 0.0, 1000.0),
+        )
+        self._places[id(spec)] = fields
+        return spec
+
+    def _with(self, fields: Fields, during: bool) -> Mapping[str, Any]:
+        """The parameters, compared with what the check takes."""
+        node = fields.value("with")
+        params: dict[str, Any] = {}
+        if isinstance(node, nodes.Mapping):
+            params = self._filled(nodes.plain(node), node)
+        elif node is not None:
+            fields.wrong("with", "with must be a mapping")
+        name = fields.value("check")
+        if isinstance(name, nodes.Scalar) and name.text.strip():
+            for message in self._parameters(name.text.strip(), params, during):
+                place = _parameter(node, message) if node is not None else None
+                self._notes.add(place or name, f"{fields.what}: {message}")
+        return MappingProxyType(params)
+
+    def _mistake(self, node: nodes.Node, what: str) -> Mistake:
+        fields = Fields(self._notes, node, f"{what}, a mistake", MISTAKE)
+        mistake_id = fields.slug("id")
+        run = self._images_in(fields.text("run"), fields.place("run"))
+        mistake = Mistake(
+            id=mistake_id,
+            title=fields.text("title"),
+            commands=(Command(id=mistake_id, run=run, exit_codes=()),),
+            caught_by=fields.text("caught_by"),
+            hint=fields.text("hint", ""),
+        )
+        self._places[id(mistake)] = fields
+        return mistake
+
+    def _images_in(self, text: str, place: nodes.Node) -> str:
+        """The text with `{image.NAME}` replaced by what the catalog says."""
+
+        def image(found: re.Match[str]) -> str:
+            name = found.group(1)
+            if name not in self._images:
+                self._notes.add(place, f"no image {short(name)}{meant(name, self._images)}")
+            return self._images.get(name, found.group())
+
+        return _IMAGE.sub(image, text)
+
+    def _filled(self, value: Any, place: nodes.Node) -> Any:
+        if isinstance(value, str):
+            return self._images_in(value, place)
+        if isinstance(value, list):
+            return [self._filled(item, place) for item in value]
+        if isinstance(value, dict):
+            return {key: self._filled(item, place) for key, item in value.items()}
+        return value
+
+    def _inside(self, fields: Fields, step: Step) -> None:
+        """What must fit together within one step."""
+        of_commands = [c for command in step.commands for c in (*command.checks, *command.during)]
+        checks = [*of_commands, *step.checks]
+        for name, ids in (
+            ("command", [command.id for command in step.commands]),
+            ("check", [check.id for check in checks]),
+            ("mistake", [mistake.id for mistake in step.mistakes]),
+        ):
+            for one in _twice(ids):
+                fields.wrong("number", f"two of its {name}s have the id {one!r}")
+        known = {check.id for check in checks}
+        for check in checks:
+            place = self._places[id(check)]
+            for need in check.needs:
+                if need not in known:
+                    place.wrong(
+                        "needs", f"{short(need)} is no check of this step{meant(need, known)}"
+                    )
+        for ring in _rings({check.id: check.needs for check in checks}):
+            fields.wrong("checks", f"these checks need each other: {', '.join(ring)}")
+        for check in of_commands:
+            if check.until:
+                self._places[id(check)].wrong(
+                    "until", "it is looked at only after its command: until has no meaning here"
+                )
+        for mistake in step.mistakes:
+            if mistake.caught_by and mistake.caught_by not in known:
+                self._places[id(mistake)].wrong(
+                    "caught_by",
+                    f"{short(mistake.caught_by)} is no check of this step"
+                    f"{meant(mistake.caught_by, known)}",
+                )
+
+    def _together(self, steps: Sequence[Step], items: Sequence[nodes.Node]) -> None:
+        """What must fit together among the steps."""
+        ids = [step.id for step in steps]
+        for position, (step, node) in enumerate(zip(steps, items, strict=True)):
+            if step.id and step.id in ids[:position]:
+                self._notes.add(node, f"the step id {step.id!r} is used twice")
+            earlier = [one.number for one in steps[:position]]
+            if step.number > 0 and earlier and step.number <= max(earlier):
+                self._notes.add(
+                    node, f"step {step.number} must have a higher number than those before it"
+                )
+            for check in step.checks:
+                if check.until is None:
+                    continue
+                place = self._places[id(check)]
+                if check.until not in ids:
+                    place.wrong(
+                        "until", f"{short(check.until)} is no step{meant(check.until, ids)}"
+                    )
+                elif ids.index(check.until) <= position:
+                    place.wrong("until", f"it must name a later step, not {check.until!r}")
+
+
+def _parameter(node: nodes.Node, message: str) -> nodes.Node | None:
+    """The place of the parameter that a message is about, or of all parameters."""
+    if isinstance(node, nodes.Mapping):
+        for name, entry in node.entries.items():
+            if repr(name) in message:
+                return entry.key
+            if re.search(rf"\b{re.escape(name)} must\b", message):
+                return entry.value
+    return None
+
+
+def _twice(ids: Sequence[str]) -> list[str]:
+    return sorted({one for one in ids if one and ids.count(one) > 1})
+
+
+def _rings(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """What is left when everything that can be looked at in order is taken away."""
+    left = {name: {need for need in wanted if need in needs} for name, wanted in needs.items()}
+    while free := [name for name, wanted in left.items() if not wanted & left.keys()]:
+        for name in free:
+            del left[name]
+    return [sorted(left)] if left else []

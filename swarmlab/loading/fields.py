@@ -1,0 +1,192 @@
+"""Reading the fields of a mapping: each with its type, each problem noted with its place."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from swarmlab.errors import Problem
+from swarmlab.loading.nodes import Entry, Mapping, Node, Scalar, Sequence
+
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """` (did you mean ...?)` for the nearest known words, or nothing."""
+    close = difflib.get_close_matches(word[:80], list(known), n=2, cutoff=0.6)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
+def short(text: str) -> str:
+    """A value as a message shows it, in one line."""
+    shown = repr(text)
+    return shown if len(shown) <= 50 else shown[:48] + "…" + shown[0]
+
+
+class Notes:
+    """The problems of one file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def add(self, place: Node | None, message: str) -> None:
+        """Note a problem at a node, or of the file as a whole."""
+        line, column = (place.line, place.column) if place is not None else (0, 0)
+        self.problems.append(Problem(self.file, line, column, message))
+
+    def at(self, line: int, column: int, message: str) -> None:
+        """Note a problem at a line and column."""
+        self.problems.append(Problem(self.file, line, column, message))
+
+
+class Fields:
+    """The fields of one mapping `node`, called `what` in messages.
+
+    `known` are all field names there may be. Each reading method notes what is wrong and then
+    gives the default, so that one mistake does not hide the next.
+    """
+
+    def __init__(self, notes: Notes, node: Node, what: str, known: Iterable[str]) -> None:
+        self.notes = notes
+        self.node = node
+        self.what = what
+        self._entries: dict[str, Entry] = {}
+        names = list(known)
+        if isinstance(node, Mapping):
+            self._entries = node.entries
+        else:
+            notes.add(node, f"{what} must be a mapping with {', '.join(names[:4])} and so on")
+        for name, entry in self._entries.items():
+            if name not in names:
+                notes.add(entry.key, f"{what} has no field {short(name)}{meant(name, names)}")
+
+    @property
+    def sound(self) -> bool:
+        """Whether this is a mapping at all."""
+        return isinstance(self.node, Mapping)
+
+    def place(self, name: str) -> Node:
+        """Where the field's value stands, or the mapping itself."""
+        entry = self._entries.get(name)
+        return entry.value if entry else self.node
+
+    def value(self, name: str) -> Node | None:
+        """The field's value as a node; None when it is absent or empty."""
+        entry = self._entries.get(name)
+        if entry is None or (isinstance(entry.value, Scalar) and entry.value.value is None):
+            return None
+        return entry.value
+
+    def wrong(self, name: str, message: str) -> None:
+        """Note a problem of a field."""
+        self.notes.add(self.place(name), f"{self.what}: {message}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A text, required without `default`; a plain number is taken as it is written."""
+        node = self.value(name)
+        if node is None:
+            if default is None and self.sound:
+                self.wrong(name, f"{name} is missing")
+            return default or ""
+        if not isinstance(node, Scalar):
+            self.wrong(name, f"{name} must be text")
+            return default or ""
+        text = node.text.strip()
+        if "\0" in text:
+            self.wrong(name, f"{name} holds a character that no shell takes (NUL)")
+            return default or ""
+        if not text and default is None:
+            self.wrong(name, f"{name} is empty")
+        return text
+
+    def slug(self, name: str, default: str | None = None) -> str:
+        """A text of small letters, digits and hyphens."""
+        text = self.text(name, default)
+        if text and not SLUG.fullmatch(text):
+            self.wrong(
+                name, f"{name} {short(text)} must be small letters, digits and single hyphens"
+            )
+        return text
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A number between `low` and `high`."""
+        value = self._plain(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.wrong(name, f"{name} must be a number, such as {default:g}")
+            return default
+        if not low <= value <= high:
+            self.wrong(name, f"{name} must lie between {low:g} and {high:g}, not {value:g}")
+            return default
+        return float(value)
+
+    def whole(self, name: str, low: int, high: int) -> int | None:
+        """A required whole number between `low` and `high`; None when it is not."""
+        value = self._plain(name)
+        if value is None:
+            if self.sound:
+                self.wrong(name, f"{name} is missing")
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.wrong(name, f"{name} must be a whole number from {low} to {high}")
+            return None
+        return value
+
+    def items(self, name: str, required: bool = False) -> list[Node]:
+        """The items of a list."""
+        node = self.value(name)
+        if node is None:
+            if required and self.sound:
+                self.wrong(name, f"{name} is missing")
+            return []
+        if not isinstance(node, Sequence):
+            self.wrong(name, f"{name} must be a list")
+            return []
+        if required and not node.items:
+            self.wrong(name, f"{name} is empty")
+        return node.items
+
+    def texts(self, name: str) -> list[str]:
+        """The items of a list of texts."""
+        found = []
+        for item in self.items(name):
+            if isinstance(item, Scalar) and item.text.strip():
+                found.append(item.text.strip())
+            else:
+                self.notes.add(item, f"{self.what}: each of {name} must be text")
+        return found
+
+    def codes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """A list of exit codes."""
+        if self.value(name) is None:
+            return default
+        found = []
+        for item in self.items(name):
+            value = item.value if isinstance(item, Scalar) else None
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
+                found.append(value)
+            else:
+                self.notes.add(item, f"{self.what}: an exit code is a whole number up to 255")
+        return tuple(found)
+
+    def choice(self, name: str, known: Iterable[str], default: str) -> str:
+        """One of a few words."""
+        text = self.text(name, default)
+        words = list(known)
+        if text not in words:
+            self.wrong(
+                name,
+                f"{name} must be {' or '.join(words)}, not {short(text)}{meant(text, words)}",
+            )
+            return default
+        return text
+
+    def _plain(self, name: str) -> Any:
+        node = self.value(name)
+        if node is None:
+            return None
+        return node.value if isinstance(node, Scalar) else node
