@@ -29,10 +29,20 @@ class Cluster:
     """
 
     def __init__(
-        self, name: str, engine: Engine, provider: Provider, info: Info, certificates: Path
+        self,
+        name: str,
+        engine: Engine,
+        provider: Provider,
+        info: Info,
+        certificates: Path,
+        *,
+        complete: bool = True,
     ) -> None:
-        """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem."""
+        """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem;
+        `complete` says that every container of the lab was there and ran.
+        """
         self.name = name
+        self.complete = complete
         self.provider = provider
         self.certificates = certificates
         self._engine = engine

@@ -124,11 +124,12 @@ def find(name: str = state.DEFAULT_LAB) -> Cluster | None:
     """
     engine = engines.connect()
     provider = Dind(engine, state.checked(name))
-    info = provider.info()
-    if not info.nodes:
+    with explained("looking for the lab"):
+        there = remaining.read(engine.client.api.containers(all=True, filters=labels.of(name)))
+    if not there.info.nodes:
         engine.client.close()
         return None
-    return _opened(name, engine, provider, info)
+    return _opened(name, engine, provider, there.info, complete=there.complete)
 
 
 def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
@@ -206,14 +207,16 @@ def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
     return _forget(name)
 
 
-def _opened(name: str, engine: Engine, provider: Dind, info: Info) -> Cluster:
+def _opened(
+    name: str, engine: Engine, provider: Dind, info: Info, *, complete: bool = True
+) -> Cluster:
     """The lab with its certificates at hand, fetched from its containers where need be."""
     certs = keys.cached(name, info.instance)
     if certs is None:
         holders = [labels.container(name, what) for what in ("workstation", *info.names)]
         found = keys.fetch(engine.client.api, holders)
         certs = keys.cache(name, info.instance, found)
-    return Cluster(name, engine, provider, info, certs)
+    return Cluster(name, engine, provider, info, certs, complete=complete)
 
 
 def _images(engine: Engine, told: Progress) -> Images:
@@ -221,8 +224,10 @@ def _images(engine: Engine, told: Progress) -> Images:
     from swarmlab.cluster.create import Images
     from swarmlab.images import builder
 
-    builder.ensure(["loaded-node", "workstation"], engine=engine.client, progress=told)
-    return Images(builder.reference("loaded-node"), builder.reference("workstation"))
+    wanted = ["loaded-node", "workstation"]
+    there = builder.ensure(wanted, engine=engine.client, progress=told)
+    reference = {image.name: image.reference for image in there}
+    return Images(*(reference[name] for name in wanted))
 
 
 def _forget(name: str) -> bool:

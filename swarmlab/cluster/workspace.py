@@ -1,0 +1,124 @@
+"""A lab as the runner uses it: the live cluster, a shell in its workstation, and the few
+commands that belong to the student's own machine."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from swarmlab.cluster import lifecycle
+from swarmlab.cluster.cluster import Cluster
+from swarmlab.errors import SwarmlabError
+from swarmlab.model import Command, Lab
+from swarmlab.progress import Progress, SilentProgress
+from swarmlab.results import CommandResult, Verdict
+
+if TYPE_CHECKING:
+    from swarmlab.session import Session
+
+
+class LabWorkspace:
+    """The lab of one name; implements `swarmlab.workspace.Workspace`.
+
+    A lab that `present` has found is used as it is, so that a command which only looks changes
+    nothing; otherwise `world` brings it up or mends it. To be used as a context manager.
+    """
+
+    def __init__(self, name: str, lab: Lab, progress: Progress | None = None) -> None:
+        self.name = name
+        self._lab = lab
+        self._told = progress or SilentProgress()
+        self._cluster: Cluster | None = None
+        self._session: Session | None = None
+
+    def __enter__(self) -> LabWorkspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def cluster_id(self) -> str:
+        return self._cluster.cluster_id if self._cluster else ""
+
+    @property
+    def data_plane(self) -> str:
+        return self._cluster.data_plane if self._cluster else ""
+
+    def present(self) -> bool:
+        """Whether there is anything of the lab's nodes now. Asks the engine; changes nothing."""
+        found = lifecycle.find(self.name)
+        if found is None:
+            self._cluster = None
+            return False
+        if self._cluster is None:
+            self._cluster = found
+        else:
+            found.close()
+        return True
+
+    def world(self) -> Cluster:
+        """The live lab, brought up or mended first where that is needed."""
+        if self._cluster is None:
+            found = lifecycle.find(self.name)
+            if found is not None and not found.complete:
+                found.close()
+                found = None
+            self._cluster = found or lifecycle.up(self.name, progress=self._told)
+        return self._cluster
+
+    def session(self) -> Session:
+        """The shell in the workstation, opened on first use."""
+        from swarmlab.session import Session
+
+        if self._session is None:
+            self._session = Session(self.world().workstation)
+        return self._session
+
+    def host(self, command: Command) -> CommandResult:
+        """Run a command of the student's own machine: `swarmlab down` is the only one known."""
+        begun = time.monotonic()
+        verdict, code, output, reason = self._host(command)
+        return CommandResult(
+            id=command.id,
+            run=command.run,
+            where=command.where.value,
+            verdict=verdict,
+            exit_code=code,
+            output=output,
+            seconds=time.monotonic() - begun,
+            reason=reason,
+        )
+
+    def close(self) -> None:
+        """End the shell and let go of all connections; the lab stays."""
+        self._end_session()
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
+
+    def _host(self, command: Command) -> tuple[Verdict, int | None, str, str]:
+        words = shlex.split(command.run, comments=True)
+        if words not in (["swarmlab", "down"], ["swarmlab", "down", "--name", self.name]):
+            reason = "only `swarmlab down` can be run on your own machine from here"
+            return Verdict.ERRORED, None, "", reason
+        self._end_session()
+        try:
+            removed = lifecycle.down(self.name, self._told)
+        except SwarmlabError as error:
+            return Verdict.ERRORED, error.exit_code, str(error), error.message
+        output = "nothing to remove" if removed.nothing else f"The lab {self.name!r} is gone."
+        allowed = not command.exit_codes or 0 in command.exit_codes
+        return (Verdict.PASSED if allowed else Verdict.FAILED), 0, f"{output}\n", ""
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.close()
