@@ -13,7 +13,18 @@ from urllib.parse import quote
 
 from swarmlab.checks import haproxy, proxies
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, Unfit, chosen, counted, judge, listed, look, over, shown
+from swarmlab.checks.looking import (
+    Seen,
+    Unfit,
+    by_node,
+    chosen,
+    counted,
+    judge,
+    listed,
+    look,
+    over,
+    shown,
+)
 from swarmlab.checks.web import Answer, get_each
 
 PORT = 8500
@@ -42,12 +53,12 @@ def members(
     asked = chosen(world, nodes or [])
 
     def at() -> Seen:
-        troubles = []
+        troubles = {}
         seen = ""
         for node, answer in get_each(world, asked, PORT, "/v1/agent/members").items():
             found = _json(answer)
             if not isinstance(found, list):
-                troubles.append(f"{node}: {_no(answer)}")
+                troubles[node] = _no(answer)
                 continue
             living = [one for one in found if one.get("Status") == _ALIVE]
             of_servers = [one for one in living if one.get("Tags", {}).get("role") == "consul"]
@@ -57,8 +68,8 @@ def members(
                 f" {counted(len(of_servers), 'server')}"
             )
             if (len(living), len(of_servers)) != (alive, servers):
-                troubles.append(f"{node}: {seen}{_missing(world, living, alive)}")
-        return judge(troubles, f"{seen}, at {listed(asked)}")
+                troubles[node] = f"{seen}{_missing(world, living, alive)}"
+        return judge(by_node(troubles), f"{seen}, at {listed(asked)}")
 
     return look(
         f"{counted(alive, 'member')} alive, {counted(servers, 'server')}, at {listed(asked)}",
@@ -82,21 +93,19 @@ def key(
 
     def at() -> Seen:
         entries, raws = _both(world, asked, path)
-        troubles = []
+        troubles = {}
         for node in asked:
             entry = _entry(entries[node], key)
             if isinstance(entry, str):
-                troubles.append(f"{node}: {entry}")
-                continue
-            stored = _value(entry)
-            if stored != wanted:
-                troubles.append(f"{node}: {_text(stored)}")
+                troubles[node] = entry
+            elif (stored := _value(entry)) != wanted:
+                troubles[node] = _text(stored)
             elif flags is not None and entry.get("Flags") != flags:
-                troubles.append(f"{node}: flags {entry.get('Flags')}")
+                troubles[node] = f"flags {entry.get('Flags')}"
             elif raws[node].status != 200 or raws[node].body != wanted:
-                troubles.append(f"{node}: raw {_no(raws[node])}")
+                troubles[node] = f"raw {_no(raws[node])}"
         and_flags = f" with flags {flags}" if flags is not None else ""
-        return judge(troubles, f"{_text(wanted)}{and_flags} at {listed(asked)}")
+        return judge(by_node(troubles), f"{_text(wanted)}{and_flags} at {listed(asked)}")
 
     return look(
         f"{key} is {_text(wanted)}{f' with flags {flags}' if flags is not None else ''}"
@@ -119,15 +128,18 @@ def absent(
     what = listed(keys) if keys else f"anything below {prefix}" if prefix else "any key"
 
     def at() -> Seen:
-        troubles = []
-        for path, answers in zip(
-            paths,
-            over(paths, lambda path: get_each(world, asked, PORT, path)).values(),
-            strict=True,
-        ):
-            for node, answer in answers.items():
-                if answer.status != 404:
-                    troubles.append(f"{node}: {_found(path, answer)}")
+        found = over(paths, lambda path: get_each(world, asked, PORT, path))
+        troubles = [
+            line
+            for path, answers in found.items()
+            for line in by_node(
+                {
+                    node: _found(path, answer)
+                    for node, answer in answers.items()
+                    if answer.status != 404
+                }
+            )
+        ]
         return judge(troubles, f"404 at {listed(asked)}")
 
     return look(f"404 for {what} at {listed(asked)}", f"curl -i '{asked[0]}:{PORT}{paths[0]}'", at)
@@ -140,7 +152,7 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
     def at() -> Seen:
         answers = get_each(world, asked, PORT, "/v1/status/leader")
         return judge(
-            [f"{node}: {answer}" for node, answer in answers.items() if not answer.refused],
+            by_node({node: str(one) for node, one in answers.items() if not one.refused}),
             f"connection refused at {listed(asked)}",
         )
 
@@ -156,7 +168,7 @@ def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
     expected = f"path {path}, port {port} and an index entry for {service}"
 
     def at() -> Seen:
-        troubles = []
+        troubles = {}
         for node, stored in over(world.nodes, lambda node: _stored(world, node, service)).items():
             differing = [
                 f"{what} {_text(stored[what])}"
@@ -165,8 +177,8 @@ def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
             ]
             differing += [] if stored["index"] is not None else ["no index entry"]
             if differing:
-                troubles.append(f"{node}: {listed(differing)}")
-        return judge(troubles, f"{expected}, at {listed(world.nodes)}")
+                troubles[node] = listed(differing)
+        return judge(by_node(troubles), f"{expected}, at {listed(world.nodes)}")
 
     return look(
         f"Consul holds {expected}, at {listed(world.nodes)}",

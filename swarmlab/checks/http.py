@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, chosen, judge, listed, look, over, shown
+from swarmlab.checks.looking import Seen, by_node, chosen, judge, listed, look, over, shown
 from swarmlab.checks.tasks import running
 from swarmlab.checks.web import Answer, get_each, get_many, tally, tally_by_node
 
@@ -23,12 +23,9 @@ def answers(
 
     def at() -> Seen:
         found = get_each(world, asked, port, path)
+        wrong = {node: str(one) for node, one in found.items() if not fits(one, status, body)}
         return judge(
-            [
-                f"{node}: {answer}"
-                for node, answer in found.items()
-                if not fits(answer, status, body)
-            ],
+            by_node(wrong),
             f"{_answer(status, body)} from {listed(asked)}",
         )
 
@@ -47,13 +44,13 @@ def ports_open(world: World, *, ports: list[int]) -> Finding:
 
     def at() -> Seen:
         found = over(ports, lambda port: get_each(world, world.nodes, port, "/"))
-        troubles = [
-            f"{node}:{port} {answer.trouble}"
-            for port, by_node in found.items()
-            for node, answer in by_node.items()
+        wrong = {
+            f"{node}:{port}": answer.trouble
+            for port, answers in found.items()
+            for node, answer in answers.items()
             if answer.trouble
-        ]
-        return judge(troubles, f"ports {listed(ports)} answer on {listed(world.nodes)}")
+        }
+        return judge(by_node(wrong), f"ports {listed(ports)} answer on {listed(world.nodes)}")
 
     return look(
         f"ports {listed(ports)} answer on {listed(world.nodes)}",
@@ -180,12 +177,13 @@ def unreachable(
 
     def at() -> Seen:
         found = get_each(world, asked, port, path)
+        wrong = {
+            node: str(answer)
+            for node, answer in found.items()
+            if not answer.refused and answer.status != status
+        }
         return judge(
-            [
-                f"{node}: {answer}"
-                for node, answer in found.items()
-                if not answer.refused and answer.status != status
-            ],
+            by_node(wrong),
             f"{tally(found.values())} from {listed(asked)}",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -91,6 +91,14 @@ def listed(words: Iterable[object]) -> str:
     if len(texts) < 2:
         return texts[0] if texts else "none"
     return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def by_node(texts: Mapping[str, str]) -> list[str]:
+    """`swarm-1 and swarm-3: connection refused`: what was seen, told once for all that share it."""
+    nodes: dict[str, list[str]] = {}
+    for node, text in texts.items():
+        nodes.setdefault(text, []).append(node)
+    return [f"{listed(names)}: {text}" for text, names in nodes.items()]
 
 
 def shown(text: str, limit: int = 60) -> str:

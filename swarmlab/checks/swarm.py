@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each, over
+from swarmlab.checks.looking import Seen, by_node, counted, judge, listed, look, on_each, over
 from swarmlab.checks.tasks import Refusal, from_manager, from_swarm, list_services
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2)
     def at() -> Seen:
         views = over(world.nodes, lambda node: from_manager(world, node, _nodes))
         troubles = []
+        seen = {}
         for node, view in views.items():
             if isinstance(view, Refusal):
                 troubles.append(str(view))
@@ -28,8 +29,11 @@ def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2)
                 sum(1 for one in view if _reachability(one) == "reachable"),
             )
             if counts != (ready, leaders, reachable):
-                troubles.append(f"{node} sees {_counts(*counts)}{_unusual(view)}")
-        return judge(troubles, f"{listed(views)} each see {_counts(ready, leaders, reachable)}")
+                seen[node] = f"{_counts(*counts)}{_unusual(view)}"
+        return judge(
+            troubles + by_node(seen),
+            f"{listed(views)} each see {_counts(ready, leaders, reachable)}",
+        )
 
     return look(f"every manager sees {_counts(ready, leaders, reachable)}", "docker node ls", at)
 
@@ -73,7 +77,8 @@ def label(world: World, *, name: str, value: str) -> Finding:
 
     return look(
         f"{listed(world.nodes)} have the label {name}={value}",
-        "docker node inspect swarm-1 --format '{{.Description.Engine.Labels}} {{.Spec.Labels}}'",
+        "docker node inspect $(docker node ls -q) --format"
+        " '{{.Description.Hostname}} {{.Description.Engine.Labels}} {{.Spec.Labels}}'",
         at,
     )
 
@@ -86,7 +91,7 @@ def same_view(world: World) -> Finding:
         refusals = [str(view) for view in views.values() if isinstance(view, Refusal)]
         lists = {node: view for node, view in views.items() if not isinstance(view, Refusal)}
         if not refusals and len(set(lists.values())) > 1:
-            refusals = [f"{node} lists {_described(view)}" for node, view in lists.items()]
+            refusals = by_node({node: _described(view) for node, view in lists.items()})
         first = next(iter(lists.values()), frozenset())
         return judge(refusals, f"{listed(lists)} all list {_described(first)}")
 
@@ -155,7 +160,7 @@ def _absent(world: World, services: list[str], networks: list[str]) -> Finding:
 
 
 def _nodes(api: APIClient) -> list[dict[str, Any]]:
-    return list(api.nodes())
+    return sorted(api.nodes(), key=_hostname)
 
 
 def _networks(api: APIClient, name: str) -> list[dict[str, Any]]:
