@@ -1,0 +1,276 @@
+"""What results and lab texts look like on a terminal: small pieces, each drawn on one console.
+
+Nothing is said by colour alone: every verdict is a word. Where the output's encoding knows no
+marks, box lines or typographic signs, plain characters stand for them. What a student may want
+to copy (commands, and how a check was looked up) is never broken into lines by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.segment import Segment, Segments
+from rich.table import Table
+from rich.text import Text
+
+from swarmlab.model import Command, Where
+from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
+
+WORDS = {
+    Verdict.PASSED: ("✔", "passed", "green"),
+    Verdict.FAILED: ("✘", "FAILED", "bold red"),
+    Verdict.ERRORED: ("!", "ERROR", "bold magenta"),
+    Verdict.SKIPPED: ("-", "skipped", "dim"),
+}
+
+# A failed check stays on one screen: of each part of its evidence so many lines are shown.
+EVIDENCE_LINES = 8
+ERROR_LINES = 12
+
+_PLAIN = str.maketrans(
+    {
+        "✔": "+",
+        "✘": "x",
+        "…": "...",
+        "•": "*",
+        "▌": "|",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "×": "x",
+        "→": "->",
+        "←": "<-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "\u00a0": " ",
+        "·": "-",
+        **dict.fromkeys("─━═", "-"),
+        **dict.fromkeys("│┃║", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╞╡╪┏┓┗┛┡┩╇", "+"),
+    }
+)
+
+
+def plain(text: str, encoding: str) -> str:
+    """The text in characters that `encoding` has."""
+    return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+
+
+def show(console: Console, what: RenderableType, *, wrap: bool = True, trim: bool = False) -> None:
+    """Print something; without `wrap` long lines are left to the terminal, for copying.
+
+    `trim` leaves out empty lines at the beginning and the end.
+    """
+    options = console.options if wrap else console.options.update(no_wrap=True, overflow="ignore")
+    lines = [_bare(line) for line in Segment.split_lines(console.render(what, options))]
+    while trim and lines and not lines[0]:
+        lines.pop(0)
+    while trim and lines and not lines[-1]:
+        lines.pop()
+    encoding = console.encoding or "ascii"
+    if not encoding.lower().replace("-", "").startswith("utf"):
+        lines = [
+            [Segment(plain(part.text, encoding), part.style, part.control) for part in line]
+            for line in lines
+        ]
+    printed = [part for line in lines for part in (*line, Segment.line())]
+    console.print(Segments(printed), soft_wrap=True, markup=False, highlight=False, end="")
+
+
+def _bare(line: list[Segment]) -> list[Segment]:
+    """A line without the spaces at its end, which are in the way when it is copied."""
+    kept = list(line)
+    while kept and kept[-1].control is None and not kept[-1].text.strip(" "):
+        kept.pop()
+    if kept and kept[-1].control is None:
+        kept[-1] = Segment(kept[-1].text.rstrip(" "), kept[-1].style)
+    return kept
+
+
+def verdict(found: Verdict) -> Text:
+    """The verdict as mark and word: `✔ passed`, `✘ FAILED`."""
+    mark, word, style = WORDS[found]
+    return Text(f"{mark} {word}", style=style)
+
+
+def seconds(number: float) -> str:
+    """A duration as people read it: `0.4 s`, `37 s`, `2 min 05 s`."""
+    if number < 9.95:
+        return f"{number:.1f} s"
+    whole = round(number)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def typed(console: Console, command: Command) -> None:
+    """A command as it is being run, with the prompts of a shell."""
+    prompt = "$ " if command.where is Where.WORKSTATION else "(your machine) $ "
+    for number, line in enumerate(command.run.splitlines()):
+        start = Text(prompt if number == 0 else "> ", style="dim")
+        show(console, start + Text(line, style="bold"), wrap=False)
+
+
+def to_type(console: Console, command: Command) -> None:
+    """A command for the student to copy: indented, without prompts."""
+    if command.where is Where.HOST:
+        show(console, Text("    # on your own machine, not in the workstation:", style="dim"))
+    for line in command.run.splitlines():
+        show(console, Text("    " + line, style="bold"), wrap=False)
+
+
+def output(console: Console, text: str) -> None:
+    """A piece of a command's output, which ends with a line's end or is the last."""
+    for line in text.splitlines():
+        show(console, Text("  " + line), wrap=False)
+
+
+def command_end(console: Console, result: CommandResult) -> None:
+    """How a command ended, where that is worth a line: not at all when all went well."""
+    if result.verdict is Verdict.PASSED:
+        return
+    if result.verdict is Verdict.SKIPPED:
+        row = _row(result.verdict, Text(f"not typed: {first_line(result.run)}"), result.reason)
+        show(console, row)
+        return
+    why = f"the command {first_line(result.run)!r}: {result.reason}"
+    show(console, _row(result.verdict, Text(why), seconds(result.seconds)))
+
+
+def check_line(console: Console, result: CheckResult) -> None:
+    """One check in one line (more where it is narrow), with its evidence when it did not pass."""
+    if result.verdict in (Verdict.FAILED, Verdict.ERRORED):
+        evidence(console, result)
+        return
+    note = result.reason
+    if result.verdict is Verdict.PASSED and result.waited >= 0.95:
+        note = f"after {seconds(result.waited)}"
+    show(console, _row(result.verdict, Text(result.title), note))
+
+
+def evidence(console: Console, result: CheckResult) -> None:
+    """A check that did not pass: what should be, what is, how to see it, and what to do."""
+    took = f"waited {seconds(result.waited)}" if result.waited >= 0.95 else ""
+    show(console, _row(result.verdict, Text(result.title, style="bold"), took))
+    parts = [("expected", result.expected), ("seen", result.actual)]
+    if result.verdict is Verdict.ERRORED:
+        parts = [("could not be looked at", result.reason)]
+    for label, text in parts:
+        if text:
+            show(console, _labelled(label, Text(_cut(text))))
+    if result.source:
+        # Not in a table: a table breaks long lines, and this one is to be typed.
+        show(console, Text("      look yourself", style="dim"))
+        for line in result.source.splitlines():
+            show(console, Text("        " + line), wrap=False)
+    if result.hint:
+        show(console, _labelled("what to do", Text(_cut(result.hint))))
+
+
+def step_end(console: Console, result: StepResult) -> None:
+    """How a step ended, in one line: its verdict, its checks and its time."""
+    passed, checks = result.count(Verdict.PASSED), len(result.checks)
+    words = f"Step {result.number}: {passed} of {checks} checks passed"
+    if not checks:
+        words = f"Step {result.number}"
+    show(console, _row(result.verdict, Text(words, style="bold"), seconds(result.seconds), 0))
+
+
+def table(console: Console, result: RunResult) -> None:
+    """All steps of a run: verdict, checks, time."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("Step", justify="right", no_wrap=True)
+    grid.add_column("What", overflow="fold", ratio=1)
+    grid.add_column("Result", no_wrap=True)
+    grid.add_column("Checks", justify="right", no_wrap=True)
+    grid.add_column("Time", justify="right", no_wrap=True)
+    for step in result.steps:
+        looked_at = len(step.checks) - step.count(Verdict.SKIPPED)
+        grid.add_row(
+            str(step.number),
+            Text(step.title),
+            verdict(step.verdict),
+            f"{step.count(Verdict.PASSED)}/{looked_at}",
+            seconds(step.seconds),
+        )
+    show(console, grid)
+
+
+def totals(console: Console, result: RunResult) -> None:
+    """The run in a few lines: steps, checks, and what the time was spent on."""
+    proven = sum(1 for step in result.steps if step.verdict is Verdict.PASSED)
+    parts = [
+        f"{result.count(kind)} {word}"
+        for kind, word in (
+            (Verdict.PASSED, "passed"),
+            (Verdict.FAILED, "failed"),
+            (Verdict.ERRORED, "could not be looked at"),
+            (Verdict.SKIPPED, "skipped"),
+        )
+        if result.count(kind)
+    ]
+    head = verdict(result.verdict)
+    head.append(f"  {proven} of {len(result.steps)} steps; checks: {', '.join(parts) or 'none'}")
+    show(console, head)
+    time = result.timing
+    spent = [
+        f"{name} {seconds(value)}"
+        for name, value in (
+            ("bringing the lab up", time.lab),
+            ("commands", time.commands),
+            ("checks", time.checks),
+            ("swarmlab itself", time.own),
+        )
+        if value >= 0.05
+    ]
+    if spent:
+        show(console, Text(f"{seconds(result.seconds)}: {', '.join(spent)}", style="dim"))
+
+
+def problems(console: Console, result: RunResult) -> None:
+    """The evidence of every check that did not pass, step by step."""
+    for step in result.steps:
+        bad = [c for c in step.checks if c.verdict in (Verdict.FAILED, Verdict.ERRORED)]
+        if bad:
+            show(console, Text(f"Step {step.number}: {step.title}", style="bold"))
+            for check in bad:
+                evidence(console, check)
+
+
+def first_line(text: str) -> str:
+    """The first line of a command, with `...` when there are more or it is long."""
+    lines = text.strip().splitlines() or [""]
+    line = lines[0]
+    if len(line) > 60:
+        return line[:57] + "..."
+    return f"{line} ..." if len(lines) > 1 else line
+
+
+def _row(found: Verdict, words: Text, note: str = "", indent: int = 2) -> RenderableType:
+    """Mark and words side by side, so that words which need two lines stay beside the mark."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
+    text = words.copy()
+    if note:
+        text.append(f"  ({note})", style="dim")
+    grid.add_row(verdict(found), text)
+    return Padding(grid, (0, 0, 0, indent), expand=False)
+
+
+def _labelled(label: str, text: Text) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="dim", min_width=10)
+    grid.add_column(overflow="fold")
+    grid.add_row(label, text)
+    return Padding(grid, (0, 0, 0, 6), expand=False)
+
+
+def _cut(text: str) -> str:
+    lines: Iterable[str] = text.strip().splitlines()
+    kept = [line if len(line) <= 400 else line[:397] + "..." for line in lines]
+    if len(kept) > EVIDENCE_LINES:
+        kept = [*kept[: EVIDENCE_LINES - 1], f"... ({len(kept) - EVIDENCE_LINES + 1} lines more)"]
+    return "\n".join(kept)

@@ -1,0 +1,96 @@
+"""The text of a step on a terminal: Markdown, with the commands where they belong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.constrain import Constrain
+from rich.markdown import Heading, Markdown
+from rich.text import Text
+
+from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
+from swarmlab.model import Command, Step
+from swarmlab.report.pieces import show, to_type
+
+# Longer lines of prose are hard to read, however wide the window is.
+PROSE_COLUMNS = 88
+
+_CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_FENCE = re.compile(r"^(```+|~~~+)[^\n`]*\n(.*?)^\1[ \t]*$\n?", re.MULTILINE | re.DOTALL)
+
+
+class _LeftHeading(Heading):
+    """A heading at the left margin; Rich centres it and draws a box."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self.text
+        text.justify = "left"
+        text.stylize("bold")
+        yield text
+
+
+class _Prose(Markdown):
+    elements: ClassVar = {**Markdown.elements, "heading_open": _LeftHeading}
+
+
+Part = str | Command | tuple[str]
+"""Prose; a command; or a picture: lines that must stay as they are."""
+
+
+def parts(step: Step, language: str = MAIN_LANGUAGE) -> Iterator[Part]:
+    """The step's text in the order of reading; commands without a place come last."""
+    text = step.text.get(language) or step.text.get(MAIN_LANGUAGE, "")
+    commands = {command.id: command for command in step.commands}
+    at = 0
+    for found in COMMAND_LINE.finditer(text):
+        yield from _pictures(text[at : found.start()])
+        at = found.end()
+        command = commands.pop(found.group(1), None)
+        if command is not None:
+            yield command
+    yield from _pictures(text[at:])
+    yield from commands.values()
+
+
+def _pictures(text: str) -> Iterator[Part]:
+    at = 0
+    for found in _FENCE.finditer(text):
+        if text[at : found.start()].strip():
+            yield text[at : found.start()].strip()
+        at = found.end()
+        yield (found.group(2),)
+    if text[at:].strip():
+        yield text[at:].strip()
+
+
+def heading(console: Console, step: Step) -> None:
+    """Number and title of a step, and the section of the chapter that it belongs to."""
+    show(console, Text(f"Step {step.number}: {step.title}", style="bold"))
+    if step.section:
+        show(console, Text(f"Chapter section: {step.section}", style="dim"))
+
+
+def prose(console: Console, text: str) -> None:
+    """Markdown without commands or pictures."""
+    width = min(console.width, PROSE_COLUMNS)
+    if console.color_system is None or console.no_color:
+        # Where colour cannot set code off from the words around it, its backquotes must.
+        text = _CODE.sub(r"`` `\1` ``", text)
+    show(console, Constrain(_Prose(text), width), trim=True)
+
+
+def step_text(console: Console, step: Step, language: str = MAIN_LANGUAGE) -> None:
+    """The whole step as a student reads it."""
+    heading(console, step)
+    for part in parts(step, language):
+        show(console, Text(""))
+        if isinstance(part, Command):
+            to_type(console, part)
+        elif isinstance(part, tuple):
+            for line in part[0].splitlines():
+                show(console, Text(line), wrap=False)
+        else:
+            prose(console, part)
