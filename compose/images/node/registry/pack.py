@@ -28,26 +28,33 @@ def _copy(source: Path, target: Path) -> None:
         raise SystemExit(f"{source} could not be copied; is the disk full?")
 
 
-def refuse_whiteouts(layer: str, files: Path) -> None:
-    """End with the name of a file that this layer deletes from the one below it.
+def refuse_deletions(layer: str, files: Path, below: list[Path]) -> None:
+    """End with the name of a file that this layer deletes from one of those below it.
 
     overlayfs marks a deletion with a device file 0:0, and a replaced folder with an attribute.
-    Both mean something else inside a layer of the node's own image, where the store will be.
+    Both mean something else inside a layer of the node's own image, where the store will be, and
+    are lost there. That does no harm where the layers below have nothing of that name, as with
+    most new folders, which overlayfs marks as replaced too.
     """
     for folder, folders, names in os.walk(files):
-        if folder != str(files) and _opaque(folder):
-            raise SystemExit(f"{layer} replaces the folder {Path(folder).relative_to(files)}")
+        inside = Path(folder).relative_to(files)
+        if folder != str(files) and _replaced(folder) and _holds(below, inside):
+            raise SystemExit(f"{layer} replaces the folder /{inside}. {_ADVICE}")
         for name in (*names, *folders):
-            path = Path(folder, name)
-            status = path.lstat()
-            if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
-                raise SystemExit(
-                    f"{layer} deletes /{path.relative_to(files)}, which a lower layer holds; "
-                    "images for the nodes must delete nothing"
-                )
+            status = Path(folder, name).lstat()
+            deleted = stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+            if deleted and _holds(below, inside / name):
+                raise SystemExit(f"{layer} deletes /{inside / name}. {_ADVICE}")
 
 
-def _opaque(folder: str) -> bool:
+_ADVICE = "Images for the nodes must delete nothing that a lower layer holds."
+
+
+def _holds(below: list[Path], name: Path) -> bool:
+    return any(os.path.lexists(lower / name) for lower in below)
+
+
+def _replaced(folder: str) -> bool:
     try:
         return os.getxattr(folder, "trusted.overlay.opaque") == b"y"
     except OSError:
@@ -91,13 +98,14 @@ class Packer:
             self._image / "imagedb/content/sha256" / image.removeprefix("sha256:")
         ).read_bytes()
         layers = []
+        below: list[Path] = []
         chain = ""
         for diff in json.loads(config)["rootfs"]["diff_ids"]:
             # A chain's name, see the OCI image specification, "Layer ChainID".
             chain = _sha256(f"{chain} {diff}".encode()) if chain else diff
-            layers.append(
-                {"mediaType": LAYER, "size": self._layer(reference, chain, diff), "digest": diff}
-            )
+            layer = self._layer(reference, chain, diff, below)
+            layers.append({"mediaType": LAYER, "size": layer["size"], "digest": diff})
+            below.append(Path(layer["files"]))
         manifest = json.dumps(
             {
                 "schemaVersion": 2,
@@ -112,14 +120,14 @@ class Packer:
         path.write_bytes(manifest)
         return digest
 
-    def _layer(self, reference: str, chain: str, diff: str) -> int:
-        """Keep one layer's files; returns the size of its tar in bytes."""
+    def _layer(self, reference: str, chain: str, diff: str, below: list[Path]) -> dict[str, Any]:
+        """Keep one layer's files, once; returns what the registry must know about it."""
         if chain in self._seen:
-            return int(self._seen[chain]["size"])
+            return self._seen[chain]
         described = self._image / "layerdb/sha256" / chain.removeprefix("sha256:")
         cache = (described / "cache-id").read_text()
         files = self._layers / cache / "diff"
-        refuse_whiteouts(f"a layer of {reference}", files)
+        refuse_deletions(f"a layer of {reference}", files, below)
         kept = self._store / "overlay2" / cache / "diff"
         _copy(files, kept)
         seeded = self._seed / "overlay2" / cache
@@ -142,7 +150,7 @@ class Packer:
             "files": str(kept),
             "recipe": str(recipe / "tar-split.json.gz"),
         }
-        return size
+        return self._seen[chain]
 
     def _remember_digest(self, diff: str) -> None:
         """Tell the new engine that it has this layer, so that pulling transfers nothing."""
