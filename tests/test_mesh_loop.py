@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "compose" / "images" / "node"))
 apply = importlib.import_module("mesh.apply")
 engine = importlib.import_module("mesh.engine")
-forget = importlib.import_module("mesh.forget")
 loop = importlib.import_module("mesh.loop")
 plan = importlib.import_module("mesh.plan")
 probe = importlib.import_module("mesh.probe")
@@ -31,7 +31,9 @@ FRONT = plan.Plan(
     vips=frozenset({"10.0.1.2", "10.0.1.7"}),
     subnets=("10.0.1.0/24",),
     tasks=frozenset({("a", "10.0.1.3"), ("b", "10.0.1.4")}),
+    doors=frozenset({"--orig-dst 10.0.1.2", "--orig-dst 10.0.1.7"}),
 )
+NOTHING = plan.Plan(sandbox="lb_6a4d17ima")
 ADDRESSES = [
     {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
     {
@@ -52,7 +54,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """Every command that would have run: (namespace, command, input)."""
     done: Ran = []
 
-    def inside(sandbox: str, command: Sequence[str], text: str = "") -> str:
+    def inside(
+        sandbox: str, command: Sequence[str], text: str = "", accept: Sequence[int] = (0,)
+    ) -> str:
         done.append((sandbox, " ".join(command), text))
         if command[:2] == ["ip", "-j"]:
             return json.dumps(ADDRESSES)
@@ -71,14 +75,45 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
 
 
 def test_rules_come_first_then_addresses_then_forgetting(ran: Ran) -> None:
-    apply.apply(FRONT, gone=["10.0.1.5"])
-    assert [command.split()[0] for _, command, _ in ran] == ["nft", "ip", "ip", "env"]
+    apply.apply(FRONT, NOTHING)
+    assert [command.split()[0] for _, command, _ in ran] == [
+        *("nft", "ip", "ip", "conntrack", "conntrack")
+    ]
     assert {sandbox for sandbox, _, _ in ran} == {"lb_6a4d17ima"}
     assert ran[0][2] == (
         "table ip swarmlab_mesh\ndelete table ip swarmlab_mesh\ntable ip swarmlab_mesh { }\n"
     )
     assert ran[2][2] == "address del 10.0.1.99/32 dev eth0\naddress add 10.0.1.7/32 dev eth0\n"
-    assert ran[3][1].endswith(f"-m mesh.forget 0 {0x0A000105}")
+
+
+def forgotten(ran: Ran) -> list[str]:
+    before = "conntrack -D -f ipv4 "
+    return [command.removeprefix(before) for _, command, _ in ran if command.startswith(before)]
+
+
+def test_udp_callers_that_came_too_early_are_forgotten(ran: Ran) -> None:
+    apply.apply(FRONT, NOTHING)
+    assert forgotten(ran) == [
+        "--proto udp --orig-dst 10.0.1.2",
+        "--proto udp --orig-dst 10.0.1.7",
+    ]
+
+
+def test_connections_to_a_task_that_ended_are_forgotten(ran: Ran) -> None:
+    fewer = replace(FRONT, tasks=frozenset({("b", "10.0.1.4")}))
+    apply.apply(fewer, FRONT)
+    assert forgotten(ran) == ["--reply-src 10.0.1.3"]
+
+
+def test_an_address_taken_over_by_another_task_is_forgotten_too(ran: Ran) -> None:
+    reused = replace(FRONT, tasks=frozenset({("c", "10.0.1.3"), ("b", "10.0.1.4")}))
+    apply.apply(reused, FRONT)
+    assert forgotten(ran) == ["--reply-src 10.0.1.3"]
+
+
+def test_what_is_on_its_way_to_a_task_is_left_alone(ran: Ran) -> None:
+    apply.apply(replace(FRONT, rules="table ip swarmlab_mesh { # new }\n"), FRONT)
+    assert forgotten(ran) == []
 
 
 def test_the_node_allows_the_way_to_its_gateway_and_no_other(ran: Ran) -> None:
@@ -116,9 +151,10 @@ def test_namespaces_are_told_apart_by_inode(
 
 
 @pytest.fixture
-def applied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, list[str]]]:
-    done: list[tuple[Any, list[str]]] = []
-    monkeypatch.setattr(apply, "apply", lambda p, gone: done.append((p, gone)))
+def applied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Every plan that was applied, with what the keeper believed to be there before."""
+    done: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(apply, "apply", lambda new, before: done.append((new, before)))
     return done
 
 
@@ -126,25 +162,43 @@ def keeper() -> Any:
     return loop.Keeper(None, lambda text: None)
 
 
-def test_a_plan_is_applied_once(applied: list[tuple[Any, list[str]]]) -> None:
+def test_a_plan_is_applied_once(applied: list[tuple[Any, Any]]) -> None:
     mesh = keeper()
     mesh.put(7, FRONT)
     mesh.put(7, FRONT)
-    assert applied == [(FRONT, [])]
+    assert applied == [(FRONT, NOTHING)]
 
 
-def test_a_sandbox_made_anew_gets_its_plan_again(applied: list[tuple[Any, list[str]]]) -> None:
+def test_an_empty_plan_is_applied_too_in_case_an_earlier_run_left_something(
+    applied: list[tuple[Any, Any]],
+) -> None:
+    mesh = keeper()
+    mesh.put(7, NOTHING)
+    mesh.put(7, NOTHING)
+    assert applied == [(NOTHING, NOTHING)]
+
+
+def test_a_changed_plan_is_applied_with_what_was_there_before(
+    applied: list[tuple[Any, Any]],
+) -> None:
+    mesh = keeper()
+    mesh.put(7, FRONT)
+    mesh.put(7, NOTHING)
+    assert applied == [(FRONT, NOTHING), (NOTHING, FRONT)]
+
+
+def test_a_sandbox_made_anew_gets_its_plan_again(applied: list[tuple[Any, Any]]) -> None:
     mesh = keeper()
     mesh.put(7, FRONT)
     mesh.put(8, FRONT)
-    assert applied == [(FRONT, []), (FRONT, [])]
+    assert applied == [(FRONT, NOTHING), (FRONT, NOTHING)]
 
 
 def test_what_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[Any] = []
 
-    def fail(p: Any, gone: list[str]) -> None:
-        tries.append(p)
+    def fail(new: Any, before: Any) -> None:
+        tries.append((new, before))
         raise apply.ApplyError("no")
 
     monkeypatch.setattr(apply, "apply", fail)
@@ -152,27 +206,7 @@ def test_what_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(apply.ApplyError):
             mesh.put(7, FRONT)
-    assert len(tries) == 2
-
-
-def test_connections_to_a_task_that_ended_are_forgotten(
-    applied: list[tuple[Any, list[str]]],
-) -> None:
-    mesh = keeper()
-    mesh.put(7, FRONT)
-    fewer = plan.Plan(sandbox=FRONT.sandbox, tasks=frozenset({("b", "10.0.1.4")}))
-    mesh.put(7, fewer)
-    assert applied[-1] == (fewer, ["10.0.1.3"])
-
-
-def test_an_address_taken_over_by_another_task_is_forgotten_too(
-    applied: list[tuple[Any, list[str]]],
-) -> None:
-    mesh = keeper()
-    mesh.put(7, FRONT)
-    reused = plan.Plan(sandbox=FRONT.sandbox, tasks=frozenset({("c", "10.0.1.3")}))
-    mesh.put(7, reused)
-    assert applied[-1] == (reused, ["10.0.1.3", "10.0.1.4"])
+    assert tries == [(FRONT, NOTHING)] * 2
 
 
 class Clock:
@@ -245,16 +279,6 @@ def test_a_worker_looks_every_time(
         mesh.step(woken=False)
         clock.now += 1
     assert mesh.looks == 5
-
-
-def test_a_connection_delete_names_family_mark_and_mask() -> None:
-    text = forget.request(0x0A000103)
-    length, kind, flags, _, _ = struct.unpack_from("=IHHII", text)
-    assert (length, kind, flags) == (len(text), 0x0102, 5)
-    assert text[16] == 2  # IPv4
-    assert text[20:] == struct.pack("=HH", 8, 8) + b"\x0a\x00\x01\x03" + struct.pack(
-        "=HH", 8, 21
-    ) + (b"\xff" * 4)
 
 
 def test_the_question_for_a_family_carries_its_name() -> None:

@@ -44,8 +44,6 @@ def test_a_vip_leads_to_its_tasks_in_turn() -> None:
         "\t}\n"
         "\tchain postrouting {\n"
         "\t\ttype nat hook postrouting priority 100; policy accept;\n"
-        "\t\tct status dnat ct mark set ip daddr"
-        " map { 10.0.1.3 : 0x0a000103, 10.0.1.4 : 0x0a000104 }\n"
         "\t\tct status dnat masquerade\n"
         "\t}\n"
         "}\n"
@@ -65,6 +63,18 @@ def test_published_ports_in_the_ingress_sandbox_keep_their_number() -> None:
     assert f"ip daddr 172.19.0.2 udp dport 53 {turn}\n" in rules
     assert f"ip daddr 172.19.0.2 tcp dport 80 {turn}\n" in rules
     assert "udp dport 80" not in rules
+
+
+def test_doors_are_what_udp_callers_knock_at() -> None:
+    web = service(ports=(view.Port(53, ("tcp", "udp")), view.Port(80, ("tcp",))))
+    seen = view.View((network(web, sandbox="ingress_sbox"), network(web)), "172.19.0.2")
+    ingress, front, node = plan.plans(seen)
+    assert ingress.doors == {
+        "--orig-dst 10.0.1.2",
+        "--orig-dst 172.19.0.2 --orig-port-dst 53",
+    }
+    assert front.doors == {"--orig-dst 10.0.1.2"}
+    assert node.doors == {"--orig-port-dst 53"}
 
 
 def test_only_the_ingress_network_has_rules_for_ports() -> None:
@@ -153,13 +163,6 @@ def test_every_task_has_exactly_one_turn(tasks: list[str]) -> None:
     text = plan.in_turn(tasks)
     assert f"mod {len(tasks)} " in text
     assert re.findall(r"(\d+) : ([\d.]+)", text) == [(str(i), a) for i, a in enumerate(tasks)]
-
-
-@given(addresses)
-def test_marks_tell_tasks_apart_and_are_never_the_mark_of_strangers(tasks: list[str]) -> None:
-    marks = {plan.mark(address) for address in tasks}
-    assert len(marks) == len(tasks)
-    assert 0 not in marks
 
 
 @given(st.permutations(["a", "b", "c"]))

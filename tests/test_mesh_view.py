@@ -114,9 +114,14 @@ def test_managers_know_the_protocols() -> None:
     assert web.ports == (view.Port(53, ("tcp", "udp")), view.Port(80, ("tcp",)))
 
 
+def test_a_port_that_managers_no_longer_know_is_not_published_any_more() -> None:
+    known = swarm.swarm([], [])
+    assert view.service_view("web", WEB, known).ports == ()
+
+
 def test_a_protocol_of_which_nftables_is_not_told_gives_no_rule() -> None:
-    known = swarm.swarm([], [manager_service("web", port(80, "sctp"))])
-    assert view.port_view("web", "Target: 80, Publish: 80", known).protocols == ()
+    known = swarm.swarm([], [manager_service("web", port(80, "sctp"), port(53, "udp"))])
+    assert view.service_view("web", WEB, known).ports == (view.Port(53, ("udp",)),)
 
 
 def test_ports_of_host_mode_are_not_the_meshs() -> None:

@@ -15,6 +15,5 @@ Read the modules in the order in which a change travels through them:
     view     what the engine knows, as a few plain values
     plan     from those values to the rules we want: a pure function
     apply    bring the rules into the network namespaces of this node
-    forget   make the kernel drop its memory of a task that has gone
     loop     when to look again
 """

@@ -6,17 +6,15 @@ hand: `nsenter --net=/var/run/docker/netns/ingress_sbox nft list ruleset`.
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from mesh.plan import NODE, TABLE, Plan, mark
+from mesh.plan import NODE, TABLE, Plan
 from mesh.view import GATEWAY_NETWORK
 
 NAMESPACES = Path("/var/run/docker/netns")
-PACKAGES = str(Path(__file__).resolve().parents[1])
 
 
 class ApplyError(Exception):
@@ -47,8 +45,8 @@ def namespace_device() -> int:
     return Path("/proc/self/ns/net").stat().st_dev
 
 
-def apply(plan: Plan, gone: Sequence[str] = ()) -> None:
-    """Make the namespace of `plan` look like it; `gone` are addresses of ended tasks.
+def apply(plan: Plan, before: Plan) -> None:
+    """Make the namespace of `plan` look like it; `before` is what we last put there.
 
     Rules come before addresses: a VIP that answers before it leads anywhere would
     refuse its first callers. Raises ApplyError.
@@ -58,9 +56,8 @@ def apply(plan: Plan, gone: Sequence[str] = ()) -> None:
         open_way(plan.gateway)
     else:
         set_vips(plan)
-        # Mark 0: connections that came before there was a rule for them. Without
-        # this a udp client that never pauses would stay unheard for ever.
-        forget(plan.sandbox, [0, *(mark(address) for address in gone)])
+    forget_lost_tasks(plan, before)
+    forget_early_callers(plan, before)
 
 
 def replace_table(plan: Plan) -> None:
@@ -97,10 +94,32 @@ def carries(interface: dict[str, Any], subnets: Sequence[str]) -> bool:
     )
 
 
-def forget(sandbox: str, marks: Sequence[int]) -> None:
-    """Drop the kernel's memory of connections with these marks."""
-    command = [sys.executable, "-m", "mesh.forget", *(str(m) for m in marks)]
-    inside(sandbox, ["env", f"PYTHONPATH={PACKAGES}", *command])
+def forget_lost_tasks(plan: Plan, before: Plan) -> None:
+    """Forget connections to tasks that have ended.
+
+    The kernel chooses a task for the first packet of a connection and remembers
+    the choice (conntrack), for udp as long as packets keep coming. That memory
+    must end with the task. The next packet then counts as a new connection: udp
+    finds another task, and a tcp caller learns at once that its peer is lost,
+    since the other task resets it.
+    """
+    for _, address in sorted(before.tasks - plan.tasks):
+        forget(plan.sandbox, f"--reply-src {address}")
+
+
+def forget_early_callers(plan: Plan, before: Plan) -> None:
+    """Forget udp callers that came before there was a rule for what they call.
+
+    For them the kernel remembers that nothing was to be translated, again as long
+    as packets keep coming; they would never get to know the new rule.
+    """
+    for door in sorted(plan.doors - before.doors):
+        forget(plan.sandbox, f"--proto udp {door}")
+
+
+def forget(sandbox: str, which: str) -> None:
+    """Make the kernel forget connections; that there are none (exit code 1) is fine."""
+    inside(sandbox, ["conntrack", "-D", "-f", "ipv4", *which.split()], accept=(0, 1))
 
 
 def clean(sandbox: str) -> None:
@@ -140,10 +159,12 @@ def permit(ways: Sequence[str]) -> None:
         inside(NODE, ["iptables", "-w", "-I", *rule.split()])
 
 
-def inside(sandbox: str, command: Sequence[str], text: str = "") -> str:
+def inside(
+    sandbox: str, command: Sequence[str], text: str = "", accept: Sequence[int] = (0,)
+) -> str:
     """Run a command in a namespace with `text` as its input; its output.
 
-    Raises ApplyError when it fails or takes longer than ten seconds.
+    Raises ApplyError when its exit code is not in `accept`, or after ten seconds.
     """
     enter = [] if sandbox == NODE else ["nsenter", f"--net={NAMESPACES / sandbox}"]
     try:
@@ -152,6 +173,6 @@ def inside(sandbox: str, command: Sequence[str], text: str = "") -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise ApplyError(f"{sandbox}: {command[0]}: {problem}") from problem
-    if done.returncode != 0:
+    if done.returncode not in accept:
         raise ApplyError(f"{sandbox}: {' '.join(command)}: {done.stderr.strip()}")
     return done.stdout

@@ -87,13 +87,10 @@ class Keeper:
 
     def put(self, inode: int, plan: Plan) -> None:
         """Apply one plan, unless this very namespace has it already."""
-        before = self.done.get(plan.sandbox)
-        if before == (inode, plan):
+        there, before = self.done.get(plan.sandbox, (inode, Plan(plan.sandbox)))
+        if plan.sandbox in self.done and (there, before) == (inode, plan):
             return
-        gone: list[str] = []
-        if before and before[0] == inode:
-            gone = sorted(address for _, address in before[1].tasks - plan.tasks)
-        apply.apply(plan, gone)
+        apply.apply(plan, before if there == inode else Plan(plan.sandbox))
         self.done[plan.sandbox] = (inode, plan)
         self.say(f"{plan.sandbox}: {summary(plan)}")
 
@@ -137,7 +134,7 @@ def once(show: bool, say: Callable[[str], None]) -> None:
         if show:
             say(described(plan, seen))
         else:
-            apply.apply(plan)
+            apply.apply(plan, Plan(plan.sandbox))
             say(f"{plan.sandbox}: {summary(plan)}")
 
 

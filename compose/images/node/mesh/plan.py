@@ -9,7 +9,6 @@ There are two kinds of places to put rules in:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 from mesh.view import Network, Port, Service, View
 
@@ -25,6 +24,7 @@ class Plan:
     vips: addresses that the sandbox must answer for, besides its own.
     subnets: where to find the interface that carries them.
     tasks: (id, address) of all tasks that are still alive here.
+    doors: what udp callers may knock at, each as conntrack's arguments for it.
     gateway: on the node, the address that published ports are sent to.
     """
 
@@ -33,6 +33,7 @@ class Plan:
     vips: frozenset[str] = frozenset()
     subnets: tuple[str, ...] = ()
     tasks: frozenset[tuple[str, str]] = frozenset()
+    doors: frozenset[str] = frozenset()
     gateway: str | None = None
 
 
@@ -50,11 +51,12 @@ def balancer_plan(network: Network, gateway: str | None) -> Plan:
         vips=frozenset(service.vip for service in network.services if service.vip),
         subnets=network.subnets,
         tasks=frozenset((t.id, t.address) for s in network.services for t in s.tasks),
+        doors=balancer_doors(network, gateway),
     )
 
 
 def balancer_rules(network: Network, gateway: str | None) -> str:
-    """The rules of one balancer: choose a task, remember which, become the sender."""
+    """The rules of one balancer: choose a task, and pose as the caller."""
     choices = []
     for service in network.services:
         if service.ready:
@@ -63,22 +65,31 @@ def balancer_rules(network: Network, gateway: str | None) -> str:
                 choices += port_rules(service, gateway)
     if not choices:
         return ""
-    marks = mark_map([a for s in network.services for a in s.ready])
     return table(
         chain("prerouting", "type nat hook prerouting priority -100", choices),
         chain(
             "postrouting",
             "type nat hook postrouting priority 100",
-            [
-                # The mark is the task's address as a number. By it all connections
-                # to a task can be forgotten at once when the task has gone.
-                f"ct status dnat ct mark set ip daddr {marks}",
-                # The answer must come back through here to have the VIP put back
-                # in place of the task's address, so the balancer poses as client.
-                "ct status dnat masquerade",
-            ],
+            # The answer must come back through here to have the VIP put back in
+            # place of the task's address: so the task must take us for the caller.
+            ["ct status dnat masquerade"],
         ),
     )
+
+
+def balancer_doors(network: Network, gateway: str | None) -> frozenset[str]:
+    """The udp side of the same rules: VIPs, and published ports at the gateway."""
+    services = [service for service in network.services if service.ready]
+    doors = {f"--orig-dst {service.vip}" for service in services if service.vip}
+    if network.ingress and gateway:
+        at = f"--orig-dst {gateway} --orig-port-dst"
+        doors |= {f"{at} {number}" for service in services for number in udp(service.ports)}
+    return frozenset(doors)
+
+
+def udp(ports: Sequence[Port]) -> list[int]:
+    """The ports that are published for udp."""
+    return [port.number for port in ports if "udp" in port.protocols]
 
 
 def vip_rules(service: Service) -> list[str]:
@@ -111,16 +122,6 @@ def in_turn(addresses: Sequence[str]) -> str:
     return f"dnat to numgen inc mod {len(addresses)} map {{ {numbered} }}"
 
 
-def mark_map(addresses: Sequence[str]) -> str:
-    """Each address with the mark its connections get."""
-    return "map { " + ", ".join(f"{a} : {mark(a):#010x}" for a in addresses) + " }"
-
-
-def mark(address: str) -> int:
-    """An IPv4 address is a number of 32 bits, and so is a connection's mark."""
-    return int(IPv4Address(address))
-
-
 def node_plan(view: View) -> Plan:
     """The plan for the node itself: which ports lead into the ingress sandbox."""
     ports = sorted(
@@ -135,7 +136,12 @@ def node_plan(view: View) -> Plan:
     )
     if not ports or not view.gateway:
         return Plan(sandbox=NODE)
-    return Plan(sandbox=NODE, rules=node_rules(ports, view.gateway), gateway=view.gateway)
+    return Plan(
+        sandbox=NODE,
+        rules=node_rules(ports, view.gateway),
+        doors=frozenset(f"--orig-port-dst {number}" for number in udp(ports)),
+        gateway=view.gateway,
+    )
 
 
 def node_rules(ports: Sequence[Port], gateway: str) -> str:

@@ -114,10 +114,11 @@ def network_view(answer: Mapping[str, Any], swarm: Swarm | None) -> Network:
 
 def service_view(name: str, said: Mapping[str, Any], swarm: Swarm | None) -> Service:
     """One entry of `Services`. The engine writes "<nil>" where there is no VIP."""
+    ports = {port_view(name, text, swarm) for text in said.get("Ports") or []}
     return Service(
         name=name,
         vip=said["VIP"] if said["VIP"] not in ("", "<nil>") else None,
-        ports=tuple(sorted({port_view(name, text, swarm) for text in said.get("Ports") or []})),
+        ports=tuple(sorted(port for port in ports if port.protocols)),
         tasks=tuple(sorted((task_view(t, swarm) for t in said.get("Tasks") or []), key=by_address)),
     )
 
@@ -138,15 +139,17 @@ def port_view(service: str, text: str, swarm: Swarm | None) -> Port:
     """A published port from the engine's text "Target: 8080, Publish: 80".
 
     The text keeps silent about the protocol. Where no manager can tell, we take
-    both. The target is left to the task: its own sandbox redirects the published
-    port to it, rules which the engine writes with IPVS or without.
+    both; a port that managers no longer know is published for none. The target is
+    left to the task: its own sandbox redirects the published port to it, with
+    rules that the engine writes with IPVS or without.
     """
     match = PORT.fullmatch(text)
     if match is None:
         raise ValueError(f"cannot read the port of {service}: {text!r}")
     number = int(match[2])
-    known = swarm.protocols.get((service, number)) if swarm else None
-    return Port(number, tuple(sorted((known or {"tcp", "udp"}) & {"tcp", "udp"})))
+    both = frozenset({"tcp", "udp"})
+    known = swarm.protocols.get((service, number), frozenset()) if swarm else both
+    return Port(number, tuple(sorted(known & both)))
 
 
 def gateway_address(engine: Engine) -> str | None:
