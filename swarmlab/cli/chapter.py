@@ -68,10 +68,10 @@ def _runner(lab: Lab, name: str, listener: Listener, *, changes: bool) -> Iterat
         yield Runner(lab, workspace=workspace, progress=_progress(name), listener=listener)
 
 
-def _listener(lab: Lab, as_json: bool) -> Listener:
-    from swarmlab.report.live import LiveListener
+def _listener(as_json: bool, full: int | None = None) -> Listener:
+    from swarmlab.report.live import LiveListener, QuietListener
 
-    return LiveListener(lab, quiet=as_json)
+    return QuietListener() if as_json else LiveListener(full)
 
 
 def _end(result: RunResult, as_json: bool) -> None:
@@ -116,7 +116,8 @@ def step(
     if show:
         step_text(wanted)
         return
-    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+    listener = _listener(as_json, full=wanted.number)
+    with _runner(lab, name, listener, changes=True) as runner:
         result = runner.step(wanted.number)
     if not as_json:
         from swarmlab.report.chapter import what_next
@@ -129,12 +130,12 @@ def goto(which: StepName, name: Name = DEFAULT_NAME, as_json: Json = False) -> N
     """Bring the lab to the state just before a step, from any state."""
     lab = _lab()
     wanted = _find(lab, which)
-    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+    with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.goto(wanted.number)
     if not as_json and result.exit_code == 0:
         from swarmlab.report.chapter import ready_for
 
-        ready_for(wanted)
+        ready_for(wanted, name)
     _end(result, as_json)
 
 
@@ -147,11 +148,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Look at what should hold now, given the steps that are done; change nothing."""
+    from swarmlab.listener import SilentListener
     from swarmlab.report.chapter import verified
 
     lab = _lab()
     numbers = [_find(lab, one).number for one in which] if which else None
-    with _runner(lab, name, _listener(lab, True), changes=False) as runner:
+    with _runner(lab, name, SilentListener(), changes=False) as runner:
         result = runner.verify(numbers)
     if not as_json:
         verified(lab, result)
@@ -183,7 +185,7 @@ def run(
             f"--from {begin} lies after --to {end}: there is nothing to run.",
             hint=f"Give the earlier one to --from: `swarmlab run --from {end} --to {begin}`.",
         )
-    with _runner(lab, name, _listener(lab, as_json), changes=True) as runner:
+    with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.run(begin, end)
     if not as_json:
         summary(lab, result, _progress(name).done())

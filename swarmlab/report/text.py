@@ -89,8 +89,14 @@ def step_text(console: Console, step: Step, language: str = MAIN_LANGUAGE) -> No
         show(console, Text(""))
         if isinstance(part, Command):
             to_type(console, part)
-        elif isinstance(part, tuple):
-            for line in part[0].splitlines():
-                show(console, Text(line), wrap=False)
         else:
-            prose(console, part)
+            passage(console, part)
+
+
+def passage(console: Console, part: str | tuple[str]) -> None:
+    """One part that is no command: prose, or a picture line by line."""
+    if isinstance(part, tuple):
+        for line in part[0].splitlines():
+            show(console, Text(line), wrap=False)
+    else:
+        prose(console, part)
