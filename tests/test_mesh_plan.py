@@ -50,6 +50,7 @@ def test_a_vip_leads_to_its_tasks_in_turn() -> None:
     )
     assert balancer.sandbox == "lb_6a4d17ima"
     assert balancer.vips == {"10.0.1.2"}
+    assert balancer.words == "web 10.0.1.2 -> 10.0.1.3 10.0.1.4"
     assert balancer.tasks == {("a", "10.0.1.3"), ("b", "10.0.1.4")}
 
 
@@ -107,6 +108,7 @@ def test_the_node_sends_published_ports_into_the_mesh() -> None:
         "}\n"
     )
     assert node.gateway == "172.19.0.2"
+    assert node.words == "published ports: tcp 53, udp 53, tcp 80"
 
 
 def test_a_task_on_its_way_out_gets_nothing_new_but_is_not_forgotten() -> None:
@@ -123,7 +125,13 @@ def test_without_a_ready_task_the_caller_is_refused() -> None:
     balancer, node = plan.plans(view.View((network(web, sandbox="ingress_sbox"),), "172.19.0.2"))
     assert balancer.rules == ""
     assert balancer.vips == {"10.0.1.2"}
+    assert balancer.words == "web 10.0.1.2 -> no task is ready"
     assert node == plan.Plan(sandbox="node")
+
+
+def test_a_network_without_services_gets_an_empty_plan() -> None:
+    (balancer, _) = plan.plans(view.View((network(),), None))
+    assert (balancer.rules, balancer.vips, balancer.words) == ("", frozenset(), "nothing to do")
 
 
 def test_a_service_without_vip_gets_no_rule() -> None:

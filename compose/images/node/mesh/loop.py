@@ -92,13 +92,7 @@ class Keeper:
             return
         apply.apply(plan, before if there == inode else Plan(plan.sandbox))
         self.done[plan.sandbox] = (inode, plan)
-        self.say(f"{plan.sandbox}: {summary(plan)}")
-
-
-def summary(plan: Plan) -> str:
-    """What a plan does, for the log: one clause a rule."""
-    choices = [line.strip() for line in plan.rules.splitlines() if "dnat to" in line]
-    return "; ".join(dict.fromkeys(choices)) or "nothing to do"
+        self.say(f"{plan.sandbox}: {plan.words}")
 
 
 def keep(say: Callable[[str], None]) -> None:
@@ -135,7 +129,7 @@ def once(show: bool, say: Callable[[str], None]) -> None:
             say(described(plan, seen))
         else:
             apply.apply(plan, Plan(plan.sandbox))
-            say(f"{plan.sandbox}: {summary(plan)}")
+            say(f"{plan.sandbox}: {plan.words}")
 
 
 def described(plan: Plan, seen: view.View) -> str:

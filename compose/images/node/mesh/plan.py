@@ -26,6 +26,7 @@ class Plan:
     tasks: (id, address) of all tasks that are still alive here.
     doors: what udp callers may knock at, each as conntrack's arguments for it.
     gateway: on the node, the address that published ports are sent to.
+    words: the same for human readers, one line.
     """
 
     sandbox: str
@@ -35,6 +36,7 @@ class Plan:
     tasks: frozenset[tuple[str, str]] = frozenset()
     doors: frozenset[str] = frozenset()
     gateway: str | None = None
+    words: str = "nothing to do"
 
 
 def plans(view: View) -> list[Plan]:
@@ -45,6 +47,8 @@ def plans(view: View) -> list[Plan]:
 
 def balancer_plan(network: Network, gateway: str | None) -> Plan:
     """The plan for the sandbox that balances one network."""
+    if not network.services:
+        return Plan(sandbox=network.sandbox, subnets=network.subnets)
     return Plan(
         sandbox=network.sandbox,
         rules=balancer_rules(network, gateway),
@@ -52,7 +56,14 @@ def balancer_plan(network: Network, gateway: str | None) -> Plan:
         subnets=network.subnets,
         tasks=frozenset((t.id, t.address) for s in network.services for t in s.tasks),
         doors=balancer_doors(network, gateway),
+        words="; ".join(service_words(service) for service in network.services),
     )
+
+
+def service_words(service: Service) -> str:
+    """For the log: `web 10.0.1.2 -> 10.0.1.3 10.0.1.4`."""
+    tasks = " ".join(service.ready) or "no task is ready"
+    return f"{service.name} {service.vip or 'without VIP'} -> {tasks}"
 
 
 def balancer_rules(network: Network, gateway: str | None) -> str:
@@ -136,11 +147,13 @@ def node_plan(view: View) -> Plan:
     )
     if not ports or not view.gateway:
         return Plan(sandbox=NODE)
+    words = ", ".join(f"{protocol} {port.number}" for port in ports for protocol in port.protocols)
     return Plan(
         sandbox=NODE,
         rules=node_rules(ports, view.gateway),
         doors=frozenset(f"--orig-port-dst {number}" for number in udp(ports)),
         gateway=view.gateway,
+        words=f"published ports: {words}",
     )
 
 
