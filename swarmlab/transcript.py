@@ -110,7 +110,7 @@ class Transcript:
     def _release(self) -> None:
         held, self._secret = "".join(self._secret), []
         if held:
-            self._keep(redact(held) if _KEY_END.search(held) else "[private key removed]\n")
+            self._keep(redact(held))
 
     def _keep(self, text: str) -> None:
         self._kept.append(text)
