@@ -202,7 +202,11 @@ class Engine:
         return {"Volumes": [{"Name": name} for name in self.volume_names if part in name] or None}
 
     def inspect_container(self, container: str) -> Raw:
-        return {"State": self._box(container).state}
+        return {
+            "State": self._box(container).state,
+            "ResolvConfPath": f"/var/lib/docker/containers/{container}/resolv.conf",
+            "NetworkSettings": {"SandboxKey": f"/var/run/docker/netns/{container}"},
+        }
 
     def exec_create(self, container: str, command: list[str]) -> Raw:
         identity = f"exec{next(_serial)}"

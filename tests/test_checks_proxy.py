@@ -10,6 +10,7 @@ import requests
 from swarmlab.checks import CHECKS, dns, haproxy
 from swarmlab.checks.base import Finding
 from swarmlab.checks.looking import Unfit
+from swarmlab.errors import EnvironmentProblem
 from tests.checks_fakes import DEMO_NET, PROXY_NET, Lab, api_error, service, task
 
 EMPTY = "global\n    maxconn 10\n\nfrontend services\n    bind *:80\n"
@@ -302,6 +303,19 @@ def test_drill_that_does_not_run(lab: Lab, exit_code: int, words: str) -> None:
     found = vip(lab)
     assert not found.passed
     assert words in found.actual
+
+
+def test_an_engine_that_cannot_run_drill_is_not_the_students(lab: Lab) -> None:
+    proxies(lab, EMPTY)
+    util(lab, "OCI runtime exec failed: exec failed: error executing setns process: unknown", 126)
+    with pytest.raises(EnvironmentProblem, match="cannot run anything"):
+        vip(lab)
+
+
+def test_no_drill_in_the_image_is_a_finding(lab: Lab) -> None:
+    proxies(lab, EMPTY)
+    util(lab, 'OCI runtime exec failed: exec: "timeout": executable file not found in $PATH', 127)
+    assert "has no drill" in vip(lab).actual
 
 
 def test_lookup_needs_both_services_and_the_engine(lab: Lab) -> None:

@@ -130,7 +130,7 @@ def all(
 def within(
     world: World, *, service: str, url: str, status: int = 200, body: str | None = None
 ) -> Finding:
-    """Asked from inside a running container of the service, the URL answers so (`http.inside`)."""
+    """The URL answers so, asked from a running container of the service (`http.inside`)."""
 
     def at() -> Seen:
         one = running(world, service)[0]
@@ -139,14 +139,14 @@ def within(
         return Seen(fits(answer, status, body), f"{one.place} gets {answer}")
 
     return look(
-        f"{_answer(status, body)} for {url}, asked inside a container of {service}",
-        _exec(service, url),
+        f"{_answer(status, body)} for {url}, asked from a container of {service}",
+        _within(service, url),
         at,
     )
 
 
 def database(world: World, *, service: str, url: str, contains: list[str]) -> Finding:
-    """Asked inside the service's container, the URL lists each name on a line of its own, once."""
+    """Asked from the service's container, the URL lists each name on a line of its own, once."""
 
     def at() -> Seen:
         one = running(world, service)[0]
@@ -158,8 +158,8 @@ def database(world: World, *, service: str, url: str, contains: list[str]) -> Fi
         return Seen(code == 200 and not wrong, seen)
 
     return look(
-        f"{url} lists {listed(contains)}, each once, asked inside a container of {service}",
-        _exec(service, url),
+        f"{url} lists {listed(contains)}, each once, asked from a container of {service}",
+        _within(service, url),
         at,
     )
 
@@ -214,8 +214,11 @@ def _loop(port: int, path: str, requests: int) -> str:
     )
 
 
-def _exec(service: str, url: str) -> str:
+def _within(service: str, url: str) -> str:
+    """How a student asks from a container's network: with a container of their own in it."""
     return (
-        f"docker exec $(docker ps -q --filter label=com.docker.swarm.service.name={service}"
-        f" | head -1) curl -s {url}"
+        f"eval $(docker-machine env $(docker service ps -f desired-state=running"
+        f" --format '{{{{.Node}}}}' {service} | head -1)); docker run --rm --network"
+        f" container:$(docker ps -q -f label=com.docker.swarm.service.name={service} | head -1)"
+        f" swarmlab/util:1.0 curl -si {url}"
     )

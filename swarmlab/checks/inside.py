@@ -1,41 +1,49 @@
-"""Looking from inside a service's container: reading a file, running a tool that only reads."""
+"""Looking from where a service's container is: its files, its network, its own tools."""
 
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swarmlab import labels
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
-from swarmlab.checks.tasks import Instance
+from swarmlab.checks.tasks import Instance, inspect
+from swarmlab.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from docker.errors import APIError
 
+_NOT_BEGUN = "OCI runtime exec failed"
+_NO_TOOL = ("executable file not found", "no such file or directory")
 _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 
-# The student's tool first; images that serve HTTP from Python have no curl. Both print the body
-# and then the status on a line of its own, and neither follows a redirect or uses a proxy.
-_GET = r"""
-if command -v curl >/dev/null; then
-  exec curl -sS -m 3 --noproxy '*' -w '\n%{http_code}' -- "$1"
-fi
-exec python3 -c '
-import http.client, sys
+# Run on the task's node: the name server of the container, seen by this process alone, then the
+# container's network. So it needs no tool in the container's image, and no right over its
+# processes, which a node has not when they belong to another user than root.
+_ENTER = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 -ISc "$3" "$4"'
+_GET = """
+import http.client, json, socket, sys
 from urllib.parse import urlsplit
 url = urlsplit(sys.argv[1])
+target = (url.path or "/") + ("?" + url.query if url.query else "")
+connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=3)
 try:
-    connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=3)
-    target = (url.path or "/") + ("?" + url.query if url.query else "")
     connection.request("GET", target, headers={"Connection": "close"})
     answer = connection.getresponse()
-    body = answer.read()
+    told = {"status": answer.status, "body": answer.read(1 << 20).decode(errors="replace")}
+except socket.gaierror:
+    told = {"trouble": f"the name {url.hostname} does not resolve"}
+except ConnectionRefusedError:
+    told = {"trouble": "connection refused"}
+except TimeoutError:
+    told = {"trouble": "no answer within 3 s"}
 except (OSError, http.client.HTTPException) as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-sys.stdout.buffer.write(body + b"\n%d" % answer.status)
-' "$1"
+    told = {"trouble": f"{type(error).__name__}: {error}"}
+print(json.dumps(told))
 """
 
 
@@ -49,7 +57,11 @@ class Ran:
 
 
 def run(world: World, instance: Instance, command: list[str]) -> Ran:
-    """Run a tool in the instance's container. Raises Unfit when the container does not run."""
+    """Run a tool in the instance's container. Raises Unfit when the container does not run.
+
+    Exit code 126 or 127: the container has no such tool. Raises EnvironmentProblem when the
+    engine cannot start any.
+    """
     from docker.errors import APIError
 
     api = world.engine(instance.node).api
@@ -59,27 +71,46 @@ def run(world: World, instance: Instance, command: list[str]) -> Ran:
         exit_code = api.exec_inspect(identity)["ExitCode"]
     except APIError as error:
         raise _gone(instance, error) from error
-    return Ran(
+    ran = Ran(
         -1 if exit_code is None else int(exit_code),
         (output or b"").decode(errors="replace"),
         (errors or b"").decode(errors="replace").strip(),
     )
+    if ran.output.startswith(_NOT_BEGUN) and not any(one in ran.output for one in _NO_TOOL):
+        raise EnvironmentProblem(
+            f"The engine of {instance.node} cannot run anything in the container of"
+            f" {instance.name}.",
+            evidence=ran.output.strip(),
+            hint="`swarmlab doctor` tells whether this machine lets nodes do so.",
+        )
+    return ran
 
 
 def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
-    """Status and body of a GET made in the instance's container.
+    """Status and body of a GET made on the container's network, with its name server.
 
     Raises Unfit when no answer came: a name that does not resolve, a refused connection, no
-    answer in three seconds, a container without curl and Python.
+    answer in three seconds, a container that has ended. EnvironmentProblem: cannot be asked.
     """
-    ran = run(world, instance, ["sh", "-c", _GET, "sh", url])
-    if ran.exit_code in (126, 127):
-        raise Unfit(f"the container of {instance.name} has neither curl nor python3 to ask with")
-    body, _, status = ran.output.rpartition("\n")
-    if ran.exit_code or not status.isdecimal():
-        why = ran.errors.splitlines()[-1] if ran.errors else f"exit code {ran.exit_code}"
-        raise Unfit(f"no answer to {instance.name} from {url}: {why}")
-    return int(status), body
+    container = inspect(world, instance)
+    if container is None or not container["State"].get("Running"):
+        raise Unfit(f"the container of {instance.place} does not run")
+    key = str(container["NetworkSettings"]["SandboxKey"])
+    command = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
+    command += [str(container["ResolvConfPath"]), key, _GET, url]
+    api = world.host_engine().api
+    identity = api.exec_create(labels.container(world.name, instance.node), command)["Id"]
+    output, errors = api.exec_start(identity, demux=True)
+    try:
+        told = json.loads(output or b"")
+    except ValueError as error:
+        raise EnvironmentProblem(
+            f"The network of {instance.place} cannot be entered.",
+            evidence=(errors or output or b"").decode(errors="replace").strip()[-500:],
+        ) from error
+    if "trouble" in told:
+        raise Unfit(f"{instance.place} gets no answer: {told['trouble']}")
+    return int(told["status"]), str(told["body"])
 
 
 def read(world: World, instance: Instance, path: str) -> bytes:

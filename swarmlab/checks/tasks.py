@@ -221,10 +221,11 @@ def running(world: World, name: str) -> list[Instance]:
 
 def inspect_all(world: World, instances: list[Instance]) -> dict[Instance, Raw | None]:
     """Each instance's container as its node's engine knows it; None for one that is gone."""
-    return over(instances, lambda instance: _inspect(world, instance))
+    return over(instances, lambda instance: inspect(world, instance))
 
 
-def _inspect(world: World, instance: Instance) -> Raw | None:
+def inspect(world: World, instance: Instance) -> Raw | None:
+    """The instance's container as its node's engine knows it; None when it is gone."""
     from docker.errors import NotFound
 
     try:
