@@ -1,0 +1,23 @@
+"""What tests on real engines share: one lab for the whole session, removed whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from swarmlab.cluster import lifecycle
+from tests.docker.lifecycle_site import LabNode, RealLab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[RealLab]:
+    """A running lab; whoever uses it leaves it as it was."""
+    name = f"test-{os.getpid()}"
+    try:
+        with lifecycle.up(name) as cluster:
+            nodes = tuple(LabNode(node, cluster.address(node)) for node in cluster.nodes)
+            yield RealLab(cluster, nodes)
+    finally:
+        lifecycle.down(name)
