@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -86,7 +86,7 @@ def _lines(message: Mapping[str, object]) -> Iterator[str]:
             yield line.strip()
 
 
-def failure(name: str, reason: str, tail: deque[str]) -> ImageProblem:
+def failure(name: str, reason: str, tail: Iterable[str]) -> ImageProblem:
     """The error of a build that failed for `reason`; a full disk is told apart."""
     evidence = "\n".join(tail)
     if "no space left on device" in f"{reason}\n{evidence}".lower():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
 from docker import DockerClient
+from docker.errors import DockerException
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import base, build, catalog, recipe, schedule, store
+from swarmlab.images import base, build, catalog, recipe, schedule, store, turn
+from swarmlab.images import engine as transport
 from swarmlab.images.recipe import reference
 from swarmlab.progress import Progress, SilentProgress
 
@@ -105,9 +107,29 @@ def ensure(
     interrupted build never counts. Raises UsageError for an unknown name, ImageProblem with the
     end of the build's output when one fails.
     """
-    keys = recipe.Keys()
     wanted = set(recipe.names() if names is None else names)
+    told = progress or SilentProgress()
+    keys = recipe.Keys()
     present = _present(engine, keys, recipe.closure(wanted))
+    missing = _missing(wanted, present)
+    fresh: dict[str, Built] = {}
+    if missing:
+        with turn.taken(told):
+            # Whoever had the turn before may have built it.
+            present = _present(engine, keys, recipe.closure(wanted))
+            missing = _missing(wanted, present)
+            work = _Work(engine, keys, told)
+            jobs = {name: work.job(name) for name in recipe.names() if name in missing}
+            fresh = schedule.run(jobs, _after(list(jobs)), workers=workers)
+    return [
+        fresh.get(name) or Built(name, keys.reference(name), False, 0.0, present[name].source)
+        for name in recipe.names()
+        if name in wanted or name in fresh
+    ]
+
+
+def _missing(wanted: Iterable[str], present: Container[str]) -> set[str]:
+    """What must be built: a need that is only needed by something present is not missed."""
     missing: set[str] = set()
 
     def require(name: str) -> None:
@@ -118,15 +140,7 @@ def ensure(
 
     for name in wanted:
         require(name)
-    order = [name for name in recipe.names() if name in missing]
-    work = _Work(engine, keys, progress or SilentProgress())
-    jobs = {name: work.job(name) for name in order}
-    fresh = schedule.run(jobs, _after(order), workers=workers)
-    return [
-        fresh.get(name) or Built(name, keys.reference(name), False, 0.0, present[name].source)
-        for name in recipe.names()
-        if name in wanted or name in missing
-    ]
+    return missing
 
 
 def _after(order: Sequence[str]) -> dict[str, set[str]]:
@@ -156,8 +170,11 @@ class _Work:
             start = time.monotonic()
             target = self._keys.reference(name)
             with self._progress.stage(f"image {name}") as stage:
-                source = self._make(name, target, stage.say, stop)
-                build.tag_latest(self._engine, target)
+                try:
+                    source = self._make(name, target, stage.say, stop)
+                    build.tag_latest(self._engine, target)
+                except DockerException as error:
+                    raise build.failure(name, transport.words(error), ()) from error
             return Built(name, target, True, time.monotonic() - start, source)
 
         return make
@@ -169,7 +186,7 @@ class _Work:
             return store.make(self._engine, self._keys, target, say)
         spec = catalog.load().images[name]
         try:
-            self._build(spec, target, {}, source := "Debian packages", say, stop)
+            self._build(spec, target, {}, source := spec.source, say, stop)
         except ImageProblem:
             fallback = spec.fallback
             if fallback is None or not base.registry_has(self._engine, fallback.image):

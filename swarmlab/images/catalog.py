@@ -32,12 +32,13 @@ class ImageSpec:
     """One image that swarmlab builds.
 
     `inside` is the name students type, for an image that the nodes hold, else None; `args` are
-    build arguments that belong to the image's content.
+    build arguments that belong to the image's content; `source` says where its programs are from.
     """
 
     name: str
     folder: str
     version: str
+    source: str
     inside: str | None = None
     args: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     fallback: Fallback | None = None
@@ -63,6 +64,7 @@ def _spec(name: str, raw: Mapping[str, Any]) -> ImageSpec:
         name=name,
         folder=raw["folder"],
         version=raw["version"],
+        source=raw.get("source", "Debian packages"),
         inside=raw.get("inside"),
         args=MappingProxyType({key: str(value) for key, value in raw.get("args", {}).items()}),
         fallback=Fallback(fallback["image"], fallback["argument"]) if fallback else None,

@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 import requests
 from docker import DockerClient
 from docker.errors import APIError, DockerException
+from urllib3.exceptions import HTTPError as Urllib3Error
 
 from swarmlab.errors import EngineUnreachable, ImageProblem
 
@@ -50,16 +51,22 @@ def request(
             stream=True,
             timeout=(_CONNECT_SECONDS, silence),
         )
-    except requests.ConnectionError as error:
+    except requests.RequestException as error:
         raise EngineUnreachable(
             "The Docker engine closed the connection or does not answer.",
-            hint="Run `swarmlab doctor`.",
+            hint="Look with `swarmlab doctor`, then run the command again.",
             evidence=str(error),
         ) from error
     try:
         if response.status_code >= 400:
             raise ImageProblem(_words(response))
         yield response
+    except (requests.RequestException, Urllib3Error) as error:
+        raise EngineUnreachable(
+            "The connection to the Docker engine broke, or it was silent for too long.",
+            hint="Look with `swarmlab doctor`, then run the command again.",
+            evidence=str(error),
+        ) from error
     finally:
         response.close()
 

@@ -1,0 +1,71 @@
+"""What a failed build says, and how the prepare hook is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from swarmlab.errors import ImageProblem
+from swarmlab.images import build
+
+
+def test_a_failure_ends_with_the_last_lines_of_the_output() -> None:
+    error = build.failure("util", "exit code 100", ["Step 2", "E: Unable to locate package"])
+    assert "util" in error.message
+    assert error.evidence.endswith("E: Unable to locate package")
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "tail"),
+    [
+        ("write /x: no space left on device", []),
+        ("returned a non-zero code: 1", ["sh: write error: No space left on device"]),
+    ],
+)
+def test_a_full_disk_is_told_apart(reason: str, tail: list[str]) -> None:
+    error = build.failure("util", reason, tail)
+    assert "disk is full" in error.message
+    assert "docker system df" in error.hint
+
+
+def _hook(folder: Path, body: str) -> None:
+    hook = folder / "prepare"
+    hook.write_text(f"#!/bin/sh\n{body}\n")
+    hook.chmod(0o755)
+
+
+def test_the_hook_runs_in_a_copy_that_is_gone_afterwards(tmp_path: Path) -> None:
+    _hook(tmp_path, 'echo "$2 $SWARMLAB_PYTHON" >"$1/made"; echo fetching')
+    said: list[str] = []
+    with build._prepared(tmp_path, "arm64", "x", said.append) as ready:
+        assert (ready / "made").read_text() == f"arm64 {sys.executable}\n"
+        assert os.access(ready / "prepare", os.X_OK)
+        copy = ready
+    assert said == ["fetching"]
+    assert not copy.exists()
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_failed_hook_fails_the_build_with_its_words(tmp_path: Path) -> None:
+    _hook(tmp_path, "echo no index in reach >&2; exit 3")
+    with (
+        pytest.raises(ImageProblem) as caught,
+        build._prepared(tmp_path, "amd64", "x", lambda line: None),
+    ):
+        raise AssertionError("the hook failed")
+    assert "exit code 3" in caught.value.message
+    assert "no index in reach" in caught.value.evidence
+
+
+def test_a_folder_without_a_hook_is_used_as_it_stands(tmp_path: Path) -> None:
+    with build._prepared(tmp_path, "amd64", "x", lambda line: None) as ready:
+        assert ready == tmp_path
+
+
+def test_colours_and_empty_lines_are_left_out() -> None:
+    message = {"stream": "\x1b[91mred\n\x1b[0m\n\n plain \n"}
+    assert list(build._lines(message)) == ["red", "plain"]
