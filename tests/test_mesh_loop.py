@@ -34,6 +34,7 @@ FRONT = plan.Plan(
     doors=frozenset({"--orig-dst 10.0.1.2", "--orig-dst 10.0.1.7"}),
 )
 NOTHING = plan.Plan(sandbox="lb_6a4d17ima")
+UNTOUCHED = loop.nothing("lb_6a4d17ima")
 ADDRESSES = [
     {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
     {
@@ -159,14 +160,23 @@ def applied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
 
 
 def keeper() -> Any:
-    return loop.Keeper(None, lambda text: None)
+    return loop.Keeper(None, FakeManagers(), lambda text: None)
+
+
+class FakeManagers:
+    """Managers of an empty swarm, or none at all."""
+
+    reachable = True
+
+    def ask(self, now: float) -> Any:
+        return swarm.swarm([], []) if self.reachable else None
 
 
 def test_a_plan_is_applied_once(applied: list[tuple[Any, Any]]) -> None:
     mesh = keeper()
     mesh.put(7, FRONT)
     mesh.put(7, FRONT)
-    assert applied == [(FRONT, NOTHING)]
+    assert applied == [(FRONT, UNTOUCHED)]
 
 
 def test_an_empty_plan_is_applied_too_in_case_an_earlier_run_left_something(
@@ -175,7 +185,7 @@ def test_an_empty_plan_is_applied_too_in_case_an_earlier_run_left_something(
     mesh = keeper()
     mesh.put(7, NOTHING)
     mesh.put(7, NOTHING)
-    assert applied == [(NOTHING, NOTHING)]
+    assert applied == [(NOTHING, UNTOUCHED)]
 
 
 def test_a_changed_plan_is_applied_with_what_was_there_before(
@@ -184,14 +194,14 @@ def test_a_changed_plan_is_applied_with_what_was_there_before(
     mesh = keeper()
     mesh.put(7, FRONT)
     mesh.put(7, NOTHING)
-    assert applied == [(FRONT, NOTHING), (NOTHING, FRONT)]
+    assert applied == [(FRONT, UNTOUCHED), (NOTHING, FRONT)]
 
 
 def test_a_sandbox_made_anew_gets_its_plan_again(applied: list[tuple[Any, Any]]) -> None:
     mesh = keeper()
     mesh.put(7, FRONT)
     mesh.put(8, FRONT)
-    assert applied == [(FRONT, NOTHING), (FRONT, NOTHING)]
+    assert applied == [(FRONT, UNTOUCHED)] * 2
 
 
 def test_what_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +216,7 @@ def test_what_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(apply.ApplyError):
             mesh.put(7, FRONT)
-    assert tries == [(FRONT, NOTHING)] * 2
+    assert tries == [(FRONT, UNTOUCHED)] * 2
 
 
 class Clock:
@@ -225,12 +235,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def mesh(monkeypatch: pytest.MonkeyPatch) -> Any:
+def mesh() -> Any:
     """A keeper on a manager with an empty swarm, whose looks at gossip are counted."""
     mesh = keeper()
     mesh.looks = 0
     mesh.gossip_agrees = True
-    monkeypatch.setattr(swarm, "ask", lambda engine: swarm.swarm([], []))
 
     def reconcile() -> None:
         mesh.looks += 1
@@ -271,10 +280,27 @@ def test_it_keeps_looking_until_gossip_agrees_but_not_for_ever(mesh: Any, clock:
     assert mesh.looks == 21
 
 
-def test_a_worker_looks_every_time(
-    mesh: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_the_trouble_of_one_network_does_not_keep_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(swarm, "ask", lambda engine: None)
+    done: list[str] = []
+
+    def apply_some(new: Any, before: Any) -> None:
+        if new.sandbox == "lb_bad":
+            raise apply.ApplyError("lb_bad: no")
+        done.append(new.sandbox)
+
+    networks = tuple(view.Network(name, name, f"lb_{name}", (), ()) for name in ("bad", "good"))
+    monkeypatch.setattr(apply, "sandboxes", lambda: {"lb_bad": 1, "lb_good": 2})
+    monkeypatch.setattr(view, "look", lambda *asked: view.View(networks, None))
+    monkeypatch.setattr(apply, "apply", apply_some)
+    with pytest.raises(apply.ApplyError, match="lb_bad: no"):
+        keeper().reconcile()
+    assert done == ["lb_good", "node"]
+
+
+def test_a_worker_looks_every_time(mesh: Any, clock: Clock) -> None:
+    mesh.managers.reachable = False
     for _ in range(5):
         mesh.step(woken=False)
         clock.now += 1

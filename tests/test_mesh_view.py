@@ -213,9 +213,41 @@ def test_without_ingress_sandbox_there_is_no_gateway() -> None:
     assert view.gateway_address(FakeEngine({"docker_gwbridge": {"Containers": {}}})) is None
 
 
-def test_a_worker_or_a_manager_without_quorum_knows_nothing_more() -> None:
-    class Worker:
-        def get(self, path: str, filters: object = None) -> object:
-            raise view.EngineError(503, path, "This node is not a swarm manager.")
+class Silent:
+    """An engine whose managers answer, say no, or do not answer in time."""
 
-    assert swarm.ask(Worker()) is None
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+        self.asked = 0
+
+    def get(self, path: str, filters: object = None) -> list[Any]:
+        self.asked += 1
+        if self.problem:
+            raise self.problem
+        return [manager_task("a")] if path == "/tasks" else []
+
+
+NO_MANAGER = view.EngineError(503, "/tasks", "This node is not a swarm manager.")
+
+
+@pytest.mark.parametrize("problem", [NO_MANAGER, TimeoutError("timed out")])
+def test_an_answer_of_the_managers_serves_for_three_seconds(problem: Exception) -> None:
+    """A new leader is chosen in less; without quorum gossip must do."""
+    engine = Silent()
+    managers = swarm.Managers(engine)
+    known = managers.ask(100.0)
+    assert known is not None
+    engine.problem = problem
+    assert managers.ask(101.0) == known
+    assert managers.ask(102.9) == known
+    assert managers.ask(103.1) is None
+    engine.problem = None
+    assert managers.ask(109.0) == known
+
+
+def test_a_worker_asks_rarely() -> None:
+    engine = Silent()
+    engine.problem = NO_MANAGER
+    managers = swarm.Managers(engine)
+    assert [managers.ask(100.0 + second) for second in range(10)] == [None] * 10
+    assert engine.asked == 2

@@ -44,11 +44,13 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Engine:
-    """The engine of this node. One connection, kept open between questions."""
+    """The engine of this node. One connection, kept open between questions.
 
-    def __init__(self, path: str = SOCKET) -> None:
-        self.path = path
-        self.connection = UnixConnection(path, timeout=10)
+    `timeout`: seconds that the engine may take to answer.
+    """
+
+    def __init__(self, path: str = SOCKET, timeout: float = 10.0) -> None:
+        self.connection = UnixConnection(path, timeout)
 
     def get(self, path: str, filters: dict[str, list[str]] | None = None) -> Any:
         """The JSON answer to GET `path`.

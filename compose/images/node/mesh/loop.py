@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from mesh import apply, swarm, view
+from mesh import apply, view
 from mesh.apply import ApplyError
 from mesh.engine import Engine, EngineError, listen
 from mesh.plan import NODE, Plan, plans
+from mesh.swarm import WAIT, Managers, Swarm
 
 IDLE = 1.0  # seconds between two looks at what managers know
 RESTLESS = 0.4  # the same while something is on its way
@@ -32,11 +33,12 @@ TROUBLES = (OSError, http.client.HTTPException, EngineError, ApplyError)
 class Keeper:
     """Keeps this node's rules in step; knows what it has put where."""
 
-    def __init__(self, engine: Engine, say: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, managers: Managers, say: Callable[[str], None]) -> None:
         self.engine = engine
+        self.managers = managers
         self.say = say
         self.done: dict[str, tuple[int, Plan]] = {}
-        self.swarm: swarm.Swarm | None = None
+        self.swarm: Swarm | None = None
         self.looked = float("-inf")
         self.changed = float("-inf")
         self.settled = False
@@ -47,7 +49,7 @@ class Keeper:
         `woken`: the engine reported an event. Raises one of TROUBLES.
         """
         now = time.monotonic()
-        known = swarm.ask(self.engine)
+        known = self.managers.ask(now)
         if woken or known != self.swarm:
             self.changed = now
             self.settled = False
@@ -67,8 +69,9 @@ class Keeper:
         return self.restless(now) or now - self.looked >= SLOW
 
     def restless(self, now: float) -> bool:
-        """Is a change still on its way through gossip?"""
-        return not self.settled and now - self.changed < PATIENCE
+        """Is a change still on its way through gossip, as far as managers can tell?"""
+        on_its_way = self.swarm is not None and not self.settled
+        return on_its_way and now - self.changed < PATIENCE
 
     def pause(self) -> float:
         """Seconds until the next step, should no event come first."""
@@ -79,27 +82,41 @@ class Keeper:
         here = apply.sandboxes()
         seen = view.look(self.engine, here, self.swarm)
         self.settled = self.swarm is not None and view.agrees(seen, self.swarm)
+        problems = []
         for plan in plans(seen):
-            self.put(here.get(plan.sandbox, 0), plan)
+            try:
+                self.put(here.get(plan.sandbox, 0), plan)
+            except ApplyError as problem:  # one network's trouble is not the others'
+                problems.append(problem)
         for sandbox in self.done.keys() - here.keys() - {NODE}:
             del self.done[sandbox]  # it went with its rules: nothing to clean up
             self.say(f"{sandbox}: gone")
+        if problems:
+            raise problems[0]
 
     def put(self, inode: int, plan: Plan) -> None:
         """Apply one plan, unless this very namespace has it already."""
-        there, before = self.done.get(plan.sandbox, (inode, Plan(plan.sandbox)))
-        if plan.sandbox in self.done and (there, before) == (inode, plan):
+        there, before = self.done.get(plan.sandbox, (inode, nothing(plan.sandbox)))
+        if (there, before) == (inode, plan):
             return
-        apply.apply(plan, before if there == inode else Plan(plan.sandbox))
+        if there != inode:
+            before = nothing(plan.sandbox)
+        apply.apply(plan, before)
         self.done[plan.sandbox] = (inode, plan)
-        self.say(f"{plan.sandbox}: {plan.words}")
+        if plan.words != before.words:
+            self.say(f"{plan.sandbox}: {plan.words}")
+
+
+def nothing(sandbox: str) -> Plan:
+    """What we know to be in a namespace that we have not touched yet."""
+    return Plan(sandbox, words="")
 
 
 def keep(say: Callable[[str], None]) -> None:
     """Keep the rules in step for ever."""
     event = threading.Event()
     listen(event.set)
-    keeper = Keeper(Engine(), say)
+    keeper = Keeper(Engine(), Managers(Engine(timeout=WAIT)), say)
     trouble = ""
     woken = False
     while True:
@@ -122,13 +139,13 @@ def once(show: bool, say: Callable[[str], None]) -> None:
 
     Raises one of TROUBLES.
     """
-    engine = Engine()
-    seen = view.look(engine, apply.sandboxes(), swarm.ask(engine))
+    known = Managers(Engine(timeout=WAIT)).ask(time.monotonic())
+    seen = view.look(Engine(), apply.sandboxes(), known)
     for plan in plans(seen):
         if show:
             say(described(plan, seen))
         else:
-            apply.apply(plan, Plan(plan.sandbox))
+            apply.apply(plan, nothing(plan.sandbox))
             say(f"{plan.sandbox}: {plan.words}")
 
 

@@ -6,11 +6,17 @@ already on its way out. A manager finds both in the state that managers share.
 On a worker, or while the managers have no quorum, we do without.
 """
 
+import http.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mesh.engine import Engine, EngineError
+
+WAIT = 1.5  # seconds to wait for an answer of the managers
+STALE = 3.0  # seconds for which an answer may serve when no new one comes
+RETRY = 0.5  # seconds until we ask again while the last answer still serves
+RARELY = 5.0  # seconds until we ask again after that
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,30 @@ class Swarm:
     protocols: Mapping[tuple[str, int], frozenset[str]]
 
 
-def ask(engine: Engine) -> Swarm | None:
-    """What the managers know; None where this node cannot know it."""
-    try:
-        tasks = engine.get("/tasks", {"desired-state": ["running"]})
-        services = engine.get("/services")
-    except EngineError:
-        return None
-    return swarm(tasks, services)
+class Managers:
+    """Asks the managers, and puts up with managers that do not answer.
+
+    Without quorum an engine may take many seconds to say so. What follows gossip
+    must not wait for that: so we wait briefly, live for a moment with the last
+    answer (a new leader is chosen in less), and then ask rarely.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.last: Swarm | None = None
+        self.answered = float("-inf")
+        self.ask_again = float("-inf")
+
+    def ask(self, now: float) -> Swarm | None:
+        """What the managers know at monotonic time `now`; None where nobody can tell."""
+        if now >= self.ask_again:
+            try:
+                tasks = self.engine.get("/tasks", {"desired-state": ["running"]})
+                self.last = swarm(tasks, self.engine.get("/services"))
+                self.answered = now
+            except (EngineError, OSError, http.client.HTTPException):
+                self.ask_again = now + (RETRY if now - self.answered < STALE else RARELY)
+        return self.last if now - self.answered < STALE else None
 
 
 def swarm(tasks: Sequence[Mapping[str, Any]], services: Sequence[Mapping[str, Any]]) -> Swarm:
