@@ -25,7 +25,9 @@ from swarmlab.providers import subnets
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
 from swarmlab.providers.problems import explain, explained, said
 
-CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN")
+# SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
+# enter a container whose process is not root: `docker exec` there would end with "setns".
+CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
 SECURITY = ("seccomp=unconfined", "apparmor=unconfined")
 # A link of a number and a port of its own, so that it meets no overlay network.
 VXLAN = "ip link add name slprobe type vxlan id 16777000 dstport 4790 && ip link del dev slprobe"
