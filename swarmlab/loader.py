@@ -68,7 +68,9 @@ def load(
             replace(step, text=MappingProxyType(found))
             for step, found in zip(steps, texts, strict=True)
         ]
-    everything = sorted(notes.problems, key=lambda p: (p.line, p.column)) + problems
+    in_order = sorted(notes.problems, key=lambda p: (p.line, p.column)) + problems
+    # Two steps of one id share a text, and would tell its problems twice.
+    everything = list(dict.fromkeys(in_order))
     if everything:
         raise LabFileError(str(folder), everything)
     return Lab(lab_id, title, version, tuple(steps), folder)

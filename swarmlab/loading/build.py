@@ -197,15 +197,18 @@ class Builder:
 
     def _together(self, steps: Sequence[Step], items: Sequence[nodes.Node]) -> None:
         """What must fit together among the steps."""
-        ids = [step.id for step in steps]
+        ids: dict[str, int] = {}
+        highest = 0
+        for position, step in enumerate(steps):
+            ids.setdefault(step.id, position)
         for position, (step, node) in enumerate(zip(steps, items, strict=True)):
-            if step.id and step.id in ids[:position]:
+            if step.id and ids[step.id] < position:
                 self._notes.add(node, f"the step id {step.id!r} is used twice")
-            earlier = [one.number for one in steps[:position]]
-            if step.number > 0 and earlier and step.number <= max(earlier):
+            if 0 < step.number <= highest:
                 self._notes.add(
                     node, f"step {step.number} must have a higher number than those before it"
                 )
+            highest = max(highest, step.number)
             for check in step.checks:
                 if check.until is None:
                     continue
@@ -214,7 +217,7 @@ class Builder:
                     place.wrong(
                         "until", f"{short(check.until)} is no step{meant(check.until, ids)}"
                     )
-                elif ids.index(check.until) <= position:
+                elif ids[check.until] <= position:
                     place.wrong("until", f"it must name a later step, not {check.until!r}")
 
 

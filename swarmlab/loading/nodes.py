@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-MAX_BYTES = 512 * 1024
+MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 
 # The parser in C is ten times as fast; where PyYAML was built without it, the other reads the same.

@@ -1,0 +1,127 @@
+"""Results as data: verdicts of wholes, exit codes, and the public form that others read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from swarmlab.results import (
+    CheckResult,
+    CommandResult,
+    RunResult,
+    StepResult,
+    Timing,
+    Verdict,
+    worst,
+)
+
+P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
+
+
+def checked(verdict: Verdict, id: str = "a") -> CheckResult:
+    return CheckResult(id, "Title", "swarm.nodes", verdict, seconds=0.12345)
+
+
+def typed(verdict: Verdict) -> CommandResult:
+    code = {P: 0, F: 1, E: None, S: None}[verdict]
+    return CommandResult("c1", "true", "workstation", verdict, code, "out\n", 1.23456)
+
+
+def step(*checks: Verdict, commands: tuple[Verdict, ...] = ()) -> StepResult:
+    made = tuple(checked(v, str(n)) for n, v in enumerate(checks))
+    return StepResult(1, "one", "One", tuple(map(typed, commands)), made, 2.0)
+
+
+def run(*steps: StepResult) -> RunResult:
+    return RunResult("lab", "1.0", "default", "run", "abc", "ipvs", "2026-01-02T03:04:05+00:00",
+                     9.87654, steps, Timing(1.0, 2.0, 3.0, 3.87654))  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_worst_part_decides(count: int) -> None:
+    for parts in itertools.product([E, F, P, S], repeat=count):
+        expected = next(v for v in (E, F, P, S) if v in parts)
+        assert worst(parts) is expected
+
+
+def test_nothing_is_skipped() -> None:
+    assert worst([]) is S
+
+
+@pytest.mark.parametrize(
+    ("checks", "commands", "verdict"),
+    [
+        ((P, P), (P,), P),
+        ((P, F), (P,), F),
+        ((P,), (F,), F),
+        ((P,), (E,), E),
+        ((F,), (F, S), F),
+        ((P, S), (P,), P),
+        ((S, S), (), S),
+        ((), (P,), S),
+        ((), (F,), F),
+    ],
+)
+def test_verdict_of_a_step(
+    checks: tuple[Verdict, ...], commands: tuple[Verdict, ...], verdict: Verdict
+) -> None:
+    assert step(*checks, commands=commands).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ((), 0),
+        ((step(P), step(P)), 0),
+        ((step(S),), 0),
+        ((step(P), step(F)), 1),
+        ((step(F), step(E)), 3),
+    ],
+)
+def test_exit_codes(steps: tuple[StepResult, ...], code: int) -> None:
+    assert run(*steps).exit_code == code
+
+
+def test_counts() -> None:
+    result = run(step(P, P, F), step(P, S))
+    assert [result.count(v) for v in (P, F, E, S)] == [3, 1, 0, 1]
+
+
+def test_the_public_form_is_json_and_versioned() -> None:
+    data = json.loads(json.dumps(run(step(P, F, commands=(P,))).to_dict()))
+    assert data["version"] == 1
+    assert data["kind"] == "swarmlab-result"
+    assert data["verdict"] == "failed"
+    assert data["seconds"] == 9.877
+    assert data["timing"] == {"lab": 1.0, "commands": 2.0, "checks": 3.0, "own": 3.877}
+    assert data["steps"][0]["commands"][0] == {
+        "id": "c1", "run": "true", "where": "workstation", "verdict": "passed", "exit_code": 0,
+        "output": "out\n", "seconds": 1.235, "reason": "",
+    }  # fmt: skip
+    assert data["steps"][0]["checks"][1]["seconds"] == 0.123
+
+
+def test_the_public_form_keeps_its_fields() -> None:
+    """Other programs read these; a field that goes or changes its meaning needs a new version."""
+
+    def fields(data: Any) -> Any:
+        return sorted(data)
+
+    data = run(step(P, commands=(P,))).to_dict()
+    assert fields(data) == [
+        "cluster", "command", "data_plane", "kind", "lab", "lab_version", "name", "seconds",
+        "started", "steps", "timing", "verdict", "version",
+    ]  # fmt: skip
+    assert fields(data["steps"][0]) == [
+        "checks", "commands", "id", "number", "seconds", "title", "verdict",
+    ]  # fmt: skip
+    assert fields(data["steps"][0]["checks"][0]) == [
+        "actual", "check", "expected", "hint", "id", "reason", "seconds", "source", "title",
+        "verdict", "waited",
+    ]  # fmt: skip
+    assert fields(data["steps"][0]["commands"][0]) == [
+        "exit_code", "id", "output", "reason", "run", "seconds", "verdict", "where",
+    ]  # fmt: skip
