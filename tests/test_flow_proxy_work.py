@@ -290,7 +290,7 @@ def test_the_list_is_exact_and_404_means_nothing_stored() -> None:
 def test_a_request_keeps_its_time_limit() -> None:
     with serving(slow := Fake(200, delay=2.0)):
         start = time.monotonic()
-        with pytest.raises(flow.outbound.RequestFailed, match=r"within 0\.2 seconds"):
+        with pytest.raises(flow.outbound.RequestFailed, match=slow.address):
             flow.outbound.request("GET", slow.address + "/", 0.2)
         assert time.monotonic() - start < 1.5
 

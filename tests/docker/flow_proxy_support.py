@@ -28,8 +28,9 @@ NOBODY = "127.0.0.1:9"
 
 # A server for everything around the proxy. Port 8080: the service behind it; `delay=` seconds.
 # Port 8500: as a Consul agent whose server is gone. Port 8501: no key known, no write accepted.
+# Port 8502: a black hole. Its queue is full, so the kernel drops every further request to connect.
 _SERVERS = """
-import http.server, threading, time, urllib.parse
+import http.server, socket, threading, time, urllib.parse
 
 class Caller(http.server.BaseHTTPRequestHandler):
     def answer(self):
@@ -44,6 +45,12 @@ class Caller(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"hello, world!\\n")
     do_GET = do_PUT = answer
     def log_message(self, *words): pass
+
+hole = socket.create_server(("", 8502), backlog=0)
+fillers = [socket.socket() for _ in range(4)]
+for filler in fillers:
+    filler.setblocking(False)
+    filler.connect_ex(("127.0.0.1", 8502))
 
 for port in (8500, 8501, 8080):
     server = http.server.ThreadingHTTPServer(("", port), Caller)

@@ -87,13 +87,14 @@ def test_consul_fails_over_a_dead_and_a_failing_address(here: Place) -> None:
 
 
 def test_a_machine_that_is_off_costs_two_seconds_an_operation(here: Place) -> None:
-    group = here.group(CONSUL_ADDRESS=f"{here.nowhere}:8500,consul:8500")
+    group = here.group(CONSUL_ADDRESS=f"{here.servers}:8502,{here.nowhere}:8500,consul:8500")
     start = time.monotonic()
     (proxy,) = group.ready()
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 15
     start = time.monotonic()
     assert proxy.demo().status == 200
-    assert time.monotonic() - start < 6
+    # Two for the address that swallows the request; the other may be known as unreachable by now.
+    assert 2 <= time.monotonic() - start < 12
     assert group.values() == DEMO
 
 
@@ -124,13 +125,21 @@ def test_a_stored_service_without_a_name_in_dns_stops_nobody(here: Place) -> Non
     assert proxy.get("/ghost") == 503
     assert "broken" not in proxy.config()
     assert proxy.demo(servicePath="/other").status == 200
+    # It comes late, and HAProxy finds it without being told.
+    here.run_servers("ghost")
+    until(
+        "the late service",
+        lambda: Observation(proxy.get("/ghost") == 200, "503"),
+        within=20,
+        every=0.2,
+    )
 
 
 def test_without_consul_the_start_gives_up_in_time(here: Place) -> None:
     start = time.monotonic()
     proxy = here.group(CONSUL_ADDRESS=f"{NOBODY},{here.servers}:8500", RESTORE_SECONDS="2").start()
-    assert proxy.wait_ended(within=15) == 1
-    assert time.monotonic() - start < 10
+    assert proxy.wait_ended(within=20) == 1
+    assert time.monotonic() - start < 15
     log = proxy.log()
     assert "Could not retrieve the list of services from Consul" in log
     assert "next try in 0.25 seconds" in log
@@ -381,7 +390,8 @@ def test_the_end_is_quick_and_lets_a_request_finish(here: Place) -> None:
     seconds = time.monotonic() - start
     slow.join(5)
     assert answers == [200]
-    assert seconds < 5
+    # Less than the seven seconds after which it would not have waited any more.
+    assert seconds < 6
     assert proxy.wait_ended(within=1) == 0
 
 
