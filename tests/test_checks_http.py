@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -380,3 +381,26 @@ def test_steady_too_slow_is_no_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
         found = observer.finish()
     assert not found.passed
     assert "at least 60" in found.expected
+
+
+def test_steady_that_did_not_look_does_not_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough right answers, but one long silence in the middle: that is no proof."""
+    monkeypatch.setattr("swarmlab.checks.steady._BLIND", 0.2)
+    number = count()
+
+    def reply(asked: Asked) -> Reply:
+        if next(number) == 5:
+            time.sleep(0.5)  # the silence that is tested
+        return hello(asked)
+
+    with (
+        http_servers(lab, 80, reply),
+        pytest.raises(EnvironmentProblem, match="was interrupted for 0"),
+    ):
+        watch(lab)
+
+
+def test_steady_tells_how_long_and_how_closely_it_looked(lab: Lab) -> None:
+    with http_servers(lab, 80, hello):
+        found = watch(lab)
+    assert re.search(r" in \d+\.\d s, longest pause \d\.\d s, 0 wrong", found.actual)

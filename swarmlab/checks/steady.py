@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from threading import Event, Thread
 
@@ -9,8 +10,10 @@ from swarmlab.checks.base import Finding, World
 from swarmlab.checks.http import fits
 from swarmlab.checks.looking import counted, listed, shown
 from swarmlab.checks.web import Answer, get, vouch
+from swarmlab.errors import EnvironmentProblem
 
 _AFTER = 15.0  # seconds that may pass after `finish` until enough requests were made
+_BLIND = 5.0  # seconds between two requests in which something could have gone by unseen
 _KEPT = 50  # wrong answers kept for the evidence; a long command may bring thousands
 
 
@@ -18,7 +21,9 @@ class Steady:
     """New connections to all nodes in turn until the end; every answer must be right.
 
     `every` is the pause between two requests in seconds. At least `at_least` requests are made:
-    after `finish` the watching goes on until they are, for fifteen seconds at most.
+    after `finish` the watching goes on until they are, for fifteen seconds at most. What was
+    seen tells the longest pause: a count of requests alone would not show that nobody looked
+    while it mattered, and a pause of five seconds is an error, not a pass.
     """
 
     def __init__(
@@ -43,6 +48,9 @@ class Steady:
         self._by_node: Counter[str] = Counter()
         self._wrong_count = 0
         self._wrong: list[Answer] = []
+        self._started = 0.0
+        self._last = 0.0
+        self._pause = 0.0
         self._broken: Exception | None = None
         self._begun = Event()
         self._ending = Event()
@@ -52,11 +60,17 @@ class Steady:
 
     def start(self) -> None:
         """Begin to watch; returns once the first answer (or its absence) was seen."""
+        self._started = self._last = time.monotonic()
         self._thread.start()
         self._begun.wait()
 
     def finish(self) -> Finding:
-        """Stop, and say what was seen. Raises EnvironmentProblem for a node that was lost."""
+        """Stop, and say what was seen.
+
+        Raises EnvironmentProblem for a node that was lost, and when nothing was asked for long.
+        """
+        # Before the rest is caught up on: a thread that slept until now has seen nothing.
+        asleep = time.monotonic() - self._last
         self._ending.set()
         self._enough.wait(_AFTER)
         self._given_up.set()
@@ -64,6 +78,13 @@ class Steady:
         if self._broken is not None:
             raise self._broken
         vouch(self._world, self._wrong)
+        pause = max(self._pause, asleep)
+        if pause > max(_BLIND, 2 * self._every):
+            raise EnvironmentProblem(
+                f"The watching of {self._path} was interrupted for {pause:.1f} s, so what"
+                " happened then is not known.",
+                hint="This machine is very busy; run the step again when it is not.",
+            )
         return Finding(
             passed=self._wrong_count == 0 and self._made >= self._at_least,
             expected=self._expected(),
@@ -92,6 +113,9 @@ class Steady:
         return self._given_up.is_set() or (self._ending.is_set() and self._enough.is_set())
 
     def _note(self, answer: Answer) -> None:
+        now = time.monotonic()
+        self._pause = max(self._pause, now - self._last)
+        self._last = now
         self._made += 1
         self._by_node[answer.node] += 1
         if not fits(answer, self._status, self._body):
@@ -107,7 +131,10 @@ class Steady:
 
     def _seen(self) -> str:
         shares = listed(f"{node} {self._by_node[node]}" for node in self._world.nodes)
-        seen = f"{counted(self._made, 'request')} ({shares}), {self._wrong_count} wrong"
+        seen = (
+            f"{counted(self._made, 'request')} ({shares}) in {self._last - self._started:.1f} s,"
+            f" longest pause {self._pause:.1f} s, {self._wrong_count} wrong"
+        )
         if self._wrong:
             kinds = Counter(f"{answer.node}: {answer}" for answer in self._wrong)
             seen += "; " + ", ".join(f"{count} × {what}" for what, count in kinds.most_common(4))
