@@ -14,6 +14,7 @@ ROLE_NODE = "node"
 ROLE_WORKSTATION = "workstation"
 ROLE_NETWORK = "network"
 ROLE_VOLUME = "volume"
+ROLE_BUILD = "build"
 
 
 def of(lab: str) -> dict[str, list[str]]:

@@ -1,0 +1,103 @@
+"""What this machine can do for a lab, what stops one, and how to mend it. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from swarmlab import engine as engines
+from swarmlab import findings
+from swarmlab.engine import Engine
+from swarmlab.errors import SwarmlabError
+from swarmlab.findings import Diagnosis, Finding, State
+from swarmlab.probe import Probe, kernel
+from swarmlab.providers import subnets
+from swarmlab.providers.problems import explained
+
+__all__ = ["Diagnosis", "Finding", "State", "examine"]
+
+_WHY_ENGINE = "The nodes are containers of this machine's Docker engine."
+
+
+def examine() -> Diagnosis:
+    """Look at everything; what cannot be looked at becomes a finding, never an error."""
+    found: list[Finding] = []
+    try:
+        engine = engines.connect()
+        found.append(_engine(engine))
+        try:
+            found += _of_engine(engine)
+        finally:
+            engine.client.close()
+    except SwarmlabError as error:
+        found.append(
+            Finding(
+                "engine", "Docker engine", State.PROBLEM, error.message, _WHY_ENGINE, error.hint
+            )
+        )
+    return Diagnosis((*found, *findings.variables(os.environ)))
+
+
+def _engine(engine: Engine) -> Finding:
+    where = f"at {engine.target.url} (from {engine.target.source})"
+    seen = f"{engine.version}, API {engine.api}, {where}"
+    return Finding("engine", "Docker engine", State.OK, seen)
+
+
+def _of_engine(engine: Engine) -> list[Finding]:
+    with explained("asking the engine about itself"):
+        info: Mapping[str, Any] = engine.client.api.info()
+        taken = subnets.of_engine(engine.client.api.networks())
+    available = None
+    if engine.target.local:
+        available = findings.available_memory()
+        taken += subnets.routes()
+    found = findings.machine(info, available)
+    found.append(findings.clock(str(info.get("SystemTime", "")), datetime.now(UTC)))
+    found.append(findings.free_subnet(taken))
+    probe, note = _probe(engine)
+    found += kernel(probe) if probe else [note]
+    return found + _labs(engine)
+
+
+def _probe(engine: Engine) -> tuple[Probe | None, Finding]:
+    """Try the kernel with the node image; without one, say how to get it."""
+    from swarmlab import probe
+    from swarmlab.images import builder
+
+    built = {image.name: image for image in builder.list_images(engine.client) if image.built}
+    unknown = Finding(
+        "images",
+        "Kernel",
+        State.WARNING,
+        "not tried: the node image is not built yet",
+        "What the kernel lets a node do is tried in a container of that image.",
+        "`swarmlab images build`, then `swarmlab doctor` again",
+    )
+    image = built.get("node") or built.get("loaded-node")
+    return (probe.run(engine, image.reference) if image else None), unknown
+
+
+def _labs(engine: Engine) -> list[Finding]:
+    """The labs of this engine; one of which a part is missing or stopped is worth a word."""
+    from swarmlab.cluster import lifecycle, remains
+
+    found = []
+    for name in lifecycle.names():
+        there = remains.look(engine, name)
+        option = "" if name == "default" else f" --name {name}"
+        found.append(
+            Finding("lab", f"Lab {name}", State.OK, f"up, {len(there.info.nodes)} nodes")
+            if there.complete
+            else Finding(
+                "lab",
+                f"Lab {name}",
+                State.WARNING,
+                "parts of it are missing or stopped",
+                "It takes disk and a subnet.",
+                f"`swarmlab up{option}` mends it, `swarmlab down{option}` removes it",
+            )
+        )
+    return found

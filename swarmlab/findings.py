@@ -1,0 +1,210 @@
+"""What was found on a machine, and how it is judged: pure, apart from reading /proc/meminfo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from swarmlab.errors import SwarmlabError
+from swarmlab.providers import subnets
+
+DOCTOR_VERSION = 1
+
+GIB = 1 << 30
+MEMORY_LEAST, MEMORY_WELL = 1 * GIB, 2 * GIB
+"""Bytes of memory: below the first a lab does not fit, below the second it is tight."""
+DISK_LEAST, DISK_WELL = 2 * GIB, 5 * GIB
+"""Bytes of disk: images take about 1.5 GiB, building them twice that for a time."""
+
+CLOCK_WELL = 60.0
+CLOCK_MOST = 86400.0
+"""Seconds between the clocks here and at the engine; certificates forgive a day."""
+
+_AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+
+
+class State(Enum):
+    """How a finding stands: a PROBLEM stops a lab, a WARNING may."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what was seen, why it matters, and the command that mends it."""
+
+    id: str
+    title: str
+    state: State
+    seen: str
+    why: str = ""
+    mend: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return {**vars(self), "state": self.state.value}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings, in the order in which they matter."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing stops a lab."""
+        return all(finding.state is not State.PROBLEM for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": DOCTOR_VERSION,
+            "kind": "swarmlab-doctor",
+            "healthy": self.healthy,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
+    """Findings from what the engine says of its machine; `available` memory in bytes."""
+    found = [_memory(int(info.get("MemTotal", 0)), available)]
+    cpus = int(info.get("NCPU", 0))
+    found.append(
+        Finding("cpus", "Processors", State.OK, str(cpus))
+        if cpus > 1
+        else Finding(
+            "cpus",
+            "Processors",
+            State.WARNING,
+            str(cpus),
+            "Three engines share them: with one, steps may run into their time limits.",
+            "Give the virtual machine a second processor.",
+        )
+    )
+    driver = str(info.get("Driver", ""))
+    found.append(
+        Finding("storage", "Storage driver", State.OK, driver)
+        if driver in ("overlay2", "overlayfs", "btrfs", "zfs")
+        else Finding(
+            "storage",
+            "Storage driver",
+            State.WARNING,
+            driver or "unknown",
+            "It copies whole images where overlay2 shares them: slow, and it fills the disk.",
+            'Set `"storage-driver": "overlay2"` in /etc/docker/daemon.json, restart the engine.',
+        )
+    )
+    found.append(
+        Finding(
+            "cgroups",
+            "Control groups",
+            State.OK,
+            f"version {info.get('CgroupVersion', '1')}, {info.get('CgroupDriver', '')}",
+        )
+    )
+    if any("rootless" in str(option) for option in info.get("SecurityOptions") or ()):
+        found.append(
+            Finding(
+                "rootless",
+                "Engine's own rights",
+                State.PROBLEM,
+                "the engine is rootless",
+                "A node mounts file systems and makes VXLAN links, which needs a real root.",
+                "Use the system's engine: `docker context use default`.",
+            )
+        )
+    return found
+
+
+def _memory(total: int, available: int | None) -> Finding:
+    seen = f"{total / GIB:.1f} GiB"
+    if available is not None:
+        seen += f", {available / GIB:.1f} GiB of it free"
+    least = total if available is None else available
+    if least >= MEMORY_WELL:
+        return Finding("memory", "Memory", State.OK, seen)
+    return Finding(
+        "memory",
+        "Memory",
+        State.PROBLEM if least < MEMORY_LEAST else State.WARNING,
+        seen,
+        "A lab with all its services takes up to 2 GiB.",
+        "Close other programs, remove other labs (`swarmlab down --all`), or give Docker more.",
+    )
+
+
+def available_memory(table: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that programs may still take, as the kernel estimates; None where it does not say."""
+    try:
+        for line in table.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def clock(there: str, here: datetime) -> Finding:
+    """The engine's clock (`SystemTime`, RFC 3339) against this machine's."""
+    try:
+        # Nanoseconds are more than Python reads.
+        head, _, rest = there.partition(".")
+        zone = rest.lstrip("0123456789") if rest else ""
+        then = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))
+    except ValueError:
+        return Finding("clock", "Clock", State.OK, "the engine does not tell its time")
+    apart = abs((here - then).total_seconds())
+    if apart < CLOCK_WELL:
+        return Finding("clock", "Clock", State.OK, "the same here and at the engine")
+    return Finding(
+        "clock",
+        "Clock",
+        State.PROBLEM if apart > CLOCK_MOST else State.WARNING,
+        f"{apart:.0f} s apart from the engine's",
+        "Certificates are not valid before they are made, and times in results would be wrong.",
+        "Set both clocks (`timedatectl set-ntp true`); restart Docker Desktop after a sleep.",
+    )
+
+
+def free_subnet(taken: list[Any]) -> Finding:
+    """Whether the lab's network finds a place."""
+    try:
+        return Finding("subnet", "Subnet for a lab", State.OK, f"{subnets.choose(taken)} is free")
+    except SwarmlabError as error:
+        return Finding(
+            "subnet",
+            "Subnet for a lab",
+            State.PROBLEM,
+            error.message,
+            "Nodes have fixed addresses on a network of their own.",
+            error.hint,
+        )
+
+
+def variables(env: Mapping[str, str]) -> list[Finding]:
+    """Findings from the environment; only names are shown, because values may hold passwords."""
+    proxies = sorted(
+        name
+        for name in env
+        if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") and env[name]
+    )
+    lost = [name for name in _AUTHORITIES if env.get(name) and not Path(env[name]).exists()]
+    seen = f"set: {', '.join(proxies)}; the lab's own traffic does not use them"
+    found = [Finding("proxy", "Proxy variables", State.OK, seen if proxies else "none")]
+    if lost:
+        found.append(
+            Finding(
+                "authorities",
+                "Certificate authorities",
+                State.WARNING,
+                f"{', '.join(lost)} name files that do not exist",
+                "Building images fetches packages over HTTPS.",
+                f"`unset {' '.join(lost)}`",
+            )
+        )
+    return found

@@ -1,0 +1,193 @@
+"""What the kernel lets a node do, tried in a short-lived container with a node's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import APIError
+
+from swarmlab import labels
+from swarmlab.engine import Engine
+from swarmlab.findings import DISK_LEAST, DISK_WELL, GIB, Finding, State
+from swarmlab.providers.dind import CAPABILITIES, SECURITY, VXLAN
+from swarmlab.providers.problems import explained, said
+
+_SECONDS = 30
+
+# Each line says what was tried and whether it worked; a failure's first words come along.
+SCRIPT = f"""
+try() {{
+    name=$1; shift
+    if words=$("$@" 2>&1); then echo "$name=yes"; else echo "$name=no $(echo $words)"; fi
+}}
+vxlan() {{ {VXLAN}; }}
+overlay() {{
+    cd /var/lib/docker && mkdir -p lower upper work merged &&
+    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && umount merged
+}}
+nat() {{ iptables -w -t nat -S; }}
+nftables() {{ nft add table ip slprobe && nft delete table ip slprobe; }}
+bridge_filter() {{
+    ip link add slbridge type bridge && test -e /proc/sys/net/bridge/bridge-nf-call-iptables
+}}
+cgroups() {{ mount -o remount,bind,rw /sys/fs/cgroup; }}
+for what in vxlan overlay nat nftables bridge_filter cgroups; do try $what $what; done
+try ipvs genl ctrl get name IPVS
+echo "caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)"
+echo "free=$(df -Pk /var/lib/docker | awk 'NR == 2 {{ print $4 }}')"
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was tried: `answers` maps the name of a try to `yes` or to `no` and why.
+
+    `refused` is the engine's refusal to start such a container at all, else empty. `free` are
+    the bytes left where Docker keeps its data, None when unknown.
+    """
+
+    answers: Mapping[str, str]
+    refused: str = ""
+    free: int | None = None
+
+    def works(self, what: str) -> bool:
+        """Whether that try worked."""
+        return self.answers.get(what) == "yes"
+
+    def why(self, what: str) -> str:
+        """Why it did not, in the program's own words."""
+        return self.answers.get(what, "not tried").removeprefix("no").strip()
+
+
+def run(engine: Engine, image: str) -> Probe:
+    """Try it all in a container of the node image, which is removed again.
+
+    Raises EngineUnreachable or EnvironmentProblem when the engine fails otherwise.
+    """
+    api: Any = engine.client.api
+    config = {
+        "Image": image,
+        "Entrypoint": ["sh", "-c", SCRIPT],
+        "Labels": {labels.ROLE: labels.ROLE_BUILD},
+        "HostConfig": {
+            "CapAdd": list(CAPABILITIES),
+            "SecurityOpt": list(SECURITY),
+            "MaskedPaths": [],
+            "ReadonlyPaths": [],
+            "NetworkMode": "none",
+            "Mounts": [{"Type": "volume", "Target": "/var/lib/docker"}],
+        },
+    }
+    with explained("trying what the kernel can do"):
+        container = api.create_container_from_config(config)["Id"]
+        try:
+            api.start(container)
+            api.wait(container, timeout=_SECONDS)
+            return parse(api.logs(container).decode("utf-8", "replace"))
+        except APIError as error:
+            return Probe({}, refused=said(error))
+        finally:
+            api.remove_container(container, v=True, force=True)
+
+
+def parse(output: str) -> Probe:
+    """The probe from what its script printed."""
+    answers = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    free = answers.pop("free", "")
+    return Probe(answers, free=int(free) * 1024 if free.isdigit() else None)
+
+
+_KERNEL = (
+    (
+        "vxlan",
+        "VXLAN",
+        State.PROBLEM,
+        "Overlay networks are made of it.",
+        "`sudo modprobe vxlan`, or boot a kernel with CONFIG_VXLAN",
+    ),
+    (
+        "overlay",
+        "OverlayFS in a node",
+        State.PROBLEM,
+        "The nodes' engines store images with it.",
+        "`sudo modprobe overlay`, or keep Docker's data on ext4 or xfs (with ftype=1)",
+    ),
+    (
+        "nat",
+        "iptables in a node",
+        State.PROBLEM,
+        "The nodes' engines route with it.",
+        "`sudo modprobe nf_tables nft_compat nf_nat`",
+    ),
+    (
+        "cgroups",
+        "Control groups in a node",
+        State.PROBLEM,
+        "A node starts containers of its own.",
+        "restart the engine; with AppArmor or SELinux policies of your own, allow remounts",
+    ),
+    (
+        "bridge_filter",
+        "Bridge netfilter",
+        State.WARNING,
+        "Published ports between containers of one node need it.",
+        "`sudo modprobe br_netfilter`",
+    ),
+)
+
+
+def kernel(probe: Probe) -> list[Finding]:
+    """Findings from what a container with a node's rights could do."""
+    if probe.refused:
+        return [
+            Finding(
+                "rights",
+                "A node's rights",
+                State.PROBLEM,
+                probe.refused,
+                "A node needs the capabilities SYS_ADMIN and NET_ADMIN.",
+                "Run swarmlab where the engine may give them: not in a restricted container.",
+            )
+        ]
+    found = [Finding("rights", "A node's rights", State.OK, "SYS_ADMIN and NET_ADMIN, no more")]
+    for name, title, bad, why, mend in _KERNEL:
+        if probe.works(name):
+            found.append(Finding(name, title, State.OK, "works"))
+        else:
+            found.append(Finding(name, title, bad, probe.why(name) or "fails", why, mend))
+    found.append(_data_plane(probe))
+    if probe.free is not None:
+        found.append(_disk(probe.free))
+    return found
+
+
+def _data_plane(probe: Probe) -> Finding:
+    if probe.works("ipvs"):
+        return Finding("data-plane", "Data plane", State.OK, "ipvs: the kernel balances load")
+    if probe.works("nftables"):
+        seen = "nftables: this kernel has no IPVS, so a program in each node takes its place"
+        return Finding("data-plane", "Data plane", State.OK, seen)
+    return Finding(
+        "data-plane",
+        "Data plane",
+        State.PROBLEM,
+        f"neither IPVS nor nftables: {probe.why('nftables')}",
+        "One of the two spreads requests over a service's tasks.",
+        "`sudo modprobe ip_vs`, or boot a kernel with CONFIG_NF_TABLES",
+    )
+
+
+def _disk(free: int) -> Finding:
+    seen = f"{free / GIB:.1f} GiB free where Docker keeps its data"
+    if free >= DISK_WELL:
+        return Finding("disk", "Disk", State.OK, seen)
+    return Finding(
+        "disk",
+        "Disk",
+        State.PROBLEM if free < DISK_LEAST else State.WARNING,
+        seen,
+        "Images take about 1.5 GiB, and building them twice that for a time.",
+        "`docker system df` tells what Docker uses; `docker system prune` frees some of it",
+    )
