@@ -5,6 +5,7 @@
 
 SWARMLAB := .venv/bin/swarmlab
 PYTEST := .venv/bin/python -m pytest
+ROUNDS ?= 5
 
 help:
 	@sed -n 's/^#   /  /p' Makefile
@@ -37,7 +38,7 @@ test-long: lint unit images
 	$(PYTEST) -m "docker or long" -q --durations=25
 
 bench: images
-	@.venv/bin/python bench/bench.py
+	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)
 
 # Remove every lab of this machine; images and the build cache stay.
 clean:

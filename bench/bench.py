@@ -1,0 +1,247 @@
+"""Measure swarmlab against the plain way and write docs/benchmarks.md.
+
+    make bench                    everything, five rounds: about twenty minutes
+    make bench ROUNDS=1           a quick look
+
+Each pair is measured side by side, one after the other in each round, because machines drift.
+Only the lab `bench` and the containers of bench/plain.sh are touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from swarmlab import engine
+from swarmlab.images import builder
+
+ROOT = Path(__file__).resolve().parent.parent
+SWARMLAB = [sys.executable, "-m", "swarmlab"]
+LAB = ["--name", "bench"]
+PLAIN = str(ROOT / "bench" / "plain.sh")
+
+
+def say(text: str) -> None:
+    print(f"· {text}", flush=True)
+
+
+def run(*argv: str) -> str:
+    """Run a command to its end; its standard output. Any failure ends the bench with its words."""
+    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def spread(values: list[float]) -> str:
+    return f"{median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
+
+
+def down() -> None:
+    run(*SWARMLAB, "down", *LAB)
+    run(PLAIN, "down")
+
+
+def warm_up(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of `up` with everything built and loaded, and of the shell script."""
+    node, workstation = builder.reference("loaded-node"), builder.reference("workstation")
+    ours, plain = [], []
+    for number in range(rounds):
+        say(f"warm up against the shell script, round {number + 1} of {rounds}")
+        down()
+        plain.append(seconds(lambda: run(PLAIN, "up", node, workstation)))
+        run(PLAIN, "down")
+        ours.append(seconds(lambda: run(*SWARMLAB, "up", *LAB)))
+    return ours, plain
+
+
+def unloaded_up(rounds: int) -> list[float]:
+    """Seconds of `up` with all images built and the nodes' store not made yet."""
+    found = []
+    for number in range(rounds):
+        say(f"up with images built but never loaded, round {number + 1} of {rounds}")
+        down()
+        with closing(engine.connect().client) as client:
+            for tag in (builder.reference("loaded-node"), "swarmlab/loaded-node:latest"):
+                client.images.remove(tag, force=True)
+        found.append(seconds(lambda: run(*SWARMLAB, "up", *LAB)))
+    return found
+
+
+def chapter(rounds: int) -> list[dict[str, Any]]:
+    """The results of `run`, the whole chapter, each on a fresh warm lab."""
+    found = []
+    for number in range(rounds):
+        say(f"the whole chapter, round {number + 1} of {rounds}")
+        down()
+        run(*SWARMLAB, "up", *LAB)
+        found.append(json.loads(run(*SWARMLAB, "run", "--json", *LAB)))
+    return found
+
+
+def memory() -> dict[str, float]:
+    """MiB by container: the proportional set size of all processes in it, inner ones included."""
+    found = {}
+    with closing(engine.connect().client) as client:
+        for container in client.containers.list(filters={"label": "swarmlab.lab=bench"}):
+            top = container.top(ps_args="-eo pid")
+            total = 0
+            for (pid,) in top["Processes"]:
+                total += proportional(int(pid))
+            found[str(container.name)] = total / 1024
+    return found
+
+
+def proportional(pid: int) -> int:
+    """KiB of a process, shared pages counted by share; 0 when it has ended meanwhile."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+
+
+def help_ratio(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of `swarmlab --help`, and of importing Typer and Rich."""
+    program = str(Path(sys.executable).with_name("swarmlab"))
+    ours, imports = [], []
+    for _ in range(rounds * 4):
+        imports.append(seconds(lambda: run(sys.executable, "-c", "import typer, rich")))
+        ours.append(seconds(lambda: run(program, "--help")))
+    return ours, imports
+
+
+def verify(rounds: int) -> list[float]:
+    """Seconds of `verify` with thirteen steps done, the whole process."""
+    return [seconds(lambda: run(*SWARMLAB, "verify", *LAB)) for _ in range(rounds)]
+
+
+def machine() -> str:
+    with closing(engine.connect().client) as client:
+        version = client.version()["Version"]
+    return (
+        f"{os.cpu_count()} cores, kernel {platform.release()}, Docker engine {version}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def report(rounds: int, first: str) -> str:
+    ours, plain = warm_up(rounds)
+    say("memory of a fresh lab")
+    fresh = memory()
+    unloaded = unloaded_up(rounds)
+    runs = chapter(rounds)
+    say("verify on a lab with thirteen steps done, and its memory")
+    down()
+    run(*SWARMLAB, "run", "--to", "13", "--json", *LAB)
+    verified = verify(rounds)
+    full = memory()
+    down()
+    help_ours, help_imports = help_ratio(rounds)
+    ratios = [a / b for a, b in zip(ours, plain, strict=True)]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench` on {machine()}: a small shared "
+        "machine, so read ratios rather than seconds. Median of "
+        f"{rounds} rounds, in brackets the least and the most; seconds unless said otherwise.",
+        "",
+        "| what | measured | bound |",
+        "|---|---|---|",
+        f"| warm `swarmlab up` | {spread(ours)} | |",
+        f"| the same by `bench/plain.sh` | {spread(plain)} | |",
+        f"| ratio, round by round | {median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f}) "
+        "| at most 1.25 |",
+        f"| `up` with images built, never loaded | {spread(unloaded)} | |",
+        f"| that above the warm one | {median(unloaded) - median(ours):.1f} | at most 20 |",
+        f"| `verify`, thirteen steps done, whole process | {spread(verified)} | below 3 |",
+        f"| `swarmlab --help` | {median(help_ours):.3f} | |",
+        f'| `python -c "import typer, rich"` | {median(help_imports):.3f} | |',
+        f"| ratio of the two medians | {median(help_ours) / median(help_imports):.2f} "
+        "| at most 1.5 |",
+        f"| memory of a fresh lab (MiB) | {sum(fresh.values()):.0f} | |",
+        f"| memory with thirteen steps done (MiB) | {sum(full.values()):.0f} | |",
+        f"| first `make lab` on a bare machine | {first} | |",
+        "",
+        "Memory is the proportional set size of all processes in the lab's containers, those of "
+        "the inner containers included.",
+        "",
+        "`bench/plain.sh` starts the same images with the docker client in parallel, waits, and "
+        "makes and labels the swarm. It makes no certificates, chooses no addresses, copies no "
+        "lab files, and proves nothing.",
+        "",
+        "## The whole chapter",
+        "",
+        *chapter_lines(runs),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def chapter_lines(runs: list[dict[str, Any]]) -> list[str]:
+    """What the time of `run` is made of, and each step."""
+    total = [run["seconds"] for run in runs]
+    parts = {
+        "commands": "the students' commands: engine, swarm scheduling, Consul",
+        "checks": "looking, and waiting for the cluster to become as it should be",
+        "lab": "finding the lab",
+        "own": "swarmlab itself",
+    }
+    lines = ["| part | seconds | share |", "|---|---|---|", f"| all | {spread(total)} | 100 % |"]
+    for key, words in parts.items():
+        values = [run["timing"][key] for run in runs]
+        shares = [100 * run["timing"][key] / run["seconds"] for run in runs]
+        lines.append(f"| {words} | {spread(values)} | {median(shares):.1f} % |")
+    lines += ["", "| step | all | commands | checks, longest wait |", "|---|---|---|---|"]
+    for steps in zip(*(run["steps"] for run in runs), strict=True):
+        waits = [max((c["waited"] for c in all_checks(step)), default=0.0) for step in steps]
+        commands = [sum(c["seconds"] for c in step["commands"]) for step in steps]
+        lines.append(
+            f"| {steps[0]['number']} {steps[0]['title']} "
+            f"| {spread([step['seconds'] for step in steps])} "
+            f"| {median(commands):.1f} | {median(waits):.1f} |"
+        )
+    return lines
+
+
+def all_checks(step: dict[str, Any]) -> list[dict[str, Any]]:
+    checks: list[dict[str, Any]] = step["checks"]
+    return checks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--first", default="not measured", help="time of a first `make lab`")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    args = parser.parse_args()
+    try:
+        text = report(args.rounds, args.first)
+    finally:
+        down()
+    args.out.write_text(text, encoding="utf-8")
+    say(f"written to {args.out}")
+
+
+if __name__ == "__main__":
+    main()
