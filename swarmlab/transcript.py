@@ -16,9 +16,7 @@ HEAD = 64 * 1024
 TAIL = 32 * 1024
 
 _RECORD = b"\x1e"
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]|[ -/]+[0-~])"
-)
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _KEY_END = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
@@ -44,6 +42,7 @@ class Transcript:
     """
 
     def __init__(self, mark: bytes, on_output: Callable[[str], None] | None) -> None:
+        self._own = mark
         self._mark = re.compile(_RECORD + re.escape(mark) + rb" (\d+)" + _RECORD)
         self._longest = len(mark) + 8
         self._on_output = on_output
@@ -98,6 +97,9 @@ class Transcript:
         self._pending = self._pending[cut:]
 
     def _line(self, raw: bytes, end: str) -> None:
+        # After `set -v` the shell shows what it reads, also what nobody but us has typed.
+        if self._own in raw:
+            return
         text = clean(raw.decode("utf-8", errors="replace"))
         # A private key spans lines; it is held back until its end, to be seen as one.
         if self._secret or _KEY_BEGIN.search(text):

@@ -105,7 +105,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "lab.yaml:37:13: step 2: checks must be a list",
         "text/en/02-first.md:3:1: step 2 has no command 'c9'",
         "text/en/02-first.md:7:1: the command 'c1' already has its place in line 5",
-        "text/en/07-stray.md: this text belongs to no step",
+        "text/en/07-stray.md: this text belongs to no step (did you mean 02-first.md?)",
     ]
 
 

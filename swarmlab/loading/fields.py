@@ -15,7 +15,7 @@ SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 def meant(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` for the nearest known words, or nothing."""
-    close = difflib.get_close_matches(word[:80], list(known), n=2, cutoff=0.6)
+    close = difflib.get_close_matches(word[:80], list(dict.fromkeys(known)), n=2, cutoff=0.6)
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
