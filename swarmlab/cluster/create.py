@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,15 +29,30 @@ from swarmlab.wait import Observation, until
 
 _BOOT_SECONDS = 120.0
 _CALL_SECONDS = 60
+_PING_SECONDS = 5
 _LOOKS_BETWEEN_STATES = 20
 
 
-@dataclass(frozen=True)
 class Images:
-    """What the containers are made from: image references on the host's engine."""
+    """What the containers are made from: references on the host's engine, found when needed."""
 
-    node: str
-    workstation: str
+    def __init__(self, find: Callable[[], tuple[str, str]]) -> None:
+        """`find` has the images built if need be, and returns the node's and the workstation's."""
+        self._find = find
+        self._guard = threading.Lock()
+        self._found: tuple[str, str] | None = None
+
+    def node(self) -> str:
+        return self._both()[0]
+
+    def workstation(self) -> str:
+        return self._both()[1]
+
+    def _both(self) -> tuple[str, str]:
+        with self._guard:
+            if self._found is None:
+                self._found = self._find()
+            return self._found
 
 
 class Site:
@@ -99,7 +113,7 @@ class Site:
         place = Node(node, self.addresses[node], NodeState.RUNNING)
         if self.provider.reach is Reach.PUBLISHED:
             place = self.provider.info().node(node) or place
-        api = access.client(place, self.certs, timeout=_CALL_SECONDS).api
+        api = access.client(place, self.certs, timeout=_PING_SECONDS).api
         looks = 0
 
         def look() -> Observation[None]:
@@ -121,6 +135,7 @@ class Site:
             every=swarm.EVERY,
             hint="Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew.",
         )
+        api.timeout = _CALL_SECONDS
         return api
 
     def _alive(self, node: str) -> None:
@@ -139,7 +154,7 @@ class Site:
         workstation.create(
             self.engine,
             self.name,
-            image=self.images.workstation,
+            image=self.images.workstation(),
             address=subnets.workstation(self.provider.subnet),
             nodes=self.addresses,
             instance=self.provider.instance,

@@ -160,6 +160,7 @@ def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> 
     from swarmlab.cluster.create import Site, create
 
     images = _images(engine, told)
+    images.node()
     provider = Dind(engine, name, image=images.node, count=nodes)
     try:
         provider.prepare(reach)
@@ -179,9 +180,8 @@ def _mend(
 
     reason = repair.hopeless(name, engine, there)
     if not reason:
-        images = None if there.complete else _images(engine, told)
         try:
-            mended = repair.mend(name, engine, there, images, told)
+            mended = repair.mend(name, engine, there, _images(engine, told), told)
         except repair.NoSwarm as no_swarm:
             reason = no_swarm.message
         else:
@@ -220,14 +220,17 @@ def _opened(
 
 
 def _images(engine: Engine, told: Progress) -> Images:
-    """The images of the containers, built first where they are missing."""
+    """The images of the containers, built when first asked for if they are missing."""
     from swarmlab.cluster.create import Images
-    from swarmlab.images import builder
 
-    wanted = ["loaded-node", "workstation"]
-    there = builder.ensure(wanted, engine=engine.client, progress=told)
-    reference = {image.name: image.reference for image in there}
-    return Images(*(reference[name] for name in wanted))
+    def find() -> tuple[str, str]:
+        from swarmlab.images import builder
+
+        there = builder.ensure(["loaded-node", "workstation"], engine=engine.client, progress=told)
+        reference = {image.name: image.reference for image in there}
+        return reference["loaded-node"], reference["workstation"]
+
+    return Images(find)
 
 
 def _forget(name: str) -> bool:

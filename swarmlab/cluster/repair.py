@@ -16,13 +16,20 @@ from swarmlab.cluster.create import Images, Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut
+from swarmlab.errors import (
+    ClusterProblem,
+    EngineUnreachable,
+    EnvironmentProblem,
+    SwarmlabError,
+    TimedOut,
+)
 from swarmlab.progress import Progress
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.dind import Dind
 from swarmlab.wait import Observation, poll
 
-_ANSWER_SECONDS = 30.0
+_ANSWER_SECONDS = 15.0
+_START_SECONDS = 60.0
 _QUORUM_SECONDS = 30.0
 
 
@@ -57,18 +64,16 @@ def hopeless(name: str, engine: Engine, there: Remains) -> str:
     return ""
 
 
-def mend(
-    name: str, engine: Engine, there: Remains, images: Images | None, told: Progress
-) -> Mended:
-    """Put the lab right; `images` are needed unless it is complete.
+def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progress) -> Mended:
+    """Put the lab right; `images` are asked for only when something has to be made.
 
     Raises NoSwarm when it has to be made anew after all.
     """
     count = there.info.expected
-    provider = Dind(engine, name, image=images.node if images else "", count=count)
+    provider = Dind(engine, name, image=images.node, count=count)
     provider.adopt()
     names = [f"swarm-{number}" for number in range(1, count + 1)]
-    site = Site(name, engine, provider, images or Images("", ""), names)
+    site = Site(name, engine, provider, images, names)
     keyring = _keys(name, engine, there)
     if keys.cached(name, provider.instance) is None:
         keys.cache(name, provider.instance, keyring)
@@ -117,21 +122,23 @@ class _Job:
             self._say(f"{node} was missing")
             return self._again(node, crew)
         try:
-            if state is NodeState.STOPPED:
+            if state is NodeState.RUNNING:
+                try:
+                    return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
+                except (TimedOut, ClusterProblem):
+                    self._say(f"{node} did not answer and is restarted")
+                    self._site.provider.stop(node)
+            else:
                 self._say(f"{node} was stopped")
-                self._site.provider.start(node, self._keyring.on_node(node))
-            return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
-        except (TimedOut, ClusterProblem) as problem:
-            self._say(f"{node} was made again, because: {problem.message}")
+            self._site.provider.start(node, self._keyring.on_node(node))
+            return self._site.answering(node, crew=crew, within=_START_SECONDS)
+        except EngineUnreachable:
+            raise
+        except EnvironmentProblem as problem:
+            self._say(f"{node} is made again: {problem.message}")
             return self._again(node, crew)
 
     def _again(self, node: str, crew: Crew) -> APIClient:
-        if not self._site.images.node:
-            raise ClusterProblem(
-                f"The engine of {node} does not answer.",
-                hint=f"`docker rm -f {labels.container(self._site.name, node)}`, "
-                "then `swarmlab up` makes it again.",
-            )
         # A disk without its machine holds the membership of a node that is gone.
         self._site.provider.remove(node)
         return self._site.boot(node, lambda: self._keyring, crew=crew)

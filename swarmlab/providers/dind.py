@@ -3,13 +3,13 @@
 The containers are never privileged. What they get instead was tried by hand: SYS_ADMIN and
 NET_ADMIN, no seccomp and AppArmor profile, and the system paths unmasked, so that the engine
 inside can mount, make namespaces and write to /proc/sys/net. They still cannot open the host's
-disks. See docs/architecture.md.
+disks.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from ipaddress import IPv4Network
@@ -42,8 +42,15 @@ class Dind:
 
     name = "dind"
 
-    def __init__(self, engine: Engine, lab: str, *, image: str = "", count: int = 0) -> None:
-        """`image` is the nodes' image and `count` their number; needed only to make nodes."""
+    def __init__(
+        self,
+        engine: Engine,
+        lab: str,
+        *,
+        image: Callable[[], str] = lambda: "",
+        count: int = 0,
+    ) -> None:
+        """`image` tells the nodes' image and `count` is their number; only to make nodes."""
         self._engine = engine
         self._api: Any = engine.client.api
         self._lab = lab
@@ -155,6 +162,9 @@ class Dind:
     def start(self, node: str, files: Mapping[str, bytes]) -> None:
         name = labels.container(self._lab, node)
         with explained(f"starting {node}"):
+            if self._api.inspect_container(name)["State"]["Paused"]:
+                self._api.unpause(name)
+                return
             if files:
                 modes = dict.fromkeys(files, archive.PRIVATE)
                 self._api.put_archive(name, "/", archive.pack(files, modes=modes))
@@ -228,7 +238,7 @@ class Dind:
         if self._cgroup_version == "2":
             host["CgroupnsMode"] = "private"
         return {
-            "Image": self._image,
+            "Image": self._image(),
             "Hostname": node,
             "Labels": self._labels(labels.ROLE_NODE, own),
             "ExposedPorts": {port: {} for port in ports},
