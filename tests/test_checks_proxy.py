@@ -228,7 +228,7 @@ def test_vip(lab: Lab) -> None:
     [
         (drill("proxy", "10.0.1.1"), "10.0.1.1, where Swarm reports 10.0.1.2"),
         (drill("proxy", "10.0.1.2", "10.0.1.1"), "2 A records"),
-        (drill("proxy"), "none, where Swarm reports"),
+        (drill("proxy"), "proxy does not resolve (NOERROR, 0 records)"),
         (drill("proxy", "10.0.1.2", ttl=60), "TTL 60"),
         (drill("proxy", "10.0.1.2", server="10.0.0.2"), "answered by 10.0.0.2"),
         (drill("proxy", code="NXDOMAIN"), "NXDOMAIN"),

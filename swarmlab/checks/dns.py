@@ -133,8 +133,9 @@ def _wanted(of: Service, asker: Instance, expect: str) -> set[str]:
 def _troubles(
     reply: Reply, name: str, wanted: set[str], count: int | None, ttl: int, server: str
 ) -> list[str]:
-    if reply.code != "NOERROR":
-        return [f"{name} does not resolve ({reply.code})"]
+    # What an unknown name gets depends on the machine's own name server: an error, or nothing.
+    if reply.code != "NOERROR" or not reply.records:
+        return [f"{name} does not resolve ({reply.code}, {counted(len(reply.records), 'record')})"]
     got = sorted(record.data for record in reply.records if record.kind == "A")
     troubles = []
     strangers = [
