@@ -39,8 +39,6 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    # Without a terminal there is no width to obey: Rich's guess of 80 columns would break lines
-    # that another program wants to read whole, so only real terminals (and COLUMNS) decide.
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
 
 
@@ -57,12 +55,14 @@ def show_error(error: SwarmlabError) -> None:
     from swarmlab.process import redact
 
     console = err()
-    console.print(Text("Error: ", style="bold red") + Text(redact(error.message)))
+    # A log or another program wants whole lines; only a terminal has a width to keep to.
+    whole = not console.is_terminal
+    console.print(Text("Error: ", style="bold red") + Text(redact(error.message)), soft_wrap=whole)
     if error.evidence:
         for line in redact(error.evidence).splitlines():
-            console.print(Text(f"  {line}", style="dim"))
+            console.print(Text(f"  {line}", style="dim"), soft_wrap=whole)
     if error.hint:
-        console.print(Text("What next: ", style="bold") + Text(redact(error.hint)))
+        console.print(Text("What next: ", style="bold") + Text(redact(error.hint)), soft_wrap=whole)
 
 
 class ConsoleProgress:

@@ -1,0 +1,152 @@
+"""The command line without an engine: help, refusals, narrow terminals, pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = [
+    ("up",),
+    ("down",),
+    ("status",),
+    ("steps",),
+    ("step",),
+    ("goto",),
+    ("verify",),
+    ("run",),
+    ("env",),
+    ("ip",),
+    ("doctor",),
+    ("images",),
+    ("images", "build"),
+    ("images", "list"),
+]
+
+
+def swarmlab(
+    *words: str, tmp: Path, columns: int = 80, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a process of its own, with no engine in reach."""
+    environment = {
+        **os.environ,
+        "COLUMNS": str(columns),
+        "XDG_STATE_HOME": str(tmp),
+        "DOCKER_HOST": f"unix://{tmp}/no-docker.sock",
+        **extra,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "swarmlab", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = swarmlab(*command, "--help", tmp=tmp_path)
+    assert done.returncode == 0
+    assert f"swarmlab {' '.join(command)}" in done.stdout
+    assert len(done.stdout.splitlines()) > 4
+
+
+def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
+    done = swarmlab("--help", tmp=tmp_path)
+    for command in COMMANDS:
+        assert f"  {command[0]} " in done.stdout
+    assert "130 interrupted" in " ".join(done.stdout.split())
+
+
+def test_version_comes_from_the_package(tmp_path: Path) -> None:
+    from swarmlab import __version__
+
+    assert swarmlab("--version", tmp=tmp_path).stdout == f"swarmlab {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["step", "goto", "verify"])
+@pytest.mark.parametrize("which", ["15", "0", "-1x", "konsul-server", ""])
+def test_unknown_steps_are_refused_and_near_ones_named(
+    command: str, which: str, tmp_path: Path
+) -> None:
+    done = swarmlab(command, "--", which, tmp=tmp_path)
+    assert done.returncode == 2
+    assert "There is no step" in done.stderr
+    assert "swarmlab steps" in done.stderr
+    if which == "konsul-server":
+        assert "Did you mean consul-server?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["Monday", "a b", "../x", "x" * 21, "-a", "", "ä"])
+def test_names_that_cannot_name_a_lab_are_refused(name: str, tmp_path: Path) -> None:
+    done = swarmlab("status", f"--name={name}", tmp=tmp_path)
+    assert done.returncode == 2
+    assert "cannot name a lab" in done.stderr
+
+
+def test_from_after_to_is_refused(tmp_path: Path) -> None:
+    done = swarmlab("run", "--from", "9", "--to", "4", tmp=tmp_path)
+    assert done.returncode == 2
+    assert "--from 4 --to 9" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("up",), ("down",), ("status",), ("verify",), ("run",), ("ip", "swarm-1"), ("images", "list")],
+    ids=" ".join,
+)
+def test_without_an_engine_the_error_says_what_to_do(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = swarmlab(*words, tmp=tmp_path)
+    assert done.returncode == 3
+    assert "Error:" in done.stderr
+    assert "What next:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("number", range(1, 15))
+def test_steps_read_well_in_narrow_windows(columns: int, number: int, tmp_path: Path) -> None:
+    done = swarmlab("step", str(number), "--show", tmp=tmp_path, columns=columns)
+    assert done.returncode == 0
+    # Commands and pictures are never broken; all else keeps to the window.
+    prose = [line for line in done.stdout.splitlines() if line[:1].isalpha() or line[:1] == "▌"]
+    assert max(len(line) for line in prose) <= columns
+
+
+def test_shows_nothing_beyond_ascii_where_the_terminal_has_no_more(tmp_path: Path) -> None:
+    done = swarmlab("step", "9", "--show", tmp=tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+
+
+def test_steps_as_json(tmp_path: Path) -> None:
+    found = json.loads(swarmlab("steps", "--json", tmp=tmp_path).stdout)
+    assert [step["number"] for step in found["steps"]] == list(range(1, 15))
+    assert not any(step["done"] for step in found["steps"])
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m swarmlab step 13 --show | head -1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+    )
+    assert done.stdout.startswith("Step 13")
+    assert done.stderr == ""
+
+
+def test_completion_is_offered(tmp_path: Path) -> None:
+    done = swarmlab(
+        tmp=tmp_path, _SWARMLAB_COMPLETE="complete_bash", COMP_WORDS="swarmlab st", COMP_CWORD="1"
+    )
+    assert set(done.stdout.split()) == {"status", "step", "steps"}
