@@ -23,7 +23,7 @@ _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 
 # Run on the task's node: the name server of the container, seen by this process alone, then the
 # container's network. So it needs no tool in the container's image, and no right over its
-# processes, which a node has not when they belong to another user than root.
+# processes: joining those of another user than root takes CAP_SYS_PTRACE.
 _ENTER = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 -ISc "$3" "$4"'
 _GET = """
 import http.client, json, socket, sys
