@@ -92,7 +92,8 @@ def key(
     wanted = value.encode()
 
     def at() -> Seen:
-        entries, raws = _both(world, asked, path)
+        forms = over((path, f"{path}?raw"), lambda form: get_each(world, asked, PORT, form))
+        entries, raws = forms.values()
         troubles = {}
         for node in asked:
             entry = _entry(entries[node], key)
@@ -237,13 +238,6 @@ def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
         return answer.body
 
     return over(names, ask)
-
-
-def _both(
-    world: World, nodes: tuple[str, ...], path: str
-) -> tuple[dict[str, Answer], dict[str, Answer]]:
-    forms = over((path, f"{path}?raw"), lambda form: get_each(world, nodes, PORT, form))
-    return forms[path], forms[f"{path}?raw"]
 
 
 def _kv(key: str) -> str:
