@@ -7,8 +7,6 @@ to copy (commands, and how a check was looked up) is never broken into lines by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.segment import Segment, Segments
@@ -25,9 +23,10 @@ WORDS = {
     Verdict.SKIPPED: ("-", "skipped", "dim"),
 }
 
-# A failed check stays on one screen: of each part of its evidence so many lines are shown.
-EVIDENCE_LINES = 8
-ERROR_LINES = 12
+# A failed check stays on one screen: so much of each part of its evidence is shown. The JSON
+# result has all of it.
+EVIDENCE_LINES = 7
+EVIDENCE_LETTERS = 480
 
 _PLAIN = str.maketrans(
     {
@@ -269,8 +268,16 @@ def _labelled(label: str, text: Text) -> RenderableType:
 
 
 def _cut(text: str) -> str:
-    lines: Iterable[str] = text.strip().splitlines()
-    kept = [line if len(line) <= 400 else line[:397] + "..." for line in lines]
-    if len(kept) > EVIDENCE_LINES:
-        kept = [*kept[: EVIDENCE_LINES - 1], f"... ({len(kept) - EVIDENCE_LINES + 1} lines more)"]
+    """The beginning of a text that is too long for its place on the screen."""
+    lines = text.strip().splitlines()
+    kept, room = [], EVIDENCE_LETTERS
+    for number, line in enumerate(lines):
+        if number == EVIDENCE_LINES - 1 and len(lines) > EVIDENCE_LINES:
+            kept.append(f"... ({len(lines) - number} lines more)")
+            break
+        if len(line) > room:
+            kept.append(line[:room] + " ...")
+            break
+        kept.append(line)
+        room -= len(line)
     return "\n".join(kept)

@@ -1,0 +1,288 @@
+"""What students see: whole at 60 columns, in plain characters, without colour, and copyable."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from swarmlab import loader
+from swarmlab.model import Command, Where
+from swarmlab.report import pieces, text
+from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Timing, Verdict
+
+P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
+TINY = loader.load(Path(__file__).parent / "packs" / "tiny", images={"util": "swarmlab/util:1.0"})
+LONG = "curl -s http://172.30.1.1:8500/v1/agent/members | jq '.[] | select(.Status == 1) | .Name'"
+
+
+class Screen:
+    """A console and what was drawn on it."""
+
+    def __init__(self, width: int = 80, encoding: str = "utf-8", terminal: bool = False) -> None:
+        self._raw = io.BytesIO()
+        file = io.TextIOWrapper(self._raw, encoding=encoding)
+        self.console = Console(
+            file=file,
+            width=width,
+            force_terminal=terminal,
+            color_system="truecolor" if terminal else None,
+            highlight=False,
+            legacy_windows=False,
+            _environ={},
+        )
+
+    @property
+    def drawn(self) -> str:
+        self.console.file.flush()
+        return self._raw.getvalue().decode(self.console.encoding)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.drawn.splitlines()
+
+
+def checked(verdict: Verdict, **more: object) -> CheckResult:
+    result = CheckResult(
+        "members",
+        "Three members are alive, and one of them is a server",
+        "consul.members",
+        verdict,
+        expected="3 alive, 1 server",
+        actual="2 alive, 1 server",
+        source=LONG,
+        hint="Join the third agent with -retry-join.",
+        reason={E: "swarm-2: connection refused", S: "needs 'leader', which failed"}.get(
+            verdict, ""
+        ),
+    )
+    return replace(result, **more)  # type: ignore[arg-type]
+
+
+def ran(*verdicts: Verdict) -> RunResult:
+    steps = tuple(
+        StepResult(n, f"s{n}", f"Step with a title that is long {n}", (), (checked(v),), 61.0 * n)
+        for n, v in enumerate(verdicts, 1)
+    )
+    return RunResult(
+        "lab", "1.0", "default", "run", "c", "ipvs", "t", 100.0, steps, Timing(10, 60, 29, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [(P, "✔ passed"), (F, "✘ FAILED"), (E, "! ERROR"), (S, "- skipped")],
+)
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_every_verdict_is_a_word(verdict: Verdict, words: str, width: int) -> None:
+    screen = Screen(width)
+    pieces.check_line(screen.console, checked(verdict))
+    assert screen.lines[0].strip().startswith(words)
+    assert "Three members are alive" in screen.drawn
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_plain_characters_where_the_encoding_has_no_more(encoding: str) -> None:
+    screen = Screen(60, encoding)
+    for verdict in Verdict:
+        pieces.check_line(screen.console, checked(verdict, title="Öl – „fließt“ → ✔ 漢"))
+    text.step_text(screen.console, TINY.steps[0])
+    pieces.table(screen.console, ran(P, F, S))
+    assert "x FAILED" in screen.drawn
+    assert "+ passed" in screen.drawn
+    assert "✔" not in screen.drawn
+
+
+def test_colour_adds_nothing_but_colour() -> None:
+    plain, coloured = Screen(70), Screen(70, terminal=True)
+    for screen in (plain, coloured):
+        for verdict in Verdict:
+            pieces.check_line(screen.console, checked(verdict))
+        pieces.table(screen.console, ran(P, F, E, S))
+        pieces.totals(screen.console, ran(P, F, E, S))
+    assert "\x1b[" in coloured.drawn
+    assert "\x1b" not in plain.drawn
+    assert Text.from_ansi(coloured.drawn).plain.rstrip("\n") == plain.drawn.rstrip("\n")
+
+
+def test_a_failed_check_shows_what_should_be_what_is_how_to_see_it_and_what_to_do() -> None:
+    screen = Screen()
+    pieces.check_line(screen.console, checked(F, waited=20.04))
+    assert screen.lines == [
+        "  ✘ FAILED   Three members are alive, and one of them is a server  (waited 20 s)",
+        "      expected    3 alive, 1 server",
+        "      seen        2 alive, 1 server",
+        "      look yourself",
+        f"        {LONG}",
+        "      what to do  Join the third agent with -retry-join.",
+    ]
+
+
+def test_what_could_not_be_looked_at_shows_its_cause() -> None:
+    screen = Screen()
+    pieces.check_line(screen.console, checked(E))
+    assert "could not be looked at  swarm-2: connection refused" in screen.drawn
+    assert "expected" not in screen.drawn
+
+
+def test_a_skipped_check_says_why() -> None:
+    screen = Screen()
+    pieces.check_line(screen.console, checked(S))
+    assert "needs 'leader', which failed" in " ".join(screen.drawn.split())
+
+
+def test_the_time_a_check_took_to_become_true_is_told_when_it_is_felt() -> None:
+    slow, quick = Screen(100), Screen(100)
+    pieces.check_line(slow.console, checked(P, waited=3.21))
+    pieces.check_line(quick.console, checked(P, waited=0.2))
+    assert "(after 3.2 s)" in slow.drawn
+    assert "after" not in quick.drawn
+
+
+def test_evidence_stays_on_one_screen() -> None:
+    flood = "\n".join(f"line {n} " + "x" * 1000 for n in range(500))
+    screen = Screen()
+    pieces.check_line(screen.console, checked(F, actual=flood, expected=flood, hint=flood))
+    assert len(screen.lines) <= 40
+    screen = Screen()
+    pieces.check_line(screen.console, checked(F, actual="\n".join(map(str, range(100)))))
+    assert "... (94 lines more)" in screen.drawn
+    assert len(screen.lines) <= 15
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_commands_and_sources_are_never_broken(width: int) -> None:
+    screen = Screen(width)
+    command = Command("c1", f"{LONG}\nfor i in 2 3; do\n    echo $i\ndone")
+    pieces.typed(screen.console, command)
+    pieces.to_type(screen.console, command)
+    pieces.check_line(screen.console, checked(F))
+    pieces.output(screen.console, "a" * 200 + "\n")
+    assert f"$ {LONG}" in screen.lines
+    assert f"    {LONG}" in screen.lines
+    assert f"        {LONG}" in screen.lines
+    assert "  " + "a" * 200 in screen.lines
+    assert ">     echo $i" in screen.lines
+    assert "        echo $i" in screen.lines
+
+
+def test_a_command_of_the_students_own_machine_says_so() -> None:
+    screen = Screen()
+    pieces.to_type(screen.console, Command("c", "swarmlab down", Where.HOST))
+    pieces.typed(screen.console, Command("c", "swarmlab down", Where.HOST))
+    assert "your own machine" in screen.lines[0]
+    assert screen.lines[-1] == "(your machine) $ swarmlab down"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (P, []),
+        (F, ["✘ FAILED", "'docker ps ...'", "exit code 7", "(1.2 s)"]),
+        (E, ["! ERROR", "gone"]),
+        (S, ["- skipped", "not typed: docker ps ..."]),
+    ],
+)
+def test_how_a_command_ended(verdict: Verdict, said: list[str]) -> None:
+    reason = {F: "it ended with exit code 7 instead of 0", E: "gone", S: "before it"}.get(verdict)
+    screen = Screen(120)
+    result = CommandResult(
+        "c", "docker ps\ntrue", "workstation", verdict, 7, "out", 1.2, reason or ""
+    )
+    pieces.command_end(screen.console, result)
+    assert bool(screen.drawn) is bool(said)
+    for words in said:
+        assert words in screen.drawn
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_table_of_a_run(width: int) -> None:
+    screen = Screen(width)
+    pieces.table(screen.console, ran(P, F, E, S))
+    pieces.totals(screen.console, ran(P, F, E, S))
+    drawn = screen.drawn
+    assert max(map(len, screen.lines)) <= width
+    for words in ("✔ passed", "✘ FAILED", "! ERROR", "- skipped", "1/1", "0/0", "4 min 04 s"):
+        assert words in drawn
+    joined = " ".join(drawn.split())
+    assert "1 of 4 steps; checks: 1 passed, 1 failed, 1 could not be looked at, 1 skipped" in joined
+    assert "1 min 40 s: bringing the lab up 10 s, commands 1 min 00 s, checks 29 s" in joined
+
+
+def test_the_evidence_of_a_run_names_the_step() -> None:
+    screen = Screen()
+    pieces.problems(screen.console, ran(P, F))
+    assert screen.lines[0] == "Step 2: Step with a title that is long 2"
+    assert screen.drawn.count("FAILED") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s")],
+)
+def test_durations(number: float, words: str) -> None:
+    assert pieces.seconds(number) == words
+
+
+def test_text_and_commands_in_the_order_of_reading() -> None:
+    found = [part.id if isinstance(part, Command) else part for part in text.parts(TINY.steps[0])]
+    assert found == [
+        "Write a note.",
+        "write",
+        "Then read it, with `cat`:",
+        "c2",
+        ("  note ---> cat\n",),
+        "> **In print.** The book forgets the quotes.",
+    ]
+
+
+def test_commands_without_a_place_come_last() -> None:
+    step = replace(TINY.steps[0], text={"en": "Only words."})
+    found = [part.id if isinstance(part, Command) else part for part in text.parts(step)]
+    assert found == ["Only words.", "write", "c2"]
+
+
+def test_a_step_as_a_student_reads_it() -> None:
+    screen = Screen()
+    text.step_text(screen.console, TINY.steps[0])
+    assert screen.lines == [
+        "Step 1: Make a note",
+        "Chapter section: First",
+        "",
+        "Write a note.",
+        "",
+        "    docker pull swarmlab/util:1.0",
+        "    echo 'two: \"words\"' > note",
+        "",
+        "Then read it, with `cat`:",
+        "",
+        "    cat note",
+        "",
+        "  note ---> cat",
+        "",
+        "▌ In print. The book forgets the quotes.",
+    ]
+
+
+def test_without_colour_code_keeps_its_backquotes() -> None:
+    coloured = Screen(terminal=True)
+    text.prose(coloured.console, "with `cat`")
+    assert "`" not in coloured.drawn
+    assert Text.from_ansi(coloured.drawn).plain.strip() == "with cat"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_whole_builtin_lab_can_be_read(width: int, encoding: str) -> None:
+    for step in loader.load_builtin("service-discovery").steps:
+        screen = Screen(width, encoding)
+        text.step_text(screen.console, step)
+        for command in step.commands:
+            for line in command.run.splitlines():
+                assert pieces.plain("    " + line, encoding).rstrip() in screen.lines
+        assert "[command:" not in screen.drawn
+        assert not any(line != line.rstrip() for line in screen.lines)
