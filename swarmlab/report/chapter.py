@@ -98,8 +98,7 @@ def _closing(result: RunResult) -> None:
         pieces.show(out(), Text("What the chapter set out to show:", style="bold"))
     for check in found:
         pieces.check_line(out(), check)
-        if check.verdict is Verdict.PASSED and check.actual:
-            pieces.show(out(), Text(f"             {check.actual}", style="dim"))
+        pieces.seen(out(), check)
 
 
 def _next(command: str, what: str) -> None:

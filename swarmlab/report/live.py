@@ -120,6 +120,8 @@ class LiveListener(SilentListener):
         if result.id in self._own:
             self._prose_until(None)
         pieces.check_line(self._console, result)
+        if self._full:
+            pieces.seen(self._console, result)
 
     def step_ended(self, result: StepResult) -> None:
         self._quiet()

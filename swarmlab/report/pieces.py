@@ -149,6 +149,13 @@ def check_line(console: Console, result: CheckResult) -> None:
     show(console, _row(result.verdict, Text(result.title), note))
 
 
+def seen(console: Console, result: CheckResult) -> None:
+    """What a check that passed saw, below its line: the proof, in so many words."""
+    if result.verdict is Verdict.PASSED and result.actual:
+        words = Text(_cut(result.actual), style="dim")
+        show(console, Padding(words, (0, 0, 0, 13), expand=False))
+
+
 def evidence(console: Console, result: CheckResult) -> None:
     """A check that did not pass: what should be, what is, how to see it, and what to do."""
     took = f"waited {seconds(result.waited)}" if result.waited >= 0.95 else ""
@@ -200,6 +207,9 @@ def table(console: Console, result: RunResult) -> None:
 def totals(console: Console, result: RunResult) -> None:
     """The run in a few lines: steps, checks, and what the time was spent on."""
     proven = sum(1 for step in result.steps if step.verdict is Verdict.PASSED)
+    # A step whose claims have all ended since (a diverged state that was mended) has nothing left
+    # to look at: it is no miss.
+    looked_at = sum(1 for step in result.steps if step.verdict is not Verdict.SKIPPED)
     parts = [
         f"{result.count(kind)} {word}"
         for kind, word in (
@@ -211,7 +221,7 @@ def totals(console: Console, result: RunResult) -> None:
         if result.count(kind)
     ]
     head = verdict(result.verdict)
-    head.append(f"  {proven} of {len(result.steps)} steps; checks: {', '.join(parts) or 'none'}")
+    head.append(f"  {proven} of {looked_at} steps; checks: {', '.join(parts) or 'none'}")
     show(console, head)
     time = result.timing
     spent = [
