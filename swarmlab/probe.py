@@ -58,7 +58,8 @@ class Probe:
 
     def why(self, what: str) -> str:
         """Why it did not, in the program's own words."""
-        return self.answers.get(what, "not tried").removeprefix("no").strip()
+        answer = self.answers.get(what)
+        return "not tried" if answer is None else answer.removeprefix("no").strip()
 
 
 def run(engine: Engine, image: str) -> Probe:
@@ -147,11 +148,11 @@ def kernel(probe: Probe) -> list[Finding]:
                 "A node's rights",
                 State.PROBLEM,
                 probe.refused,
-                "A node needs the capabilities SYS_ADMIN and NET_ADMIN.",
+                f"A node needs the capabilities {', '.join(CAPABILITIES)}.",
                 "Run swarmlab where the engine may give them: not in a restricted container.",
             )
         ]
-    found = [Finding("rights", "A node's rights", State.OK, "SYS_ADMIN and NET_ADMIN, no more")]
+    found = [Finding("rights", "A node's rights", State.OK, f"{', '.join(CAPABILITIES)}; no more")]
     for name, title, bad, why, mend in _KERNEL:
         if probe.works(name):
             found.append(Finding(name, title, State.OK, "works"))

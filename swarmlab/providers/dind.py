@@ -1,7 +1,7 @@
 """Nodes as containers: a Docker engine inside a container, on a bridge network of its own.
 
-The containers are never privileged. What they get instead was tried by hand: SYS_ADMIN and
-NET_ADMIN, no seccomp and AppArmor profile, and the system paths unmasked, so that the engine
+The containers are never privileged. What they get instead was tried by hand: three
+capabilities, no seccomp and AppArmor profile, and the system paths unmasked, so that the engine
 inside can mount, make namespaces and write to /proc/sys/net. They still cannot open the host's
 disks.
 """

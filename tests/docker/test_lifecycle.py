@@ -85,11 +85,24 @@ def test_nodes_are_not_privileged_and_publish_nothing(lab: RealLab) -> None:
         told = host().inspect_container(f"swarmlab-{lab.name}-{node.name}")
         assert told["HostConfig"]["Privileged"] is False
         added = {cap.removeprefix("CAP_") for cap in told["HostConfig"]["CapAdd"]}
-        assert added == {"SYS_ADMIN", "NET_ADMIN"}
+        assert added == {"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"}
         assert not any(told["NetworkSettings"]["Ports"].values())
         sources = [mount["Source"] for mount in told["Mounts"]]
         assert not any("docker.sock" in source for source in sources)
         assert [mount["Name"] for mount in told["Mounts"]] == [f"swarmlab-{lab.name}-{node.name}"]
+
+
+def test_a_node_cannot_read_the_hosts_disks(lab: RealLab) -> None:
+    script = (
+        "set -- $(awk 'NR > 2 { print $1, $2; exit }' /proc/partitions); "
+        "mknod /tmp/disk b $1 $2 && dd if=/tmp/disk of=/dev/null count=1; "
+        "code=$?; rm -f /tmp/disk; exit $code"
+    )
+    for node in lab.nodes:
+        run = host().exec_create(f"swarmlab-{lab.name}-{node.name}", ["sh", "-c", script])
+        said = host().exec_start(run["Id"]).decode()
+        assert "Operation not permitted" in said, said
+        assert host().exec_inspect(run["Id"])["ExitCode"] != 0
 
 
 def test_engines_refuse_whoever_has_no_certificate(lab: RealLab) -> None:
@@ -184,17 +197,20 @@ def test_a_lost_state_folder_is_no_loss(lab: RealLab) -> None:
     assert (state.lab_folder(lab.name) / "certs" / "key.pem").is_file()
 
 
-def test_a_hung_node_delays_the_status_by_its_bound_only(lab: RealLab) -> None:
-    container = f"swarmlab-{lab.name}-swarm-3"
-    host().pause(container)
+def test_a_hung_engine_delays_the_status_by_its_bound_only(lab: RealLab) -> None:
+    def send(sign: str) -> None:
+        container = f"swarmlab-{lab.name}-swarm-3"
+        command = ["sh", "-c", f"kill -{sign} $(cat /run/docker.pid)"]
+        host().exec_start(host().exec_create(container, command)["Id"])
+
+    send("STOP")
     try:
         begun = time.monotonic()
         seen = lifecycle.status(lab.name)
         assert time.monotonic() - begun < 8
-        assert not seen.healthy
-        assert any("swarm-3" in problem for problem in seen.problems), seen.problems
+        assert seen.problems == ("the engine of swarm-3 does not answer within 2 s",)
     finally:
-        host().unpause(container)
+        send("CONT")
     until(
         "the swarm to take the node back",
         lambda: Observation(lifecycle.status(lab.name).healthy, "not healthy"),
@@ -271,6 +287,24 @@ def test_a_stopped_node_is_started(broken: str) -> None:
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-2 was stopped" in note for note in heard.notes), heard.notes
+    proven(broken)
+
+
+def test_a_paused_node_goes_on(broken: str) -> None:
+    host().pause(f"swarmlab-{broken}-swarm-2")
+    assert any("swarm-2 is stopped" in p for p in lifecycle.status(broken).problems)
+    lifecycle.up(broken).close()
+    proven(broken)
+
+
+def test_a_hung_engine_is_restarted(broken: str) -> None:
+    before = lifecycle.status(broken).cluster_id
+    command = ["sh", "-c", "kill -STOP $(cat /run/docker.pid)"]
+    host().exec_start(host().exec_create(f"swarmlab-{broken}-swarm-3", command)["Id"])
+    heard = Heard()
+    lifecycle.up(broken, progress=heard).close()
+    assert any("swarm-3 did not answer" in note for note in heard.notes), heard.notes
+    assert lifecycle.status(broken).cluster_id == before
     proven(broken)
 
 

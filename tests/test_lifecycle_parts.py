@@ -1,0 +1,492 @@
+"""The parts of a lab's life that need no engine: locks, keys, swarm views, remains, words."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from swarmlab import archive, labels, state
+from swarmlab.cluster import access, keys, lifecycle, remains, repair, status, swarm, workstation
+from swarmlab.cluster.crew import Crew, Stopped, each
+from swarmlab.cluster.lock import lock
+from swarmlab.errors import (
+    ClusterProblem,
+    EnvironmentProblem,
+    LabBusy,
+    SwarmlabError,
+    TimedOut,
+    UsageError,
+)
+from swarmlab.providers.base import Node, NodeState, Reach
+
+# Names and numbers.
+
+
+@pytest.mark.parametrize("name", ["a", "default", "group-7", "a" * 20])
+def test_names_that_labs_can_have(name: str) -> None:
+    assert state.checked(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a_b", "a/b", "..", "a" * 21, "a\n", "é"])
+def test_names_that_labs_cannot_have(name: str) -> None:
+    with pytest.raises(UsageError):
+        state.checked(name)
+    with pytest.raises(UsageError):
+        lifecycle.down(name)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 2, 4, 8, 100])
+def test_numbers_of_managers_that_make_no_sense(count: int) -> None:
+    with pytest.raises(UsageError, match=f"{count} managers") as caught:
+        lifecycle.up(nodes=count)
+    assert "odd" in caught.value.hint
+
+
+# The lock.
+
+
+def test_the_same_process_may_hold_a_lab_twice() -> None:
+    with lock("demo"), lock("demo"):
+        pass
+    with lock("demo"):
+        pass
+
+
+def test_another_process_is_told_who_holds_the_lab() -> None:
+    script = "from swarmlab.cluster.lock import lock\nwith lock('demo'): pass"
+    with lock("demo"):
+        ended = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert "LabBusy" in ended.stderr
+    assert str(os.getpid()) in ended.stderr
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_killed_holder_leaves_the_lock_free() -> None:
+    script = (
+        "import os, signal\nfrom swarmlab.cluster.lock import lock\n"
+        "with lock('demo'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    with lock("demo"):
+        pass
+
+
+def test_labs_of_other_names_are_not_locked() -> None:
+    script = "from swarmlab.cluster.lock import lock\nwith lock('other'): pass"
+    with lock("demo"):
+        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_busy_lab_is_changed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def held(file: object) -> bool:
+        return False
+
+    monkeypatch.setattr("swarmlab.cluster.lock._acquire", held)
+    for change in (lifecycle.up, lifecycle.down):
+        with pytest.raises(LabBusy):
+            change("demo")
+
+
+# Work side by side.
+
+
+def test_results_come_in_order() -> None:
+    assert each(lambda text: text.upper(), ["a", "b", "c"]) == ["A", "B", "C"]
+
+
+def test_the_first_failure_calls_the_rest_off() -> None:
+    begun = threading.Event()
+    ended: list[str] = []
+
+    def patient(crew: Crew) -> None:
+        begun.set()
+        try:
+            while True:
+                crew.check()
+        except Stopped:
+            ended.append("called off")
+            raise
+
+    def failing() -> None:
+        begun.wait(5)
+        raise ClusterProblem("no")
+
+    with pytest.raises(ClusterProblem, match="no"), Crew(2) as crew:
+        crew.all([crew.go(patient, crew), crew.go(failing)])
+    assert ended == ["called off"]
+
+
+def test_an_interruption_calls_everything_off() -> None:
+    ended: list[str] = []
+
+    def patient(crew: Crew) -> None:
+        try:
+            while True:
+                crew.check()
+        except Stopped:
+            ended.append("called off")
+
+    with pytest.raises(KeyboardInterrupt), Crew(1) as crew:
+        crew.go(patient, crew)
+        raise KeyboardInterrupt
+    assert ended == ["called off"]
+
+
+# Archives and keys.
+
+
+def ring() -> keys.Keys:
+    nodes = {name: keys.Pair(b"cert " + name.encode(), b"key") for name in ("swarm-1", "swarm-2")}
+    return keys.Keys(b"ca", keys.Pair(b"client", b"client key"), nodes)
+
+
+def test_an_archive_gives_back_what_was_put_in() -> None:
+    packed = archive.pack({"/etc/x/a.pem": b"A", "/root/b": b""}, modes={"/etc/x/a.pem": 0o600})
+    assert archive.unpack([packed[:100], packed[100:]]) == {"a.pem": b"A", "b": b""}
+
+
+def test_the_whole_set_survives_in_any_container() -> None:
+    stored = {Path(path).name: content for path, content in ring().bundle().items()}
+    found = keys.of_bundle(stored)
+    assert found.nodes == ring().nodes
+    assert found.of_client() == ring().of_client()
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "client-key.pem", "swarm-2-key.pem"])
+def test_a_set_with_a_hole_is_refused(lost: str) -> None:
+    stored = {Path(path).name: content for path, content in ring().bundle().items()}
+    del stored[lost]
+    with pytest.raises(ClusterProblem, match=lost):
+        keys.of_bundle(stored)
+
+
+def test_nobody_can_sign_more_certificates() -> None:
+    everything = {**ring().bundle(), **ring().on_node("swarm-1")}
+    assert not any("ca-key" in path for path in everything)
+
+
+def test_the_clients_files_are_private_and_belong_to_one_instance() -> None:
+    assert keys.cached("demo", "one") is None
+    folder = keys.cache("demo", "one", ring())
+    assert keys.cached("demo", "one") == folder
+    assert keys.cached("demo", "two") is None
+    assert keys.cached("demo", "") is None
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert not any("swarm" in file.name for file in folder.iterdir())
+    (folder / "key.pem").unlink()
+    assert keys.cached("demo", "one") is None
+    keys.forget("demo")
+    assert not folder.exists()
+
+
+def test_keys_do_not_print() -> None:
+    assert "client key" not in repr(ring())
+    assert "client key" not in repr(ring().client)
+
+
+# The swarm's views.
+
+SECRET = "SWMTKN-1-2222222222222222222222222222222222222222222222222-3333333333333333333333333"
+
+
+def node(name: str, **spec: Any) -> dict[str, Any]:
+    whole = {"Role": "manager", "Availability": "active", "Labels": {"env": "prod"}, **spec}
+    manager = {"Reachability": "reachable", "Leader": name == "swarm-1"}
+    return {
+        "ID": f"id-{name}",
+        "Version": {"Index": 7},
+        "Spec": whole,
+        "Description": {"Hostname": name, "Engine": {"EngineVersion": "26.1.5"}},
+        "Status": {"State": "ready", "Addr": "192.168.99.11"},
+        "ManagerStatus": manager if whole["Role"] == "manager" else None,
+    }
+
+
+class FakeManager:
+    """A manager's engine: a list of nodes that updates change."""
+
+    def __init__(self, *nodes: dict[str, Any]) -> None:
+        self.listed = {one["ID"]: one for one in nodes}
+        self.updates: list[tuple[str, dict[str, Any]]] = []
+        self.removed: list[str] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(self.listed.values())
+
+    def inspect_node(self, id: str) -> dict[str, Any]:
+        return self.listed[id]
+
+    def update_node(self, id: str, version: int, spec: dict[str, Any]) -> None:
+        assert version == 7
+        self.updates.append((id, spec))
+        self.listed[id] = node(id.removeprefix("id-"), **spec)
+
+    def remove_node(self, id: str, force: bool) -> None:
+        assert self.listed[id]["Spec"]["Role"] == "worker", "a manager is demoted first"
+        del self.listed[id]
+        self.removed.append(id)
+
+
+def calm() -> None:
+    return None
+
+
+THREE = ("swarm-1", "swarm-2", "swarm-3")
+
+
+def test_a_token_never_shows() -> None:
+    token = swarm.Token(SECRET)
+    assert SECRET not in f"{token} {token!r} {[token]}"
+    assert token.reveal() == SECRET
+
+
+def test_a_refused_join_tells_no_token() -> None:
+    from docker.errors import APIError
+
+    class Refusing:
+        def join_swarm(self, **options: Any) -> None:
+            raise APIError(f"bad {SECRET}", explanation=f"invalid join token {SECRET}")
+
+    with pytest.raises(ClusterProblem) as caught:
+        swarm.join(cast(Any, Refusing()), "a", ["b"], swarm.Token(SECRET))
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_settling_labels_promotes_and_activates() -> None:
+    manager = FakeManager(
+        node("swarm-1", Labels={}),
+        node("swarm-2", Availability="drain"),
+        node("swarm-3", Role="worker"),
+    )
+    swarm.settle(cast(Any, manager), THREE, check=calm)
+    assert len(manager.updates) == 3
+    for _, spec in manager.updates:
+        assert spec["Role"] == "manager"
+        assert spec["Availability"] == "active"
+        assert spec["Labels"] == {"env": "prod"}
+
+
+def test_settling_a_swarm_in_order_changes_nothing() -> None:
+    manager = FakeManager(*(node(name) for name in THREE))
+    swarm.settle(cast(Any, manager), THREE, check=calm)
+    assert manager.updates == []
+
+
+def test_settling_keeps_a_students_own_labels() -> None:
+    manager = FakeManager(node("swarm-1", Labels={"mine": "1"}))
+    swarm.settle(cast(Any, manager), ["swarm-1"], check=calm)
+    assert manager.updates[0][1]["Labels"] == {"mine": "1", "env": "prod"}
+
+
+def test_a_swarm_that_does_not_get_ready_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm, "_READY_SECONDS", 0.2)
+    late = node("swarm-2")
+    late["Status"]["State"] = "down"
+    manager = FakeManager(node("swarm-1"), late)
+    with pytest.raises(TimedOut, match="1 of 2 managers ready"):
+        swarm.settle(cast(Any, manager), THREE[:2], check=calm)
+    with pytest.raises(TimedOut, match="1 of 2 managers ready"):
+        swarm.agree(cast(Any, manager), "swarm-1", THREE[:2], check=calm)
+
+
+def test_two_leaders_are_not_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm, "_READY_SECONDS", 0.1)
+    second = node("swarm-2")
+    second["ManagerStatus"]["Leader"] = True
+    with pytest.raises(TimedOut, match="2 leaders"):
+        swarm.agree(
+            cast(Any, FakeManager(node("swarm-1"), second)), "swarm-1", THREE[:2], check=calm
+        )
+
+
+def test_a_lost_manager_is_demoted_and_then_removed() -> None:
+    manager = FakeManager(*(node(name) for name in THREE))
+    lost = swarm.members(cast(Any, manager))[2]
+    swarm.forget(cast(Any, manager), lost, check=calm)
+    assert manager.removed == ["id-swarm-3"]
+
+
+# What is left of a lab.
+
+
+def container(name: str, state: str = "running", role: str = "node") -> dict[str, Any]:
+    return {
+        "Names": [f"/swarmlab-demo-{name}"],
+        "State": state,
+        "Status": state,
+        "Labels": {
+            labels.ROLE: role,
+            labels.NODE: name,
+            labels.ADDRESS: "192.168.99.11",
+            labels.INSTANCE: "abc",
+            labels.COUNT: "3",
+        },
+    }
+
+
+NETWORK = [{"Name": "swarmlab-demo"}]
+SHELL = container("workstation", role="workstation")
+
+
+def test_a_whole_lab_is_complete() -> None:
+    there = remains.read([*(container(name) for name in THREE), SHELL], [], NETWORK)
+    assert there.complete
+    assert there.containers[0] == "swarmlab-demo-swarm-1"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [container("swarm-1"), container("swarm-2"), SHELL],
+        [*(container(name) for name in THREE)],
+        [*(container(name) for name in THREE[:2]), container("swarm-3", "exited"), SHELL],
+        [
+            *(container(name) for name in THREE),
+            container("workstation", "created", "workstation"),
+        ],
+        [SHELL],
+    ],
+)
+def test_a_lab_with_a_hole_is_not(listed: list[dict[str, Any]]) -> None:
+    there = remains.read(listed, [], NETWORK)
+    assert not there.complete
+    assert not there.nothing
+
+
+def test_nothing_is_nothing() -> None:
+    assert remains.read([]).nothing
+    assert not remains.read([], [{"Name": "swarmlab-demo-swarm-1"}]).nothing
+    assert not remains.read([], [], NETWORK).nothing
+
+
+@pytest.mark.parametrize(
+    ("listed", "networks", "why"),
+    [
+        ([SHELL], NETWORK, "no node"),
+        ([container(name) for name in THREE], [], "network"),
+        ([container("swarm-2"), SHELL], NETWORK, "only 1 of 3 managers"),
+    ],
+)
+def test_what_cannot_be_mended_says_why(
+    listed: list[dict[str, Any]], networks: list[dict[str, Any]], why: str
+) -> None:
+    there = remains.read(listed, [], networks)
+    assert why in repair.hopeless("demo", cast(Any, None), there)
+
+
+def test_lost_certificates_cannot_be_mended() -> None:
+    from docker.errors import NotFound
+
+    class Empty:
+        def get_archive(self, container: str, path: str) -> None:
+            raise NotFound("no such path")
+
+    engine = cast(Any, SimpleNamespace(client=SimpleNamespace(api=Empty())))
+    there = remains.read([*(container(name) for name in THREE), SHELL], [], NETWORK)
+    assert repair.hopeless("demo", engine, there) == "its certificates are lost"
+
+
+# The status in words.
+
+
+def told(listed: list[dict[str, Any]], **views: status._View | None) -> list[str]:
+    there = remains.read(listed, [], NETWORK)
+    seen = {name.replace("_", "-"): view for name, view in views.items()}
+    best = status._best([view for view in seen.values() if view is not None])
+    nodes = [
+        status._node(one, seen.get(one.name), best, "ipvs") for one in status._with_missing(there)
+    ]
+    return status._problems(there, True, nodes, best)
+
+
+def view(*listed: dict[str, Any], of: str = "swarm-1") -> status._View:
+    members = tuple(swarm.members(cast(Any, FakeManager(*listed))))
+    return status._View(swarm.Standing("active", f"id-{of}", True, "c"), members)
+
+
+WHOLE = [*(container(name) for name in THREE), SHELL]
+
+
+def test_a_lab_in_order_has_no_problems() -> None:
+    every = [node(name) for name in THREE]
+    views = {name.replace("-", "_"): view(*every, of=name) for name in THREE}
+    assert told(WHOLE, **views) == []
+
+
+def test_problems_are_named_one_by_one() -> None:
+    every = [node("swarm-1"), node("swarm-2", Availability="pause"), node("swarm-3")]
+    every[2]["ManagerStatus"]["Reachability"] = "unreachable"
+    every[2]["Status"]["State"] = "down"
+    one = view(*every)
+    found = told([container("swarm-1"), container("swarm-2")], swarm_1=one, swarm_2=one)
+    assert found == [
+        "swarm-2 takes no tasks: its availability is pause",
+        "the container of swarm-3 is missing",
+        "the workstation is missing",
+    ]
+    found = told(WHOLE, swarm_1=one, swarm_2=one, swarm_3=one)
+    assert "the swarm sees swarm-3 as down" in found
+    assert "the other managers cannot reach swarm-3" in found
+    found = told(WHOLE, swarm_1=one, swarm_2=None, swarm_3=one)
+    assert "the engine of swarm-2 does not answer within 2 s" in found
+
+
+def test_no_quorum_is_named() -> None:
+    lonely = status._View(swarm.Standing("active", "id-swarm-1", True, "c"))
+    found = told(WHOLE, swarm_1=lonely, swarm_2=None, swarm_3=None)
+    assert found[-1].startswith("no manager can answer for the swarm")
+
+
+def test_status_as_data_is_versioned() -> None:
+    told = status.ClusterStatus("demo", present=False).to_dict()
+    assert (told["version"], told["kind"], told["healthy"]) == (1, "swarmlab-status", False)
+
+
+# Ways to the nodes, and the workstation's files.
+
+
+def test_ways_to_a_node() -> None:
+    direct = Node("swarm-1", "192.168.99.11", NodeState.RUNNING)
+    assert access.endpoint(direct, 8500) == ("192.168.99.11", 8500)
+    ports = {8500: ("127.0.0.1", 49160)}
+    published = Node("swarm-1", "192.168.99.11", NodeState.RUNNING, Reach.PUBLISHED, ports)
+    assert access.endpoint(published, 8500) == ("127.0.0.1", 49160)
+    with pytest.raises(EnvironmentProblem, match="not published"):
+        access.endpoint(published, 9999)
+    stopped = Node("swarm-1", "192.168.99.11", NodeState.STOPPED, Reach.PUBLISHED)
+    with pytest.raises(EnvironmentProblem, match="does not run"):
+        access.endpoint(stopped, 8500)
+
+
+def test_clients_ignore_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    certs = keys.cache("demo", "one", ring())
+    made = access.client(Node("swarm-1", "127.0.0.1", NodeState.RUNNING), certs, timeout=2)
+    assert made.api.trust_env is False
+    assert made.api.verify == str(certs / "ca.pem")
+
+
+def test_the_labs_files_lie_in_the_working_directory() -> None:
+    files = workstation.lab_files()
+    assert "/root/lab/docker-compose-proxy.yml" in files
+    assert all(path.startswith("/root/lab/") and "__pycache__" not in path for path in files)
+
+
+def test_every_error_can_be_shown() -> None:
+    problem = repair.NoSwarm("its nodes never formed a swarm")
+    assert isinstance(problem, SwarmlabError)
+    assert problem.exit_code == 3
