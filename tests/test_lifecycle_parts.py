@@ -448,6 +448,12 @@ def test_problems_are_named_one_by_one() -> None:
 def test_no_quorum_is_named() -> None:
     lonely = status._View(swarm.Standing("active", "id-swarm-1", True, "c"))
     found = told(WHOLE, swarm_1=lonely, swarm_2=None, swarm_3=None)
+    assert found[-1] == "1 of 3 managers answer: the swarm has no quorum"
+
+
+def test_no_leader_is_named() -> None:
+    lonely = status._View(swarm.Standing("active", "id-swarm-1", True, "c"))
+    found = told(WHOLE, swarm_1=lonely, swarm_2=lonely, swarm_3=None)
     assert found[-1].startswith("no manager can answer for the swarm")
 
 

@@ -233,10 +233,14 @@ def _problems(
         found.append("the workstation is stopped")
     if there.info.nodes and not there.networks:
         found.append("the lab's network is gone")
+    answering = sum(node.answers for node in nodes)
     if not certs and there.info.nodes:
         found.append("the lab's certificates are lost")
+    elif there.info.nodes and 2 * answering <= len(nodes):
+        # Told from here, because a manager that is left alone notices it only after a while.
+        found.append(f"{answering} of {len(nodes)} managers answer: the swarm has no quorum")
     elif there.info.nodes and (best is None or not best.members):
-        found.append("no manager can answer for the swarm: it has no quorum or was never begun")
+        found.append("no manager can answer for the swarm: it has no leader or was never begun")
     elif best and sum(1 for m in best.members if m.leader) != 1:
         found.append("the swarm has no leader")
     return found
