@@ -76,7 +76,8 @@ class Step:
     """One numbered step of a lab.
 
     `checks` hold from the end of the step on (see `CheckSpec.until`); `reset` commands undo the
-    step. `text` maps a language tag (`en`) to Markdown, where a line `[command: ID]` marks the
+    step. `reset_covered_by` are ids of earlier steps whose own reset undoes this step as well, so
+    that resetting both needs only theirs. `text` maps a language tag (`en`) to Markdown, where a line `[command: ID]` marks the
     place of a command.
     """
 
@@ -87,6 +88,7 @@ class Step:
     commands: tuple[Command, ...]
     checks: tuple[CheckSpec, ...]
     reset: tuple[Command, ...] = ()
+    reset_covered_by: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

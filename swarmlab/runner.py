@@ -149,7 +149,9 @@ class Runner:
         return world
 
     def _present(self) -> World:
-        if not self._workspace.present():
+        with self._clock.lab():
+            present = self._workspace.present()
+        if not present:
             raise LabAbsent(
                 f"There is no running lab named {self._workspace.name!r}.",
                 hint="`swarmlab up` makes one; `swarmlab run` makes one and runs the chapter.",
@@ -230,11 +232,22 @@ class Runner:
     # Changing.
 
     def _reset_from(self, world: World, start: int) -> None:
-        """Reset what was begun or done from `start` on, last first."""
+        """Reset what was begun or done from `start` on, last first.
+
+        A step that an earlier one's reset undoes along is left to that. Until then it is on
+        record as begun, so that an interruption in between loses nothing.
+        """
         touched = self._known().touched
-        for step in reversed(self._lab.steps[start:]):
-            if step.id in touched:
+        there = [step for step in reversed(self._lab.steps[start:]) if step.id in touched]
+        ids = {step.id for step in there}
+        covered = [step for step in there if ids & set(step.reset_covered_by)]
+        for step in there:
+            if step in covered:
+                self._progress.begin(self._cluster, step.id)
+            else:
                 self._reset(step)
+        for step in covered:
+            self._progress.undo(self._cluster, step.id)
 
     def _reset(self, step: Step) -> None:
         begun = time.monotonic()

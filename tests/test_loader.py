@@ -100,6 +100,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "lab.yaml:30:51: step 2, a mistake: 'bb' is no check of this step (did you mean b?)",
         "lab.yaml:31:5: the step id 'first' is used twice",
         "lab.yaml:31:5: step 2 must have a higher number than those before it",
+        "lab.yaml:31:5: reset_covered_by: 'frist' is no earlier step (did you mean first?)",
         "lab.yaml:34:5: 'number' stands here a second time; the first is in line 31",
         "lab.yaml:36:15: step 2, command 1: on the host only `swarmlab down` can be run",
         "lab.yaml:37:13: step 2: checks must be a list",

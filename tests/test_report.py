@@ -209,7 +209,7 @@ def test_the_table_of_a_run(width: int) -> None:
     for words in ("✔ passed", "✘ FAILED", "! ERROR", "- skipped", "1/1", "0/0", "4 min 04 s"):
         assert words in drawn
     joined = " ".join(drawn.split())
-    assert "1 of 4 steps; checks: 1 passed, 1 failed, 1 could not be looked at, 1 skipped" in joined
+    assert "1 of 3 steps; checks: 1 passed, 1 failed, 1 could not be looked at, 1 skipped" in joined
     assert "1 min 40 s: bringing the lab up 10 s, commands 1 min 00 s, checks 29 s" in joined
 
 
@@ -218,6 +218,14 @@ def test_the_evidence_of_a_run_names_the_step() -> None:
     pieces.problems(screen.console, ran(P, F))
     assert screen.lines[0] == "Step 2: Step with a title that is long 2"
     assert screen.drawn.count("FAILED") == 1
+
+
+def test_a_cause_that_keeps_many_checks_from_looking_is_told_once() -> None:
+    screen = Screen()
+    pieces.problems(screen.console, ran(E, F, E, E))
+    assert screen.drawn.count("connection refused") == 1
+    assert screen.drawn.count("! ERROR") == 3
+    assert screen.drawn.count("(the same cause)") == 2
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,42 @@ def test_reset_undoes_a_step_and_what_follows(room: Room) -> None:
     assert (room.facts.true, room.done) == ({"f1", "f2"}, {"s1", "s2"})
 
 
+def covering_room(tmp_path: Path) -> Room:
+    """Step 2's reset drops what step 3 made as well; step 4 stands for itself."""
+    both = (command("drop f2\ndrop f3", "r1"),)
+    third = step(3, reset_covered_by=("s2",))
+    return Room(lab(step(1), step(2, reset=both), third, step(4)), tmp_path)
+
+
+def test_a_reset_that_an_earlier_one_covers_is_left_to_that(tmp_path: Path) -> None:
+    room = covering_room(tmp_path)
+    room.runner.run()
+    room.listener.heard.clear()
+    room.runner.goto(2)
+    assert room.listener.only("reset") == ["reset 4", "reset 2"]
+    assert (room.facts.true, room.done) == ({"f1"}, {"s1"})
+    assert room.store.load(room.workspace.cluster_id).touched == {"s1"}
+
+
+def test_a_covered_reset_is_done_where_the_covering_one_is_not(tmp_path: Path) -> None:
+    room = covering_room(tmp_path)
+    room.runner.run()
+    room.listener.heard.clear()
+    room.runner.goto(3)
+    assert room.listener.only("reset") == ["reset 4", "reset 3"]
+    assert (room.facts.true, room.done) == ({"f1", "f2"}, {"s1", "s2"})
+
+
+def test_a_covered_step_stays_on_record_until_the_covering_reset_worked(tmp_path: Path) -> None:
+    failing = step(2, reset=(command("fail 1", "r1"),))
+    room = Room(lab(step(1), failing, step(3, reset_covered_by=("s2",))), tmp_path)
+    room.runner.run()
+    with pytest.raises(ClusterProblem):
+        room.runner.goto(2)
+    recorded = room.store.load(room.workspace.cluster_id)
+    assert (recorded.done, recorded.begun) == ({"s1"}, {"s2", "s3"})
+
+
 def test_reset_without_a_lab_brings_nothing_up(tmp_path: Path) -> None:
     room = Room(lab(step(1)), tmp_path, up=False)
     with pytest.raises(LabAbsent):

@@ -12,7 +12,17 @@ from swarmlab.loading.fields import Fields, Notes, meant, short
 from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 
 LAB = ("id", "title", "version", "steps")
-STEP = ("number", "id", "title", "section", "commands", "checks", "reset", "mistakes")
+STEP = (
+    "number",
+    "id",
+    "title",
+    "section",
+    "commands",
+    "checks",
+    "reset",
+    "reset_covered_by",
+    "mistakes",
+)
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
 CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
 MISTAKE = ("id", "title", "run", "caught_by", "hint")
@@ -71,6 +81,7 @@ class Builder:
             commands=tuple(commands),
             checks=tuple(checks),
             reset=tuple(reset),
+            reset_covered_by=tuple(fields.texts("reset_covered_by")),
             mistakes=tuple(self._mistake(i, fields.what) for i in fields.items("mistakes")),
         )
         self._inside(fields, step)
@@ -209,6 +220,14 @@ class Builder:
                     node, f"step {step.number} must have a higher number than those before it"
                 )
             highest = max(highest, step.number)
+            earlier = [one.id for one in steps[:position]]
+            for other in step.reset_covered_by:
+                if other not in earlier:
+                    self._notes.add(
+                        node,
+                        f"reset_covered_by: {short(other)} is no earlier step"
+                        f"{meant(other, earlier)}",
+                    )
             for check in step.checks:
                 if check.until is None:
                     continue

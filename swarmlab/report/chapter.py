@@ -78,8 +78,12 @@ def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
         return
     shown = {step.number for step in result.steps}
     todo = [step for step in lab.steps if step.number not in shown and step.id not in done]
-    for step in todo:
-        pieces.show(console, Text(f"Still to do: step {step.number}, {step.title}"))
+    if todo and todo == list(lab.steps[-len(todo) :]) and len(todo) > 2:
+        words = f"Still to do: steps {todo[0].number} to {todo[-1].number}"
+        pieces.show(console, Text(words))
+    else:
+        for step in todo:
+            pieces.show(console, Text(f"Still to do: step {step.number}, {step.title}"))
     name = option(result.name)
     if todo:
         _next(f"swarmlab step {todo[0].number}{name}", "does it")

@@ -239,13 +239,21 @@ def totals(console: Console, result: RunResult) -> None:
 
 
 def problems(console: Console, result: RunResult) -> None:
-    """The evidence of every check that did not pass, step by step."""
+    """The evidence of every check that did not pass, step by step.
+
+    What kept many checks from looking (a node that stands still, say) is told once.
+    """
+    told: set[str] = set()
     for step in result.steps:
         bad = [c for c in step.checks if c.verdict in (Verdict.FAILED, Verdict.ERRORED)]
         if bad:
             show(console, Text(f"Step {step.number}: {step.title}", style="bold"))
-            for check in bad:
-                evidence(console, check)
+        for check in bad:
+            if check.verdict is Verdict.ERRORED and check.reason in told:
+                show(console, _row(check.verdict, Text(check.title), "the same cause"))
+                continue
+            told.add(check.reason)
+            evidence(console, check)
 
 
 def first_line(text: str) -> str:
