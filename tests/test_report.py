@@ -221,7 +221,7 @@ def test_the_evidence_of_a_run_names_the_step() -> None:
 
 
 def test_a_cause_that_keeps_many_checks_from_looking_is_told_once() -> None:
-    screen = Screen()
+    screen = Screen(100)
     pieces.problems(screen.console, ran(E, F, E, E))
     assert screen.drawn.count("connection refused") == 1
     assert screen.drawn.count("! ERROR") == 3
