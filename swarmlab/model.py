@@ -77,8 +77,8 @@ class Step:
 
     `checks` hold from the end of the step on (see `CheckSpec.until`); `reset` commands undo the
     step. `reset_covered_by` are ids of earlier steps whose own reset undoes this step as well, so
-    that resetting both needs only theirs. `text` maps a language tag (`en`) to Markdown, where a line `[command: ID]` marks the
-    place of a command.
+    that resetting both needs only theirs. `text` maps a language tag (`en`) to Markdown, where a
+    line `[command: ID]` marks the place of a command.
     """
 
     number: int
