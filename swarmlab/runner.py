@@ -239,8 +239,12 @@ class Runner:
         """
         touched = self._known().touched
         there = [step for step in reversed(self._lab.steps[start:]) if step.id in touched]
-        ids = {step.id for step in there}
-        covered = [step for step in there if ids & set(step.reset_covered_by)]
+        own: set[str] = set()
+        for step in reversed(there):
+            # Only a reset that is itself carried out can cover another.
+            if not own & set(step.reset_covered_by):
+                own.add(step.id)
+        covered = [step for step in there if step.id not in own]
         for step in there:
             if step in covered:
                 self._progress.begin(self._cluster, step.id)

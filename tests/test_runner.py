@@ -192,6 +192,16 @@ def test_unknown_steps_are_wrong_usage(room: Room, number: int) -> None:
         room.runner.run(3, 2)
 
 
+def test_a_reset_that_is_spared_itself_covers_nothing(tmp_path: Path) -> None:
+    second, third = step(2, reset_covered_by=("s1",)), step(3, reset_covered_by=("s2",))
+    room = Room(lab(step(1), second, third), tmp_path)
+    room.runner.run()
+    room.shell.typed.clear()
+    room.runner.goto(1)
+    assert room.shell.typed == ["drop f3", "drop f1"]
+    assert (room.done, room.begun) == (set(), set())
+
+
 # Failing.
 
 
