@@ -6,10 +6,10 @@ in, started, waited for, joined) and meets the others only where it must.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers import subnets
-from swarmlab.providers.base import Node, NodeState, Reach
+from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
 from swarmlab.providers.dind import Dind
 from swarmlab.wait import Observation, until
 
@@ -70,8 +70,6 @@ class Site:
         self.images = images
         self.names = tuple(names)
         self.addresses = {node: provider.address(node) for node in names}
-        self._told: set[str] = set()
-        self._guard = threading.Lock()
 
     def make_keys(self) -> keys.Keys:
         """New certificates, the client's part of them written to this machine."""
@@ -114,6 +112,7 @@ class Site:
         if self.provider.reach is Reach.PUBLISHED:
             place = self.provider.info().node(node) or place
         api = access.client(place, self.certs, timeout=_PING_SECONDS).api
+        where = access.endpoint(place, ENGINE_PORT)
         looks = 0
 
         def look() -> Observation[None]:
@@ -121,9 +120,11 @@ class Site:
             crew.check()
             looks += 1
             try:
+                # Many looks find nothing yet: a bare connection costs a tenth of a TLS client's.
+                socket.create_connection(where, timeout=_PING_SECONDS).close()
                 api.ping()
                 return Observation(True, "it answers")
-            except (DockerException, RequestException) as error:
+            except (DockerException, RequestException, OSError) as error:
                 if looks % _LOOKS_BETWEEN_STATES == 0:
                     self._alive(node)
                 return Observation(False, _short(error))
@@ -161,13 +162,6 @@ class Site:
         )
         workstation.start(self.engine, self.name, self.addresses, keyring())
 
-    def tell(self, stage: Stage, node: str, all_of: str, what: str) -> None:
-        """Say how far the nodes are: who of them has come so far."""
-        with self._guard:
-            self._told.add(f"{what} {node}")
-            there = [name for name in self.names if f"{what} {name}" in self._told]
-        stage.say(f"{all_of}: {', '.join(there)}")
-
 
 def create(site: Site, progress: Progress) -> None:
     """Make a whole lab; the network is there already. Returns when the swarm is proven ready.
@@ -175,79 +169,99 @@ def create(site: Site, progress: Progress) -> None:
     Raises EnvironmentProblem. What was made until then stays: the caller removes it.
     """
     with Crew() as crew:
-        keyring = crew.go(site.make_keys)
-        token: Future[swarm.Token] = Future()
-        first, *others = site.names
-        up: dict[str, Future[None]] = {node: Future() for node in site.names}
         with progress.stage(f"Starting {_nodes(len(site.names))}") as booting:
-            chains = [crew.go(_begin, site, first, keyring, token, up[first], crew, booting)]
-            for node in others:
-                join = partial(_join, site, node, keyring, token, up[node], crew, booting)
-                chains.append(crew.go(join))
-            chains.append(crew.go(site.make_workstation, keyring.result))
-            crew.all(up.values())
+            work = _Work(site, crew, booting)
+            first, *others = site.names
+            chains = [crew.go(work.begin, first), *(crew.go(work.join, node) for node in others)]
+            shell = crew.go(work.workstation)
+            crew.all(work.up.values())
         with progress.stage("Forming the swarm") as forming:
             forming.say("managers join")
-            crew.all(chains)
+            apis = crew.all(chains)
+            # Labels are put on only now, because each is news that the leader spreads at once:
+            # a manager that has just joined would hear of its leader up to a second later.
+            forming.say("managers agree")
+            swarm.settle(apis[0], site.names, check=crew.check)
+            views = zip(apis, site.names, strict=True)
+            crew.all(
+                [crew.go(swarm.agree, api, n, site.names, check=crew.check) for api, n in views]
+            )
+            shell.result()
+            for api in apis:
+                api.close()
 
 
-def _begin(
-    site: Site,
-    node: str,
-    keyring: Future[keys.Keys],
-    token: Future[swarm.Token],
-    up: Future[None],
-    crew: Crew,
-    stage: Stage,
-) -> None:
-    """The first node's chain: it begins the swarm, and waits until all are in."""
-    probe: list[Future[None]] = []
-    try:
-        api = site.boot(
-            node,
-            keyring.result,
-            crew=crew,
-            started=lambda: probe.append(crew.go(site.provider.check_kernel, node)),
-        )
-        crew.all(probe)
-        site.tell(stage, node, "engines that answer", "up")
-        up.set_result(None)
-        token.set_result(swarm.begin(api, site.addresses[node]))
-    except BaseException as error:
-        _fail(token, error)
-        _fail(up, error)
-        raise
-    swarm.settle(api, site.names, check=crew.check)
-    api.close()
+class _Work:
+    """The chains of a first `up`, and the points where they meet."""
+
+    def __init__(self, site: Site, crew: Crew, stage: Stage) -> None:
+        self._site = site
+        self._crew = crew
+        self._stage = stage
+        self._keyring = crew.go(site.make_keys)
+        self._token: Future[swarm.Token] = Future()
+        self._started: dict[str, Future[None]] = {node: Future() for node in site.names}
+        self.up: dict[str, Future[None]] = {node: Future() for node in site.names}
+
+    def begin(self, node: str) -> APIClient:
+        """The first node's chain: it begins the swarm."""
+        probe: list[Future[None]] = []
+
+        def started() -> None:
+            probe.append(self._crew.go(self._site.provider.check_kernel, node))
+
+        try:
+            api = self._boot(node, started)
+            self._crew.all(probe)
+            self._answers(node)
+            self._token.set_result(swarm.begin(api, self._site.addresses[node]))
+            return api
+        except BaseException as error:
+            _fail(error, self._token, self.up[node], self._started[node])
+            raise
+
+    def join(self, node: str) -> APIClient:
+        """Another node's chain: it joins as soon as it answers and the swarm is there."""
+        try:
+            api = self._boot(node)
+            self._answers(node)
+        except BaseException as error:
+            _fail(error, self.up[node], self._started[node])
+            raise
+        token = self._token.result()
+        self._crew.check()
+        first = self._site.addresses[self._site.names[0]]
+        swarm.join(api, self._site.addresses[node], [first], token)
+        return api
+
+    def workstation(self) -> None:
+        """Make the workstation; the nodes, for which everything waits, start before it."""
+
+        def keyring() -> keys.Keys:
+            for started in self._started.values():
+                started.result()
+            return self._keyring.result()
+
+        self._site.make_workstation(keyring)
+
+    def _boot(self, node: str, then: Callable[[], None] = lambda: None) -> APIClient:
+        def started() -> None:
+            self._started[node].set_result(None)
+            then()
+
+        return self._site.boot(node, self._keyring.result, crew=self._crew, started=started)
+
+    def _answers(self, node: str) -> None:
+        self.up[node].set_result(None)
+        there = [name for name, future in self.up.items() if future.done()]
+        self._stage.say(f"engines that answer: {', '.join(there)}")
 
 
-def _join(
-    site: Site,
-    node: str,
-    keyring: Future[keys.Keys],
-    token: Future[swarm.Token],
-    up: Future[None],
-    crew: Crew,
-    stage: Stage,
-) -> None:
-    """Another node's chain: it joins as soon as it answers and the swarm is there."""
-    try:
-        api = site.boot(node, keyring.result, crew=crew)
-        site.tell(stage, node, "engines that answer", "up")
-        up.set_result(None)
-    except BaseException as error:
-        _fail(up, error)
-        raise
-    secret = token.result()
-    crew.check()
-    swarm.join(api, site.addresses[node], [site.addresses[site.names[0]]], secret)
-    swarm.agree(api, node, site.names, check=crew.check)
-    api.close()
-
-
-def _fail(future: Future[Any], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _fail(error: BaseException, *futures: Future[Any]) -> None:
+    """Let everyone who waits for these know that they will not come."""
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _nodes(count: int) -> str:
