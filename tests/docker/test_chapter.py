@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from swarmlab.cluster import lifecycle
+from tests.docker.lifecycle_site import left
 
 pytestmark = pytest.mark.docker
 
@@ -48,18 +49,6 @@ def result(name: str, *words: str, code: int = 0) -> dict[str, Any]:
 
 def verdicts(found: dict[str, Any]) -> set[str]:
     return {check["verdict"] for step in found["steps"] for check in step["checks"]}
-
-
-def left(name: str) -> list[str]:
-    """What the host's engine still has with the lab's label."""
-    label = f"label=swarmlab.lab={name}"
-    found = []
-    for what in (["ps", "-aq"], ["volume", "ls", "-q"], ["network", "ls", "-q"]):
-        done = subprocess.run(
-            ["docker", *what, "--filter", label], capture_output=True, text=True, check=True
-        )
-        found += done.stdout.split()
-    return found
 
 
 def test_the_chapter_from_nothing_to_the_healed_sixth_proxy_and_back(name: str) -> None:
