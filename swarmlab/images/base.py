@@ -105,18 +105,21 @@ _DROPPED = {".dockerenv", "etc/hostname", "etc/resolv.conf", "etc/hosts"}
 
 def _flatten(tree: tarfile.TarFile, kept: tarfile.TarFile, settings: Path) -> None:
     """One layer out of a pulled image, without what later layers would delete."""
+    own = {
+        path.relative_to(settings).as_posix(): path
+        for path in sorted(settings.rglob("*"))
+        if path.is_file()
+    }
     for member in tree:
-        name = member.name.removeprefix("./")
-        if name in _DROPPED or any(name.startswith(d) and name != d for d in _EMPTIED):
+        name = member.name.removeprefix("./").rstrip("/")
+        if name in _DROPPED or name in own or name.startswith(_EMPTIED):
             continue
-        content = tree.extractfile(member) if member.isreg() else None
-        kept.addfile(member, content)
-    for path in sorted(settings.rglob("*")):
-        info = tarfile.TarInfo(path.relative_to(settings).as_posix())
-        if path.is_file():
-            info.size, info.mode = path.stat().st_size, 0o644
-            with path.open("rb") as content:
-                kept.addfile(info, content)
+        kept.addfile(member, tree.extractfile(member) if member.isreg() else None)
+    for name, path in own.items():
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = path.stat().st_size, 0o644
+        with path.open("rb") as content:
+            kept.addfile(info, content)
 
 
 def _import(engine: DockerClient, tar: IO[bytes], target: str, key: str, source: str) -> None:

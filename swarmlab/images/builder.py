@@ -144,10 +144,13 @@ def _missing(wanted: Iterable[str], present: Container[str]) -> set[str]:
 
 
 def _after(order: Sequence[str]) -> dict[str, set[str]]:
-    """What each missing image waits for: its needs, and the first with the same first layer."""
+    """What each missing image waits for: its needs, and one with the same first layer.
+
+    That one is the last in the catalog, where the quickest to build is.
+    """
     leaders: dict[str, str] = {}
     after: dict[str, set[str]] = {}
-    for name in order:
+    for name in reversed(order):
         after[name] = set(recipe.needs(name))
         line = recipe.first_run(name)
         if line and leaders.setdefault(line, name) != name:

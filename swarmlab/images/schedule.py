@@ -23,6 +23,8 @@ def run(
 ) -> dict[str, T]:
     """Run every job after those it needs, at most `workers` at a time; results by name.
 
+    Of the jobs that may start, the one that most others wait for goes first.
+
     Each job is given an event that is set when it should stop (by raising `Stopped`). The first
     error of a job is raised once the others were told. The threads are daemons, so an
     interrupted process need not wait for them: its closed connections end their work.
@@ -46,6 +48,9 @@ def run(
     try:
         while sorter.is_active():
             waiting.extend(sorter.get_ready())
+            waiting.sort(
+                key=lambda name: sum(name in after for after in needs.values()), reverse=True
+            )
             while waiting and len(running) < workers:
                 name = waiting.pop(0)
                 running[name] = threading.Thread(target=work, args=(name,), daemon=True)

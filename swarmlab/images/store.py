@@ -13,15 +13,16 @@ from typing import Any
 from docker import DockerClient
 from docker.types import Mount
 
-from swarmlab.errors import ImageProblem
 from swarmlab.images import catalog, recipe
 from swarmlab.images import engine as transport
+from swarmlab.images.build import failure
 
 Say = Callable[[str], None]
 
 SECURITY = ("seccomp=unconfined", "apparmor=unconfined")
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN")
 _LOAD_SECONDS = 600
+_LOOK_SECONDS = 2.0
 _DATA_BYTES = 3 << 30
 _PLENTY_OF_MEMORY = 12 << 30
 
@@ -48,11 +49,8 @@ def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say) -> str:
         code = api.wait(loader, timeout=_LOAD_SECONDS)["StatusCode"]
         if code != 0:
             words = api.logs(loader, tail=20).decode(errors="replace").strip()
-            raise ImageProblem(
-                f"The store of the nodes could not be made: the loader ended with {code}.",
-                evidence=words,
-                hint="If a disk is full, free some space (`docker system df`); then run again.",
-            )
+            reason = f"the loader of the nodes' store ended with exit code {code}"
+            raise failure(catalog.LOADED_NODE, reason, words.splitlines())
         say("saving the node with its images")
         _commit(engine, loader, target, keys.key(catalog.LOADED_NODE))
     finally:
@@ -82,22 +80,38 @@ def _data(engine: DockerClient) -> Mount:
 
 
 def _feed(engine: DockerClient, loader: str, references: list[str]) -> None:
-    """Stream the images out of the outer engine into the loader's standard input."""
+    """Stream the images out of the outer engine into the loader's standard input.
+
+    Returns early when the loader ends early; its exit code and words say why.
+    """
     stream: Any = engine.api.attach_socket(loader, params={"stdin": 1, "stream": 1})
     try:
         engine.api.start(loader)
         raw: socket.socket = getattr(stream, "_sock", stream)
+        raw.settimeout(_LOOK_SECONDS)
         with transport.request(
             engine, "GET", "/images/get", params={"names": references}
         ) as response:
-            try:
-                for block in response.iter_content(1 << 20):
-                    raw.sendall(block)
-                raw.shutdown(socket.SHUT_WR)
-            except (BrokenPipeError, ConnectionResetError):
-                return  # the loader ended early; its exit code and words say why
+            for block in response.iter_content(1 << 20):
+                if not _send(engine, loader, raw, block):
+                    return
+        raw.shutdown(socket.SHUT_WR)
+    except (BrokenPipeError, ConnectionResetError):
+        return
     finally:
         stream.close()
+
+
+def _send(engine: DockerClient, loader: str, raw: socket.socket, block: bytes) -> bool:
+    """Send a block; False when the loader has ended, which the engine's socket does not tell."""
+    rest = memoryview(block)
+    while rest:
+        try:
+            rest = rest[raw.send(rest) :]
+        except TimeoutError:
+            if not engine.api.inspect_container(loader)["State"]["Running"]:
+                return False
+    return True
 
 
 def _commit(engine: DockerClient, loader: str, target: str, key: str) -> None:

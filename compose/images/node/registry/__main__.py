@@ -1,9 +1,13 @@
-"""The registry itself: answers the reading half of the registry API v2 on 127.0.0.1:5000."""
+"""The registry itself: answers the reading half of the registry API v2 on 127.0.0.1.
+
+Usage: python3 -m registry [port], 5000 unless told.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ from typing import Any
 from registry.layers import Layer, tar_stream
 
 STORE = Path("/swarmlab/store/registry")
-ADDRESS = ("127.0.0.1", 5000)
+PORT = 5000
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _PATH = re.compile(r"^/v2/(?P<name>[a-z0-9._/-]+)/(?P<kind>manifests|blobs)/(?P<ref>[\w.:-]+)$")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
@@ -86,7 +90,8 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Serve until killed."""
     Handler.index = json.loads((STORE / "index.json").read_text())
-    ThreadingHTTPServer(ADDRESS, Handler).serve_forever()
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
