@@ -26,6 +26,7 @@ lint:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	@sh scripts/types-of-images.sh
 
 unit:
 	@sh scripts/venv.sh dev
