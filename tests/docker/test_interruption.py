@@ -57,9 +57,13 @@ def interrupted(name: str, how: signal.Signals) -> int:
         ended = process.poll() is not None
         return Observation(bool(running) or ended, str(running))
 
-    until("a command of step 1 to run", look, within=60, every=0.05)
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=60)
+    try:
+        until("a command of step 1 to run", look, within=60, every=0.05)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        # Whatever fails above, no process may hold the lab when it is taken down.
+        process.kill()
     if how is signal.SIGINT:
         assert "Interrupted" in errors
         assert "Traceback" not in errors
