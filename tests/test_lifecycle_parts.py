@@ -400,6 +400,32 @@ def test_lost_certificates_cannot_be_mended() -> None:
     assert repair.hopeless("demo", engine, there) == "its certificates are lost"
 
 
+def test_what_is_busy_for_a_moment_is_awaited() -> None:
+    from docker.errors import APIError, NotFound
+
+    answers: list[Exception] = [
+        APIError("409", explanation="removal of container x is already in progress"),
+        APIError("500", explanation="unlinkat: device or resource busy"),
+        NotFound("gone"),
+    ]
+
+    def remove() -> None:
+        raise answers.pop(0)
+
+    remains._gone("x", remove)
+    assert answers == []
+
+
+def test_what_cannot_be_removed_is_an_error() -> None:
+    from docker.errors import APIError
+
+    def remove() -> None:
+        raise APIError("500", explanation="permission denied")
+
+    with pytest.raises(APIError):
+        remains._gone("x", remove)
+
+
 # The status in words.
 
 

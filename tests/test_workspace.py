@@ -7,12 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from swarmlab.checks.base import World
 from swarmlab.cluster import lifecycle
+from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lifecycle import Removed
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.errors import LabBusy
 from swarmlab.model import Command, Lab, Where
 from swarmlab.results import Verdict
+from swarmlab.workspace import Workspace
 
 
 class FakeCluster:
@@ -62,6 +65,16 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 @pytest.fixture
 def workspace() -> LabWorkspace:
     return LabWorkspace("demo", Lab("lab", "Lab", "1", (), Path()))
+
+
+def as_the_runner_sees_it(workspace: LabWorkspace) -> Workspace:
+    """The type checker proves here that the seam is kept."""
+    return workspace
+
+
+def as_checks_see_it(cluster: Cluster) -> World:
+    """The same for the live lab."""
+    return cluster
 
 
 def typed(workspace: LabWorkspace, text: str, **options: Any) -> Any:

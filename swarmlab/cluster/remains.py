@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,12 @@ from swarmlab.cluster.crew import Crew
 from swarmlab.engine import Engine
 from swarmlab.providers import dind
 from swarmlab.providers.base import Info, NodeState
-from swarmlab.providers.problems import explained
+from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, until
 
 _GONE_SECONDS = 20.0
+# What an engine says of a thing that another request is just letting go of.
+_BUSY = ("already in progress", "resource busy", "is in use", "active endpoints")
 
 
 @dataclass(frozen=True)
@@ -84,41 +87,49 @@ def sweep(engine: Engine, remains: Remains) -> None:
         with Crew() as crew:
             crew.all([crew.go(_container, api, name) for name in remains.containers])
         with Crew() as crew:
-            gone = [crew.go(_quietly, api.remove_volume, name) for name in remains.volumes]
+            gone = [crew.go(_volume, api, name) for name in remains.volumes]
             gone += [crew.go(_network, api, name) for name in remains.networks]
             crew.all(gone)
 
 
 def _container(api: Any, name: str) -> None:
-    """Remove a container with its anonymous volumes; one that another call removes is awaited."""
+    """Remove a container, and its anonymous volumes with it."""
+    _gone(name, lambda: api.remove_container(name, v=True, force=True))
 
-    def attempt() -> Observation[None]:
-        try:
-            api.remove_container(name, v=True, force=True)
-        except NotFound:
-            return Observation(True, "gone")
-        except APIError as error:
-            if "already in progress" in str(error.explanation or ""):
-                return Observation(False, "it is being removed")
-            raise
-        return Observation(True, "gone")
 
-    until(f"{name} to go", attempt, within=_GONE_SECONDS, every=0.1)
+def _volume(api: Any, name: str) -> None:
+    """Remove a volume."""
+    _gone(name, lambda: api.remove_volume(name))
 
 
 def _network(api: Any, name: str) -> None:
     """Remove a network, first cutting off whatever else a user connected to it."""
-    try:
-        connected = api.inspect_network(name).get("Containers") or {}
-    except NotFound:
-        return
-    for container in connected:
-        _quietly(api.disconnect_container_from_network, container, name, force=True)
-    _quietly(api.remove_network, name)
+    with suppress(NotFound):
+        for container in api.inspect_network(name).get("Containers") or {}:
+            with suppress(NotFound):
+                api.disconnect_container_from_network(container, name, force=True)
+    _gone(name, lambda: api.remove_network(name))
 
 
-def _quietly(call: Any, *args: Any, **kwargs: Any) -> None:
-    try:
-        call(*args, **kwargs)
-    except NotFound:
-        return
+def _gone(name: str, remove: Callable[[], object]) -> None:
+    """Remove something; what is gone already is gone, and what is busy for a moment is awaited."""
+
+    def attempt() -> Observation[None]:
+        try:
+            remove()
+        except NotFound:
+            return Observation(True, "gone")
+        except APIError as error:
+            words = said(error)
+            if any(sign in words for sign in _BUSY):
+                return Observation(False, words)
+            raise
+        return Observation(True, "gone")
+
+    until(
+        f"{name} to go",
+        attempt,
+        within=_GONE_SECONDS,
+        every=0.1,
+        hint="Look who uses it (`docker ps -a`), then run `swarmlab down` again.",
+    )
