@@ -9,7 +9,7 @@ label=swarmlab.bench=plain
 
 start_node() {
     docker run -d --name "plain-$1" --hostname "plain-$1" --network plain --label $label \
-        --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined \
+        --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined \
         --security-opt apparmor=unconfined --security-opt systempaths=unconfined \
         -v "plain-$1:/var/lib/docker" "$2" >/dev/null
     docker exec "plain-$1" sh -c 'until docker version >/dev/null 2>&1; do sleep 0.05; done'
