@@ -39,7 +39,8 @@ _KNOWN = (
     ),
     (
         "unable to apply caps",
-        "The engine may not give a container the rights a node needs (SYS_ADMIN, NET_ADMIN).",
+        "The engine may not give a container the rights a node needs (SYS_ADMIN, NET_ADMIN, "
+        "SYS_PTRACE).",
         "Run swarmlab on a machine whose engine runs as root; `swarmlab doctor` tells more.",
     ),
     (
