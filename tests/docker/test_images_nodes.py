@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from docker.errors import DockerException
@@ -50,9 +51,8 @@ def test_a_service_is_pinned_without_a_warning(lab: RealLab, service: str) -> No
     )
     assert code == 0, said
     assert "digest" not in said
-    tasks = lab.engine("swarm-1").api.tasks(
-        filters={"service": service, "desired-state": "running"}
-    )
+    api: Any = lab.engine("swarm-1").api
+    tasks = api.tasks(filters={"service": service, "desired-state": "running"})
     assert {task["Status"]["State"] for task in tasks} == {"running"}
     assert len(tasks) == len(lab.nodes)
 
