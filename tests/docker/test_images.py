@@ -108,9 +108,10 @@ def dockerfile(folder: Path, *lines: str) -> Path:
 
 def leftovers(engine: DockerClient, target: str) -> list[str]:
     """Containers and tags of a build that should not have left any."""
-    containers = engine.containers.list(all=True, filters={"label": f"swarmlab.test={target}"})
-    tags = engine.images.list(name=target.partition(":")[0])
-    return [str(found.id) for found in (*containers, *tags)]
+    api: Any = engine.api
+    containers = api.containers(all=True, filters={"label": f"swarmlab.test={target}"})
+    tags = api.images(name=target.partition(":")[0])
+    return [str(found["Id"]) for found in (*containers, *tags)]
 
 
 def test_all_images_are_there_and_a_second_build_does_nothing(
@@ -237,9 +238,9 @@ def test_an_image_that_deletes_files_is_kept_out_of_the_store(
 ) -> None:
     made(engine, dockerfile(tmp_path, "RUN rm /etc/debian_version"), target)
     with pytest.raises(ImageProblem) as caught:
-        _store_of(engine, target, monkeypatch)
+        _store_of(engine, images["node"].reference, target, monkeypatch)
     assert "/etc/debian_version" in caught.value.evidence
-    assert loaders(engine) == []
+    assert loaders(engine, images["node"].reference) == []
 
 
 def test_a_store_that_does_not_fit_says_so(
@@ -252,27 +253,27 @@ def test_a_store_that_does_not_fit_says_so(
     monkeypatch.setattr(store, "_PLENTY_OF_MEMORY", 0)
     engine.api.tag(images["util"].reference, target.partition(":")[0], "1")
     with pytest.raises(ImageProblem, match="disk is full"):
-        _store_of(engine, target, monkeypatch)
-    assert loaders(engine) == []
+        _store_of(engine, images["node"].reference, target, monkeypatch)
+    assert loaders(engine, images["node"].reference) == []
 
 
-def _store_of(engine: DockerClient, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _store_of(engine: DockerClient, node: str, image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Try to make a store that holds `image` alone."""
     known = catalog.load()
     spec = dataclasses.replace(known.images["util"], inside="swarmlab/odd:1.0")
     only = dataclasses.replace(known, images={"node": known.images["node"], "util": spec})
     keys = recipe.Keys()
-    node = keys.reference("node")
     monkeypatch.setattr(catalog, "load", lambda: only)
     monkeypatch.setattr(keys, "reference", lambda name: node if name == "node" else image)
     monkeypatch.setattr(keys, "key", lambda name: "0" * 12)
     store.make(engine, keys, f"{image.partition(':')[0]}:store", lambda line: None)
 
 
-def loaders(engine: DockerClient) -> list[Any]:
+def loaders(engine: DockerClient, node: str) -> list[Any]:
     """Loader containers that are still there."""
-    of: Any = {"label": "swarmlab.role=build", "ancestor": recipe.reference("node")}
-    return engine.containers.list(all=True, filters=of)
+    api: Any = engine.api
+    of = {"label": "swarmlab.role=build", "ancestor": node}
+    return list(api.containers(all=True, filters=of))
 
 
 def test_the_base_is_taken_from_a_registry_where_one_answers(

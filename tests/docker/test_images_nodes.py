@@ -122,10 +122,11 @@ def test_the_engine_ended_early_ends_the_node_with_its_log(lab: RealLab) -> None
     host = lab.cluster.host_engine()
     image = host.containers.get(f"swarmlab-{lab.name}-swarm-1").attrs["Config"]["Image"]
     # Without its rights the engine cannot start; the node must not hang about.
-    container = host.containers.run(
-        image, detach=True, network_mode="none", labels={"swarmlab.role": "build"}
+    container = host.containers.create(
+        image, network_mode="none", labels={"swarmlab.role": "build"}
     )
     try:
+        container.start()
         assert container.wait(timeout=60)["StatusCode"] != 0
         assert container.logs()
     finally:
