@@ -203,9 +203,10 @@ def chapter_lines(runs: list[dict[str, Any]]) -> list[str]:
     total = [run["seconds"] for run in runs]
     parts = {
         "commands": "the students' commands: engine, swarm scheduling, Consul",
-        "checks": "looking, and waiting for the cluster to become as it should be",
+        "waiting": "waiting for the cluster to become as it should be",
         "lab": "finding the lab",
-        "own": "swarmlab itself",
+        "checks": "swarmlab: looking at the checks",
+        "own": "swarmlab: all else",
     }
     lines = ["| part | seconds | share |", "|---|---|---|", f"| all | {spread(total)} | 100 % |"]
     for key, words in parts.items():

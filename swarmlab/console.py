@@ -147,7 +147,9 @@ class _ConsoleStage:
         self.told = self.started
 
     def say(self, text: str) -> None:
-        line = " ".join(text.split())
+        from swarmlab.process import redact
+
+        line = redact(" ".join(text.split()))
         if line and line != self.text:
             self.text = line
             self._progress.spoke(self)

@@ -143,12 +143,14 @@ class StepResult:
 class Timing:
     """What a run's seconds were spent on.
 
-    `lab` is bringing the lab up, `commands` the students' commands and those of resets, `checks`
-    looking at checks and waiting for them to become true, `own` all the rest: swarmlab itself.
+    `lab` is bringing the lab up, `commands` the students' commands and those of resets, `waiting`
+    is until the cluster was as the checks want it, `checks` is looking at it, `own` all the rest.
+    So `checks` and `own` together are what swarmlab adds to what a student would do by hand.
     """
 
     lab: float = 0.0
     commands: float = 0.0
+    waiting: float = 0.0
     checks: float = 0.0
     own: float = 0.0
 
@@ -156,6 +158,7 @@ class Timing:
         return {
             "lab": round(self.lab, 3),
             "commands": round(self.commands, 3),
+            "waiting": round(self.waiting, 3),
             "checks": round(self.checks, 3),
             "own": round(self.own, 3),
         }

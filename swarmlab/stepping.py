@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from swarmlab.checks.base import World
@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._spent = {"lab": 0.0, "commands": 0.0, "checks": 0.0}
+        self._spent = {"lab": 0.0, "commands": 0.0, "waiting": 0.0, "checks": 0.0}
 
     @contextmanager
     def _on(self, what: str) -> Iterator[None]:
@@ -38,6 +38,15 @@ class Clock:
 
     def checks(self) -> AbstractContextManager[None]:
         return self._on("checks")
+
+    def waited(self, results: Iterable[CheckResult]) -> None:
+        """Of the last time for checks, that until the slowest of these saw what it waited for.
+
+        The last look of a check that passed would have been needed anyway.
+        """
+        waiting = max((max(0.0, r.waited - r.seconds) for r in results), default=0.0)
+        self._spent["waiting"] += waiting
+        self._spent["checks"] -= waiting
 
     def total(self) -> float:
         """Seconds since the start."""
@@ -81,6 +90,7 @@ class Stepper:
         with clock.checks():
             asked = claims(step.number, step.checks)
             found = inspector.inspect(world, asked, once=bool(stopped))
+        clock.waited(found.values())
         checks += found.values()
         return StepResult(
             step.number,
@@ -147,6 +157,7 @@ class Stepper:
                 failed = result.verdict is not Verdict.PASSED
                 found = inspector.inspect(world, asked, once=failed)
                 seen = list(found.values()) + inspector.unwatch(step.number, watches)
+            clock.waited(found.values())
         except BaseException:
             for watch in watches:
                 watch.drop()

@@ -69,7 +69,7 @@ def ran(*verdicts: Verdict) -> RunResult:
         for n, v in enumerate(verdicts, 1)
     )
     return RunResult(
-        "lab", "1.0", "default", "run", "c", "ipvs", "t", 100.0, steps, Timing(10, 60, 29, 1)
+        "lab", "1.0", "default", "run", "c", "ipvs", "t", 100.0, steps, Timing(10, 60, 20, 9, 1)
     )
 
 
@@ -210,7 +210,8 @@ def test_the_table_of_a_run(width: int) -> None:
         assert words in drawn
     joined = " ".join(drawn.split())
     assert "1 of 3 steps; checks: 1 passed, 1 failed, 1 could not be looked at, 1 skipped" in joined
-    assert "1 min 40 s: bringing the lab up 10 s, commands 1 min 00 s, checks 29 s" in joined
+    assert "1 min 40 s: bringing the lab up 10 s, commands 1 min 00 s" in joined
+    assert "waiting for the cluster 20 s, checks 9.0 s, swarmlab itself 1.0 s" in joined
 
 
 def test_the_evidence_of_a_run_names_the_step() -> None:

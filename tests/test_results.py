@@ -37,7 +37,7 @@ def step(*checks: Verdict, commands: tuple[Verdict, ...] = ()) -> StepResult:
 
 def run(*steps: StepResult) -> RunResult:
     return RunResult("lab", "1.0", "default", "run", "abc", "ipvs", "2026-01-02T03:04:05+00:00",
-                     9.87654, steps, Timing(1.0, 2.0, 3.0, 3.87654))  # fmt: skip
+                     9.87654, steps, Timing(1.0, 2.0, 2.5, 0.5, 3.87654))  # fmt: skip
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -96,7 +96,13 @@ def test_the_public_form_is_json_and_versioned() -> None:
     assert data["kind"] == "swarmlab-result"
     assert data["verdict"] == "failed"
     assert data["seconds"] == 9.877
-    assert data["timing"] == {"lab": 1.0, "commands": 2.0, "checks": 3.0, "own": 3.877}
+    assert data["timing"] == {
+        "lab": 1.0,
+        "commands": 2.0,
+        "waiting": 2.5,
+        "checks": 0.5,
+        "own": 3.877,
+    }
     assert data["steps"][0]["commands"][0] == {
         "id": "c1", "run": "true", "where": "workstation", "verdict": "passed", "exit_code": 0,
         "output": "out\n", "seconds": 1.235, "reason": "",

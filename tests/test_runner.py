@@ -532,6 +532,15 @@ def test_the_last_step_takes_the_lab_away_and_the_result_stands(tmp_path: Path) 
 def test_time_is_accounted_for(room: Room) -> None:
     result = room.runner.run()
     spent = result.timing
-    total = spent.lab + spent.commands + spent.checks + spent.own
-    assert total == pytest.approx(result.seconds, abs=0.01)
-    assert min(spent.lab, spent.commands, spent.checks, spent.own) >= 0
+    parts = (spent.lab, spent.commands, spent.waiting, spent.checks, spent.own)
+    assert sum(parts) == pytest.approx(result.seconds, abs=0.01)
+    assert min(parts) >= 0
+
+
+def test_waiting_for_the_cluster_is_not_taken_for_looking(tmp_path: Path) -> None:
+    room = one(tmp_path, step(1, checks=(check("f1", within=30.0),)))
+    room.facts.later["f1"] = 3
+    spent = room.runner.run().timing
+    # Three looks in vain, and a pause after each.
+    assert spent.waiting > 0.5
+    assert spent.checks < 0.3

@@ -14,6 +14,19 @@ from swarmlab.cli import chapter, cluster, images, machine
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
+def _unforeseen() -> list[type[Exception]]:
+    """What the engine's client and the file system raise when nobody nearer caught it.
+
+    Looked up in what is loaded already: a command that never asked the engine cannot meet its
+    errors, and `--help` must not import its client.
+    """
+    found: list[type[Exception]] = [OSError]
+    for module, name in (("docker.errors", "DockerException"), ("requests", "RequestException")):
+        if module in sys.modules:
+            found.append(getattr(sys.modules[module], name))
+    return found
+
+
 class Root(TyperGroup):
     """The root group; turns what goes wrong below into words and an exit code."""
 
@@ -40,14 +53,26 @@ class Root(TyperGroup):
 
             show_error(error)
             raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            sys.stderr.write("\nInterrupted. `swarmlab status` says where the lab stands.\n")
-            raise SystemExit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             # The reader of our output went away (`swarmlab steps | head`). Python would complain
             # once more when it flushes standard output at exit, so give it somewhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(EXIT_PASSED) from None
+        except tuple(_unforeseen()) as error:
+            from swarmlab.console import show_error
+            from swarmlab.errors import EnvironmentProblem
+
+            told = EnvironmentProblem(
+                f"Something on this machine or its engine failed: {type(error).__name__}.",
+                evidence=str(error).strip().partition("\n")[0][:300],
+                hint="`swarmlab status` says where the lab stands, `swarmlab doctor` what this "
+                "machine can do.",
+            )
+            show_error(told)
+            raise SystemExit(told.exit_code) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("\nInterrupted. `swarmlab status` says where the lab stands.\n")
+            raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 EPILOG = (

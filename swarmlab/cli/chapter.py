@@ -147,13 +147,18 @@ def verify(
     name: Name = DEFAULT_NAME,
     as_json: Json = False,
 ) -> None:
-    """Look at what should hold now, given the steps that are done; change nothing."""
-    from swarmlab.listener import SilentListener
+    """Look at what should hold now, given the steps that are done; the cluster stays as it is.
+
+    With steps named, each is looked at whether it was run or typed by hand; one that holds is
+    from then on recorded as done.
+    """
     from swarmlab.report.chapter import verified
+    from swarmlab.report.live import QuietListener
 
     lab = _lab()
     numbers = [_find(lab, one).number for one in which] if which else None
-    with _runner(lab, name, SilentListener(), changes=False) as runner:
+    # Naming steps may write down that they are done, which nobody else may do meanwhile.
+    with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
         result = runner.verify(numbers)
     if not as_json:
         verified(lab, result)

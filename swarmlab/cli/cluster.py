@@ -42,14 +42,24 @@ def down(
     says so and is content.
     """
     from swarmlab.cluster import lifecycle
-    from swarmlab.console import ConsoleProgress
+    from swarmlab.console import ConsoleProgress, show_error
+    from swarmlab.errors import SwarmlabError
     from swarmlab.report.cluster import cluster_down
 
     names = lifecycle.names() if everything else [name]
     if not names:
         cluster_down(None)
+    failed: SwarmlabError | None = None
     for one in names:
-        cluster_down(lifecycle.down(one, ConsoleProgress()))
+        try:
+            cluster_down(lifecycle.down(one, ConsoleProgress()))
+        except SwarmlabError as error:
+            # One lab that is busy is no reason to leave the others.
+            if failed is not None:
+                show_error(failed)
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def status(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:

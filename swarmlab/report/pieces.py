@@ -229,6 +229,7 @@ def totals(console: Console, result: RunResult) -> None:
         for name, value in (
             ("bringing the lab up", time.lab),
             ("commands", time.commands),
+            ("waiting for the cluster", time.waiting),
             ("checks", time.checks),
             ("swarmlab itself", time.own),
         )
