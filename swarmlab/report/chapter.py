@@ -9,7 +9,7 @@ from rich.text import Text
 from swarmlab.console import out
 from swarmlab.model import Lab, Step
 from swarmlab.report import pieces, text
-from swarmlab.report.cluster import option
+from swarmlab.report.cluster import option, program
 from swarmlab.results import RunResult, Verdict
 
 
@@ -106,5 +106,7 @@ def _closing(result: RunResult) -> None:
 
 
 def _next(command: str, what: str) -> None:
+    if command.startswith("swarmlab "):
+        command = program() + command.removeprefix("swarmlab")
     line = Text("Next: ") + Text(command, style="bold") + Text(f"  ({what})")
     pieces.show(out(), line, wrap=False)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -23,6 +27,15 @@ _PLANES = {
 }
 
 
+def program() -> str:
+    """How swarmlab is called from here: its name where the PATH leads to it, else its path."""
+    called = Path(sys.argv[0]) if sys.argv else Path()
+    found = shutil.which("swarmlab")
+    if called.name != "swarmlab" or (found and Path(found).resolve() == called.resolve()):
+        return "swarmlab"
+    return os.path.relpath(called)
+
+
 def option(name: str) -> str:
     """` --name NAME` for a lab that is not the default one, to end a command with."""
     return "" if name == "default" else f" --name {name}"
@@ -35,8 +48,8 @@ def cluster_up(cluster: Cluster) -> None:
     console.print(f"The lab [bold]{escape(cluster.name)}[/bold] is up: {nodes}", soft_wrap=True)
     console.print(f"Data plane: {_PLANES.get(cluster.data_plane, 'unknown')}", soft_wrap=True)
     console.print(
-        f"Next: [bold]swarmlab step 1{option(cluster.name)}[/bold] begins the chapter, "
-        f"[bold]swarmlab run{option(cluster.name)}[/bold] runs all of it.",
+        f"Next: [bold]{program()} step 1{option(cluster.name)}[/bold] begins the chapter, "
+        f"[bold]{program()} run{option(cluster.name)}[/bold] runs all of it.",
         soft_wrap=True,
     )
 
