@@ -9,6 +9,8 @@ ADDRESS = "swarmlab.address"
 REACH = "swarmlab.reach"
 INSTANCE = "swarmlab.instance"
 COUNT = "swarmlab.nodes"
+OWNER = "swarmlab.owner"
+"""On what lives for a moment only: whose process removes it again."""
 
 ROLE_NODE = "node"
 ROLE_WORKSTATION = "workstation"

@@ -8,9 +8,9 @@ from typing import Any
 
 from docker.errors import APIError
 
-from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.findings import DISK_LEAST, DISK_WELL, GIB, Finding, State
+from swarmlab.images import leftovers
 from swarmlab.providers.dind import CAPABILITIES, SECURITY, VXLAN
 from swarmlab.providers.problems import explained, said
 
@@ -71,7 +71,7 @@ def run(engine: Engine, image: str) -> Probe:
     config = {
         "Image": image,
         "Entrypoint": ["sh", "-c", SCRIPT],
-        "Labels": {labels.ROLE: labels.ROLE_BUILD},
+        "Labels": leftovers.labels(),
         "HostConfig": {
             "CapAdd": list(CAPABILITIES),
             "SecurityOpt": list(SECURITY),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import build
+from swarmlab.images import build, schedule
+from swarmlab.wait import Observation, until
 
 
 def test_a_failure_ends_with_the_last_lines_of_the_output() -> None:
@@ -34,16 +37,19 @@ def test_a_full_disk_is_told_apart(reason: str, tail: list[str]) -> None:
 
 def _hook(folder: Path, body: str) -> None:
     hook = folder / "prepare"
-    hook.write_text(f"#!/bin/sh\n{body}\n")
-    hook.chmod(0o755)
+    hook.write_text(f"import os, sys, time\nfrom pathlib import Path\n{body}\n")
 
 
 def test_the_hook_runs_in_a_copy_that_is_gone_afterwards(tmp_path: Path) -> None:
-    _hook(tmp_path, 'echo "$2 $SWARMLAB_PYTHON" >"$1/made"; echo fetching')
+    _hook(
+        tmp_path,
+        "words = f'{sys.argv[2]} {os.environ[\"SWARMLAB_PYTHON\"]}\\n'\n"
+        "Path(sys.argv[1], 'made').write_text(words)\n"
+        "print('fetching')",
+    )
     said: list[str] = []
-    with build._prepared(tmp_path, "arm64", "x", said.append) as ready:
+    with build._prepared(tmp_path, "arm64", "x", said.append, threading.Event()) as ready:
         assert (ready / "made").read_text() == f"arm64 {sys.executable}\n"
-        assert os.access(ready / "prepare", os.X_OK)
         copy = ready
     assert said == ["fetching"]
     assert not copy.exists()
@@ -51,18 +57,63 @@ def test_the_hook_runs_in_a_copy_that_is_gone_afterwards(tmp_path: Path) -> None
 
 
 def test_a_failed_hook_fails_the_build_with_its_words(tmp_path: Path) -> None:
-    _hook(tmp_path, "echo no index in reach >&2; exit 3")
+    _hook(tmp_path, "print('no index in reach', file=sys.stderr)\nsys.exit(3)")
     with (
         pytest.raises(ImageProblem) as caught,
-        build._prepared(tmp_path, "amd64", "x", lambda line: None),
+        build._prepared(tmp_path, "amd64", "x", lambda line: None, threading.Event()),
     ):
         raise AssertionError("the hook failed")
     assert "exit code 3" in caught.value.message
     assert "no index in reach" in caught.value.evidence
 
 
+def test_a_hook_needs_no_right_to_be_executed(tmp_path: Path) -> None:
+    # As where the folder for temporary files is mounted noexec.
+    _hook(tmp_path, "print('here')")
+    assert not os.access(tmp_path / "prepare", os.X_OK)
+    said: list[str] = []
+    with build._prepared(tmp_path, "arm64", "x", said.append, threading.Event()):
+        assert said == ["here"]
+
+
+def test_a_stop_ends_the_hook_and_what_it_started(tmp_path: Path) -> None:
+    _hook(
+        tmp_path,
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()",
+    )
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        stop.set()
+
+    start = time.monotonic()
+    with (
+        pytest.raises(schedule.Stopped),
+        build._prepared(tmp_path, "amd64", "x", say, stop),
+    ):
+        raise AssertionError("the hook was stopped")
+    assert time.monotonic() - start < 30
+    until(
+        "the hook's child to be gone",
+        lambda: Observation[None](_ended(int(said[0])), "it lives"),
+        within=10,
+    )
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def test_a_folder_without_a_hook_is_used_as_it_stands(tmp_path: Path) -> None:
-    with build._prepared(tmp_path, "amd64", "x", lambda line: None) as ready:
+    with build._prepared(tmp_path, "amd64", "x", lambda line: None, threading.Event()) as ready:
         assert ready == tmp_path
 
 

@@ -101,7 +101,9 @@ def test_equal_content_gives_equal_tars(tmp_path: Path) -> None:
         finally:
             os.umask(old)
         os.utime(folder / "a", (number, number))
-        tars.append(context.tar_bytes(folder))
+        tar_file = io.BytesIO()
+        context.write_tar(folder, tar_file)
+        tars.append(tar_file.getvalue())
     assert tars[0] == tars[1]
     with tarfile.open(fileobj=io.BytesIO(tars[0])) as tar:
         modes = {member.name: member.mode for member in tar}

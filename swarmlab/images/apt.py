@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from swarmlab import process
+from swarmlab.errors import EnvironmentProblem
 
 APT = Path("/etc/apt")
 _PROXY_NAMES = ("http_proxy", "https_proxy", "no_proxy")
@@ -67,6 +69,18 @@ def sources(apt: Path = APT) -> list[Source]:
     return found
 
 
+def of_debian(release: Path = Path("/etc/os-release")) -> bool:
+    """Whether this machine's apt is that of Debian itself, by os-release(5).
+
+    The archives of its derivatives (Ubuntu, say) do not hold Debian's suites.
+    """
+    try:
+        text = release.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(r"""^ID=["']?debian["']?\s*$""", text, re.MULTILINE) is not None
+
+
 def mirror(apt: Path = APT) -> str | None:
     """The address of the machine's main Debian archive, None when it has none.
 
@@ -83,13 +97,10 @@ def mirror(apt: Path = APT) -> str | None:
 def _apt_proxy() -> str:
     if not shutil.which("apt-config"):
         return ""
-    shown = subprocess.run(
-        ["apt-config", "shell", "proxy", "Acquire::http::Proxy"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=10,
-    )
+    try:
+        shown = process.run(["apt-config", "shell", "proxy", "Acquire::http::Proxy"], timeout=10)
+    except EnvironmentProblem:
+        return ""
     match = re.match(r"proxy='([^']*)'", shown.stdout)
     value = match.group(1) if match else ""
     return "" if value == "DIRECT" else value

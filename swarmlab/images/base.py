@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 import platform
+import queue
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections import deque
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from docker import DockerClient
 from docker.errors import DockerException
 
-from swarmlab.errors import ImageProblem
-from swarmlab.images import apt
+from swarmlab.errors import EngineUnreachable, ImageProblem
+from swarmlab.images import apt, command, leftovers, recipe
 from swarmlab.images import engine as transport
+from swarmlab.images.build import failure
+from swarmlab.images.catalog import BASE
+from swarmlab.images.command import Say
+from swarmlab.images.schedule import Stopped
+from swarmlab.process import redact
 
 REGISTRY_SECONDS = 5.0
 """How long a registry may take to answer before the base is made on the machine instead."""
-
-Say = Callable[[str], None]
 
 
 def registry_has(engine: DockerClient, image: str, *, within: float = REGISTRY_SECONDS) -> bool:
@@ -32,33 +35,59 @@ def registry_has(engine: DockerClient, image: str, *, within: float = REGISTRY_S
 
     A machine behind a firewall that drops packets gives no answer at all, so the limit is ours.
     """
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+    answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            api: Any = engine.api
+            answer.put(bool(api.inspect_distribution(image)))
+        except (DockerException, OSError):
+            answer.put(False)
+
+    # A daemon: the engine may go on asking for a minute, and no exit should wait for that.
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        asked = pool.submit(engine.api.inspect_distribution, image)
-        return bool(asked.result(timeout=within))
-    except (DockerException, OSError, concurrent.futures.TimeoutError):
+        return answer.get(timeout=within)
+    except queue.Empty:
         return False
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def make(
-    engine: DockerClient, folder: Path, *, image: str, suite: str, target: str, key: str, say: Say
+    engine: DockerClient,
+    folder: Path,
+    *,
+    image: str,
+    suite: str,
+    target: str,
+    key: str,
+    say: Say,
+    stop: threading.Event,
 ) -> str:
     """Make the base image as `target`, labelled with `key`; returns how, in words.
 
     `image` is the registry image to take, `suite` the Debian suite for debootstrap. Raises
-    ImageProblem when neither way is open.
+    ImageProblem when neither way is open, schedule.Stopped when `stop` was set.
     """
     say(f"asking a registry for {image}")
-    source = ""
+    source = refusal = ""
     with tempfile.TemporaryFile(dir=_scratch()) as tar:
         if registry_has(engine, image):
-            _from_registry(engine, folder, image, tar, say)
-            source = f"registry: {image}"
-        else:
-            mirror = _from_debootstrap(engine, folder, suite, tar, say)
-            source = f"debootstrap: {suite} from {mirror}"
+            try:
+                _from_registry(engine, folder, image, tar, say, stop)
+                source = f"registry: {image}"
+            except (ImageProblem, EngineUnreachable, DockerException) as error:
+                # A registry may answer and then refuse (a limit on pulls) or fall silent.
+                refusal = redact(transport.words(error))
+                say(f"the registry was of no use: {refusal}")
+                tar.seek(0)
+                tar.truncate()
+        if not source:
+            try:
+                mirror = _from_debootstrap(engine, folder, suite, tar, say, stop)
+            except ImageProblem as error:
+                error.evidence = error.evidence or refusal
+                raise
+            source = f"debootstrap: {suite} from {redact(mirror)}"
         say("importing the base image")
         tar.seek(0)
         _import(engine, tar, target, key, source)
@@ -70,22 +99,27 @@ def _scratch() -> str | None:
 
 
 def _from_registry(
-    engine: DockerClient, folder: Path, image: str, tar: IO[bytes], say: Say
+    engine: DockerClient,
+    folder: Path,
+    image: str,
+    tar: IO[bytes],
+    say: Say,
+    stop: threading.Event,
 ) -> None:
     name, _, tag = image.rpartition(":")
     with transport.request(
         engine, "POST", "/images/create", params={"fromImage": name, "tag": tag}, silence=120
     ) as response:
         for message in transport.messages(response):
+            if stop.is_set():
+                raise Stopped(BASE)
             if "error" in message:
                 raise ImageProblem(
                     f"Pulling {image} failed: {message['error']}",
                     hint="Check the network and run the command again.",
                 )
             say(f"{message.get('id', '')} {message.get('status', '')}".strip())
-    container = engine.api.create_container(
-        image, command="true", labels={"swarmlab.role": "build"}
-    )
+    container = engine.api.create_container(image, command="true", labels=leftovers.labels())
     try:
         with (
             transport.request(
@@ -124,38 +158,52 @@ def _flatten(tree: tarfile.TarFile, kept: tarfile.TarFile, settings: Path) -> No
 
 def _import(engine: DockerClient, tar: IO[bytes], target: str, key: str, source: str) -> None:
     name, _, tag = target.rpartition(":")
-    changes = ['CMD ["bash"]', f"LABEL swarmlab.content={key}", f'LABEL swarmlab.source="{source}"']
+    changes = [
+        'CMD ["bash"]',
+        f"LABEL {recipe.LABEL}={key}",
+        f'LABEL {recipe.SOURCE}="{source}"',
+    ]
     params = {"fromSrc": "-", "repo": name, "tag": tag, "changes": changes}
     with transport.request(
         engine, "POST", "/images/create", params=params, data=transport.blocks(tar), silence=300
     ) as response:
         for message in transport.messages(response):
             if "error" in message:
-                raise ImageProblem(f"Importing the base image failed: {message['error']}")
+                raise failure(BASE, f"importing it failed: {message['error']}", ())
 
 
 def _from_debootstrap(
-    engine: DockerClient, folder: Path, suite: str, tar: IO[bytes], say: Say
+    engine: DockerClient,
+    folder: Path,
+    suite: str,
+    tar: IO[bytes],
+    say: Say,
+    stop: threading.Event,
 ) -> str:
     if platform.system() != "Linux" or not _same_architecture(engine):
         raise _no_way("debootstrap works on Linux for the processor of the machine only")
-    mirror = os.environ.get("SWARMLAB_MIRROR") or apt.mirror()
+    mirror = os.environ.get("SWARMLAB_MIRROR")
+    if not mirror and not apt.of_debian():
+        raise _no_way("this machine's apt is not Debian's")
+    mirror = mirror or apt.mirror()
     if not mirror:
         raise _no_way("this machine's apt configuration names no Debian archive")
     root = _as_root()
     if shutil.which("debootstrap", path=_ROOT_PATH) is None:
         say("installing debootstrap")
-        _run([*root, "apt-get", "update", "-qq"], say, "apt-get update")
+        _run([*root, "apt-get", "update", "-qq"], say, stop, "apt-get update")
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"]
-        _run([*root, *install], say, "installing debootstrap")
+        _run([*root, *install], say, stop, "installing debootstrap")
     script = [
-        *root, "unshare", "--mount", "--propagation", "private", "sh", str(folder / "make.sh"),
+        *root, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+        "sh", str(folder / "make.sh"),
         transport.architecture(engine), suite, mirror, str(folder / "settings"),
     ]  # fmt: skip
-    _run(script, say, "debootstrap", stdout=tar)
+    _run(script, say, stop, "debootstrap", stdout=tar)
     return mirror
 
 
+_KEPT = ("http_proxy", "https_proxy", "no_proxy", "DEBIAN_FRONTEND", "LC_ALL")
 _ROOT_PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -171,13 +219,14 @@ def _as_root() -> list[str]:
     if shutil.which("sudo"):
         asked = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
         if asked.returncode == 0:
-            return ["sudo", "-n"]
-    raise _no_way("debootstrap needs root, and there is no sudo without a password")
+            # By name, since a proxy's password would be readable in a command line.
+            return ["sudo", "-n", f"--preserve-env={','.join(_KEPT)}"]
+    raise _no_way("debootstrap needs root, and sudo wants a password first (`sudo -v` asks for it)")
 
 
 def _no_way(reason: str) -> ImageProblem:
     return ImageProblem(
-        f"The base image cannot be had: no registry answers, and {reason}.",
+        f"The base image cannot be had: no registry gives it, and {reason}.",
         hint=(
             "Give the machine access to a registry that has debian:trixie-slim, or run "
             "`swarmlab images build` once as root on a Debian machine (SWARMLAB_MIRROR names a "
@@ -186,30 +235,24 @@ def _no_way(reason: str) -> ImageProblem:
     )
 
 
-def _run(command: Sequence[str], say: Say, what: str, stdout: IO[bytes] | None = None) -> None:
+def _run(
+    argv: Sequence[str],
+    say: Say,
+    stop: threading.Event,
+    what: str,
+    stdout: IO[bytes] | None = None,
+) -> None:
     """Run a long command, its words going to `say`; ImageProblem with their end if it fails."""
-    env = {**os.environ, **apt.proxy_settings(), "PATH": _ROOT_PATH, "LC_ALL": "C"}
-    tail: deque[str] = deque(maxlen=20)
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, env=env,
-        stdout=stdout if stdout is not None else subprocess.PIPE,
-        stderr=subprocess.PIPE if stdout is not None else subprocess.STDOUT,
-    )  # fmt: skip
-    words = process.stderr if stdout is not None else process.stdout
-    assert words is not None  # one of the two is a pipe, see above
-    try:
-        for raw in words:
-            if line := raw.decode(errors="replace").strip():
-                tail.append(line)
-                say(line)
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait(timeout=20)
-        raise
-    if code != 0:
+    env = {
+        **apt.proxy_settings(),
+        "PATH": _ROOT_PATH,
+        "LC_ALL": "C",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
+    ended = command.run(argv, say=say, stop=stop, env=env, stdout=stdout)
+    if ended.code != 0:
         raise ImageProblem(
-            f"{what} failed with exit code {code}.",
-            evidence="\n".join(tail),
+            f"{what} failed with exit code {ended.code}.",
+            evidence="\n".join(ended.tail),
             hint="Check the network and the disk, then run the command again.",
         )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -18,15 +16,14 @@ from threading import Event
 from docker import DockerClient
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import apt, context, recipe, schedule
+from swarmlab.images import apt, command, context, recipe, schedule
 from swarmlab.images import engine as transport
+from swarmlab.images.command import Say
 
 _TAIL_LINES = 20
 _SILENCE_SECONDS = 600.0
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
-Say = Callable[[str], None]
 
 
 def build(
@@ -55,7 +52,7 @@ def build(
     }
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     with (
-        _prepared(folder, transport.architecture(engine), name, say) as ready,
+        _prepared(folder, transport.architecture(engine), name, say, stop) as ready,
         tempfile.TemporaryFile() as tar,
     ):
         context.write_tar(ready, tar)
@@ -108,12 +105,13 @@ def tag_latest(engine: DockerClient, target: str) -> None:
 
 
 @contextmanager
-def _prepared(folder: Path, architecture: str, name: str, say: Say) -> Iterator[Path]:
+def _prepared(folder: Path, architecture: str, name: str, say: Say, stop: Event) -> Iterator[Path]:
     """The folder itself, or a copy in which its `prepare` hook has run.
 
     A hook fetches what a build container cannot: pip settings and certificate authorities of
-    the machine hold outside of containers only. It is called as `prepare FOLDER ARCHITECTURE`,
-    with swarmlab's own Python in SWARMLAB_PYTHON.
+    the machine hold outside of containers only. It is a Python program, called as
+    `prepare FOLDER ARCHITECTURE` with swarmlab's own Python, which SWARMLAB_PYTHON names too:
+    the copy may lie where the machine allows no program to be started (noexec).
     """
     hook = folder / "prepare"
     if not hook.is_file():
@@ -124,32 +122,19 @@ def _prepared(folder: Path, architecture: str, name: str, say: Say) -> Iterator[
         for file in context.files(folder):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / file, copy / file)
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        process = subprocess.Popen(
-            [str(copy / "prepare"), str(copy), architecture],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "SWARMLAB_PYTHON": sys.executable},
-            text=True,
-            errors="replace",
+        ended = command.run(
+            [sys.executable, str(copy / "prepare"), str(copy), architecture],
+            say=say,
+            stop=stop,
+            env={"SWARMLAB_PYTHON": sys.executable},
+            own_group=True,
         )
-        assert process.stdout is not None  # it is a pipe
-        try:
-            for line in process.stdout:
-                if line.strip():
-                    tail.append(line.rstrip())
-                    say(line.strip())
-            code = process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if code != 0:
-            raise failure(name, f"its prepare hook ended with exit code {code}", tail)
+        if ended.code != 0:
+            reason = f"its prepare hook ended with exit code {ended.code}"
+            raise failure(name, reason, ended.tail)
         yield copy
 
 
 def labels(keys: recipe.Keys, name: str, source: str) -> dict[str, str]:
     """What an image says about itself: the key of its content and where that came from."""
-    return {recipe.LABEL: keys.key(name), "swarmlab.source": source}
+    return {recipe.LABEL: keys.key(name), recipe.SOURCE: source}

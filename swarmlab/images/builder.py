@@ -7,11 +7,12 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 
+import requests
 from docker import DockerClient
 from docker.errors import DockerException
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import base, build, catalog, recipe, schedule, store, turn
+from swarmlab.images import base, build, catalog, leftovers, recipe, schedule, store, turn
 from swarmlab.images import engine as transport
 from swarmlab.images.recipe import reference
 from swarmlab.progress import Progress, SilentProgress
@@ -63,7 +64,7 @@ def _present(engine: DockerClient, keys: recipe.Keys, names: Iterable[str]) -> d
         for tag in image.get("RepoTags") or ():
             if name := by_reference.get(tag):
                 labels = image.get("Labels") or {}
-                found[name] = _Present(int(image["Size"]), labels.get("swarmlab.source", ""))
+                found[name] = _Present(int(image["Size"]), labels.get(recipe.SOURCE, ""))
     return found
 
 
@@ -110,6 +111,7 @@ def ensure(
     wanted = set(recipe.names() if names is None else names)
     told = progress or SilentProgress()
     keys = recipe.Keys()
+    leftovers.remove(engine)
     present = _present(engine, keys, recipe.closure(wanted))
     missing = _missing(wanted, present)
     fresh: dict[str, Built] = {}
@@ -178,15 +180,17 @@ class _Work:
                     build.tag_latest(self._engine, target)
                 except DockerException as error:
                     raise build.failure(name, transport.words(error), ()) from error
+                except requests.RequestException as error:
+                    raise transport.lost(error) from error
             return Built(name, target, True, time.monotonic() - start, source)
 
         return make
 
     def _make(self, name: str, target: str, say: Callable[[str], None], stop: Event) -> str:
         if name == catalog.BASE:
-            return self._make_base(target, say)
+            return self._make_base(target, say, stop)
         if name == catalog.LOADED_NODE:
-            return store.make(self._engine, self._keys, target, say)
+            return store.make(self._engine, self._keys, target, say, stop)
         spec = catalog.load().images[name]
         try:
             self._build(spec, target, {}, source := spec.source, say, stop)
@@ -199,7 +203,7 @@ class _Work:
             self._build(spec, target, {fallback.argument: fallback.image}, source, say, stop)
         return source
 
-    def _make_base(self, target: str, say: Callable[[str], None]) -> str:
+    def _make_base(self, target: str, say: Callable[[str], None], stop: Event) -> str:
         known = catalog.load()
         return base.make(
             self._engine,
@@ -209,6 +213,7 @@ class _Work:
             target=target,
             key=self._keys.key(catalog.BASE),
             say=say,
+            stop=stop,
         )
 
     def _build(

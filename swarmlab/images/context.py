@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,10 +68,3 @@ def write_tar(folder: Path, target: IO[bytes]) -> None:
         for info, path in _entries(folder):
             with path.open("rb") as content:
                 tar.addfile(info, content)
-
-
-def tar_bytes(folder: Path) -> bytes:
-    """The tar of `write_tar` in memory; contexts are small."""
-    buffer = io.BytesIO()
-    write_tar(folder, buffer)
-    return buffer.getvalue()

@@ -13,10 +13,10 @@ from typing import IO, Any, cast
 
 import requests
 from docker import DockerClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 from urllib3.exceptions import HTTPError as Urllib3Error
 
-from swarmlab.errors import EngineUnreachable, ImageProblem
+from swarmlab.errors import EngineUnreachable, ImageProblem, SwarmlabError
 
 _CONNECT_SECONDS = 10.0
 
@@ -33,12 +33,13 @@ def request(
     *,
     params: Mapping[str, Any],
     data: bytes | Iterable[bytes] | None = None,
+    content: str = "application/x-tar",
     silence: float | None = None,
 ) -> Iterator[requests.Response]:
-    """A streaming call; `silence` is the longest quiet time in seconds, None for no limit.
+    """A streaming call with `data`, of the type `content`, as its body.
 
-    Raises ImageProblem with the engine's own words for an error status, EngineUnreachable when
-    no engine answers.
+    `silence` is the longest quiet time in seconds, None for no limit. Raises ImageProblem with
+    the engine's own words for an error status, EngineUnreachable when no engine answers.
     """
     session = cast(requests.Session, engine.api)
     try:
@@ -47,28 +48,32 @@ def request(
             _url(engine, path),
             params=dict(params),
             data=cast(Any, data),
-            headers={"Content-Type": "application/x-tar"} if data is not None else {},
+            headers={"Content-Type": content} if data is not None else {},
             stream=True,
             timeout=(_CONNECT_SECONDS, silence),
         )
     except requests.RequestException as error:
-        raise EngineUnreachable(
-            "The Docker engine closed the connection or does not answer.",
-            hint="Look with `swarmlab doctor`, then run the command again.",
-            evidence=str(error),
-        ) from error
+        raise lost(error) from error
     try:
         if response.status_code >= 400:
-            raise ImageProblem(_words(response))
+            raise ImageProblem(
+                f"The Docker engine refused: {_words(response)}",
+                hint="Look with `swarmlab doctor`, then run the command again.",
+            )
         yield response
     except (requests.RequestException, Urllib3Error) as error:
-        raise EngineUnreachable(
-            "The connection to the Docker engine broke, or it was silent for too long.",
-            hint="Look with `swarmlab doctor`, then run the command again.",
-            evidence=str(error),
-        ) from error
+        raise lost(error) from error
     finally:
         response.close()
+
+
+def lost(error: Exception) -> EngineUnreachable:
+    """The error of a call that the engine did not answer, or not in time."""
+    return EngineUnreachable(
+        "The connection to the Docker engine broke, or it was silent for too long.",
+        hint="Look with `swarmlab doctor`, then run the command again.",
+        evidence=str(error)[:300],
+    )
 
 
 def _words(response: requests.Response) -> str:
@@ -91,8 +96,10 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def words(error: DockerException) -> str:
+def words(error: Exception) -> str:
     """What the engine itself said, without the address that the SDK puts around it."""
+    if isinstance(error, SwarmlabError):
+        return error.message
     if isinstance(error, APIError) and error.explanation:
         return str(error.explanation)
     return str(error)

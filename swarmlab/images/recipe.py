@@ -14,6 +14,7 @@ BUILDER_VERSION = "1"
 """Changes when the way of building changes in a manner that the files do not show."""
 
 LABEL = "swarmlab.content"
+SOURCE = "swarmlab.source"
 KEY_LENGTH = 12
 
 

@@ -6,32 +6,36 @@ the store; committing that container gives the image that nodes run. See `swarml
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from docker import DockerClient
 from docker.types import Mount
 
-from swarmlab.images import catalog, recipe
+from swarmlab import labels
+from swarmlab.images import catalog, leftovers, recipe
 from swarmlab.images import engine as transport
 from swarmlab.images.build import failure
+from swarmlab.images.command import Say
+from swarmlab.images.schedule import Stopped
+from swarmlab.providers.dind import CAPABILITIES, SECURITY
+from swarmlab.wait import Observation, until
 
-Say = Callable[[str], None]
-
-SECURITY = ("seccomp=unconfined", "apparmor=unconfined")
-CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN")
-_LOAD_SECONDS = 600
+_LOAD_SECONDS = 600.0
+_SAVE_SECONDS = 600.0
 _LOOK_SECONDS = 2.0
 _DATA_BYTES = 3 << 30
 _PLENTY_OF_MEMORY = 12 << 30
 
 
-def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say) -> str:
+def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say, stop: Event) -> str:
     """Make the loaded node image as `target`; returns where its content came from, in words.
 
-    Raises ImageProblem with the loader's last words when an image does not fit into a store.
-    The loader and its volume are removed whatever happens.
+    Raises ImageProblem with the loader's last words when an image does not fit into a store,
+    schedule.Stopped when `stop` was set. The loader and its volume are removed whatever happens;
+    after a kill by `leftovers.remove`.
     """
     pairs = {keys.reference(spec.name): str(spec.inside) for spec in catalog.load().stored()}
     api = engine.api
@@ -39,14 +43,14 @@ def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say) -> str:
         keys.reference("node"),
         command=["load", *(f"{host}={inside}" for host, inside in pairs.items())],
         stdin_open=True,
-        labels={"swarmlab.role": "build"},
+        labels=leftovers.labels(),
         host_config=_host_config(engine),
     )["Id"]
     try:
         say("loading the images")
-        _feed(engine, loader, list(pairs))
+        _feed(engine, loader, list(pairs), stop)
         say("arranging the store")
-        code = api.wait(loader, timeout=_LOAD_SECONDS)["StatusCode"]
+        code = _ended(engine, loader, stop)
         if code != 0:
             words = api.logs(loader, tail=20).decode(errors="replace").strip()
             reason = f"the loader of the nodes' store ended with exit code {code}"
@@ -79,7 +83,25 @@ def _data(engine: DockerClient) -> Mount:
     return Mount("/var/lib/docker", None, type="volume")
 
 
-def _feed(engine: DockerClient, loader: str, references: list[str]) -> None:
+def _ended(engine: DockerClient, loader: str, stop: Event) -> int:
+    """Wait for the loader's end; its exit code."""
+
+    def look() -> Observation[int]:
+        if stop.is_set():
+            raise Stopped(catalog.LOADED_NODE)
+        seen = engine.api.inspect_container(loader)["State"]
+        return Observation(not seen["Running"], "it is still at it", int(seen["ExitCode"]))
+
+    waited = until(
+        "the nodes' store to be arranged",
+        look,
+        within=_LOAD_SECONDS,
+        hint="Give the Docker engine a faster disk or more memory, then run the command again.",
+    )
+    return int(waited.last.value or 0)
+
+
+def _feed(engine: DockerClient, loader: str, references: list[str], stop: Event) -> None:
     """Stream the images out of the outer engine into the loader's standard input.
 
     Returns early when the loader ends early; its exit code and words say why.
@@ -93,7 +115,9 @@ def _feed(engine: DockerClient, loader: str, references: list[str]) -> None:
             engine, "GET", "/images/get", params={"names": references}
         ) as response:
             for block in response.iter_content(1 << 20):
-                if not _send(engine, loader, raw, block):
+                if stop.is_set():
+                    raise Stopped(catalog.LOADED_NODE)
+                if not _send(engine, loader, raw, block, stop):
                     return
         raw.shutdown(socket.SHUT_WR)
     except (BrokenPipeError, ConnectionResetError):
@@ -102,13 +126,15 @@ def _feed(engine: DockerClient, loader: str, references: list[str]) -> None:
         stream.close()
 
 
-def _send(engine: DockerClient, loader: str, raw: socket.socket, block: bytes) -> bool:
+def _send(engine: DockerClient, loader: str, raw: socket.socket, block: bytes, stop: Event) -> bool:
     """Send a block; False when the loader has ended, which the engine's socket does not tell."""
     rest = memoryview(block)
     while rest:
         try:
             rest = rest[raw.send(rest) :]
         except TimeoutError:
+            if stop.is_set():
+                return True  # for the caller to see
             if not engine.api.inspect_container(loader)["State"]["Running"]:
                 return False
     return True
@@ -117,15 +143,18 @@ def _send(engine: DockerClient, loader: str, raw: socket.socket, block: bytes) -
 def _commit(engine: DockerClient, loader: str, target: str, key: str) -> None:
     """An image out of the loader, with a node's own command and labels again."""
     name, _, tag = target.rpartition(":")
-    engine.api.commit(
-        loader,
-        repository=name,
-        tag=tag,
-        changes="\n".join(
-            (
-                'CMD ["run"]',
-                f"LABEL {recipe.LABEL}={key} swarmlab.role=image swarmlab.source=loaded",
-            )
-        ),
-        conf={"OpenStdin": False, "StdinOnce": False},
+    changes = (
+        'CMD ["run"]',
+        f"LABEL {recipe.LABEL}={key} {recipe.SOURCE}=loaded {labels.ROLE}=image {labels.OWNER}=",
     )
+    # Not the SDK's own call: its limit of a minute is too short for a slow disk.
+    with transport.request(
+        engine,
+        "POST",
+        "/commit",
+        params={"container": loader, "repo": name, "tag": tag, "changes": "\n".join(changes)},
+        data=json.dumps({"OpenStdin": False, "StdinOnce": False}).encode(),
+        content="application/json",
+        silence=_SAVE_SECONDS,
+    ) as response:
+        response.json()

@@ -266,7 +266,9 @@ def _store_of(engine: DockerClient, node: str, image: str, monkeypatch: pytest.M
     monkeypatch.setattr(catalog, "load", lambda: only)
     monkeypatch.setattr(keys, "reference", lambda name: node if name == "node" else image)
     monkeypatch.setattr(keys, "key", lambda name: "0" * 12)
-    store.make(engine, keys, f"{image.partition(':')[0]}:store", lambda line: None)
+    store.make(
+        engine, keys, f"{image.partition(':')[0]}:store", lambda line: None, threading.Event()
+    )
 
 
 def loaders(engine: DockerClient, node: str) -> list[Any]:
@@ -289,6 +291,7 @@ def test_the_base_is_taken_from_a_registry_where_one_answers(
         target=target,
         key="0" * 12,
         say=said.append,
+        stop=threading.Event(),
     )
     assert source == f"registry: {image}"
     found = engine.images.get(target)

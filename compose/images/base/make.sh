@@ -1,25 +1,41 @@
 #!/bin/sh
 # Makes the base image's file tree with debootstrap and writes it to standard output as a tar.
 #   make.sh ARCHITECTURE SUITE MIRROR SETTINGS-FOLDER
-# Needs root. Runs in a mount namespace of its own (swarmlab starts it so), and on a tmpfs where
-# memory allows: an interrupted run leaves nothing behind, and dpkg's many syncs cost nothing.
+# Needs root. swarmlab starts it in mount and process namespaces of its own, and it works on a
+# tmpfs where memory allows: an interrupted run leaves nothing behind, and dpkg's many syncs cost
+# nothing. Standard input must be a pipe that its caller holds: once that ends, so does this.
 set -eu
 arch=$1 suite=$2 mirror=$3 settings=$4
 
 work=$(mktemp -d /var/tmp/swarmlab-base.XXXXXX)
-trap 'cd /; umount "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
+clear_up() {
+    trap '' INT TERM HUP
+    cd /
+    # The first process of a namespace reaches those of its namespace alone.
+    if [ $$ = 1 ]; then kill -s KILL -- -1 2>/dev/null || true; fi
+    umount -R "$work" 2>/dev/null || umount -R -l "$work" 2>/dev/null || true
+    rm -rf --one-file-system "$work"
+}
+trap clear_up EXIT
 trap 'exit 130' INT TERM HUP
+exec 3<&0 </dev/null
+{ cat <&3 >/dev/null; kill -TERM $$; } >/dev/null 2>&1 &
+exec 3<&-
+
+# A mount point in any case: one unmounting then reaches whatever was mounted inside.
 available=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
-if [ "$available" -gt 2000000 ]; then
-    mount -t tmpfs -o size=1g,mode=755 swarmlab-base "$work" || true
-fi
+{
+    [ "$available" -gt 2000000 ] && mount -t tmpfs -o size=1g,mode=755 swarmlab-base "$work"
+} || mount --bind "$work" "$work"
 tree=$work/tree
 
 include=
 case $mirror in https:*) include=--include=ca-certificates ;; esac
-# An unset LANG keeps perl from warning about locales that the new tree does not have.
+# An unset LANG keeps perl from warning about locales that the new tree does not have. It runs
+# in the background, because a shell hears no signal while it waits for a foreground command.
 env -u LANG -u LC_ALL DEBIAN_FRONTEND=noninteractive \
-    debootstrap --variant=minbase --arch="$arch" $include "$suite" "$tree" "$mirror" >&2
+    debootstrap --variant=minbase --arch="$arch" $include "$suite" "$tree" "$mirror" >&2 &
+wait $!
 
 # Later layers must never delete a file of this one (a deletion would need a whiteout, which the
 # nodes' preloaded store cannot hold), so everything that they might delete goes now.
