@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import IO
 
-from swarmlab.errors import UsageError
+from swarmlab.errors import EnvironmentProblem, UsageError
 
 DEFAULT_LAB = "default"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
@@ -35,3 +36,30 @@ def checked(name: str) -> str:
             hint="Use up to 20 small letters, digits and dashes, such as `group-7`.",
         )
     return name
+
+
+def made(path: Path) -> Path:
+    """The folder `path`, made if need be, for this user alone. Raises EnvironmentProblem."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path
+
+
+def opened(path: Path) -> IO[str]:
+    """The file `path`, open to read and to add to, its folder made. Raises EnvironmentProblem."""
+    made(path.parent)
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> EnvironmentProblem:
+    """The error of a place in the state folder that this user cannot write to."""
+    return EnvironmentProblem(
+        f"{path} cannot be written: {error.strerror or error}.",
+        hint=f"Make {folder()} and all in it your own again (a command with sudo may have made "
+        "it), or set XDG_STATE_HOME to a folder that you can write to.",
+    )
