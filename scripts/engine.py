@@ -20,6 +20,7 @@ from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 
 LOG = Path("/var/log/swarmlab-dockerd.log")
 START_SECONDS = 60.0
+KEPT = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def say(text: str) -> None:
@@ -33,7 +34,8 @@ def as_root(*argv: str) -> list[str]:
     if os.geteuid() == 0:
         return list(argv)
     if shutil.which("sudo"):
-        return ["sudo", *argv]
+        # By name, since a proxy's password would be readable in a command line.
+        return ["sudo", f"--preserve-env={','.join(KEPT)}", *argv]
     raise EnvironmentProblem(
         f"No Docker engine answers, and `{' '.join(argv)}` needs root or sudo.",
         hint="Ask whoever administers this machine to install and start docker.io, and to add "
@@ -42,7 +44,10 @@ def as_root(*argv: str) -> list[str]:
 
 
 def quiet(argv: list[str], *, seconds: float) -> bool:
-    """Run a command whose output nobody needs; true when it ended with 0 within the limit."""
+    """Run a command whose output nobody needs; true when it ended with 0 within the limit.
+
+    It keeps the terminal, where sudo may ask for a password.
+    """
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
     except (subprocess.TimeoutExpired, OSError):
@@ -58,14 +63,14 @@ def find(program: str) -> str | None:
 def answer() -> str | None:
     """The version of the engine that answers, or None when none does.
 
-    Raises every other trouble (no rights, too old, a DOCKER_HOST that leads nowhere): starting
-    or installing an engine would not mend those.
+    Raises every other trouble (no rights, too old, a DOCKER_HOST or a docker context that leads
+    nowhere): starting or installing an engine would not mend those.
     """
     try:
         with closing(engine.connect().client) as client:
             return str(client.version()["Version"])
     except EngineUnreachable:
-        if os.environ.get("DOCKER_HOST") or not may_be_absent():
+        if engine.target().source != engine.DEFAULT_SOURCE or not may_be_absent():
             raise
         return None
 

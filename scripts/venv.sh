@@ -2,14 +2,18 @@
 # Make the virtual environment in .venv and install swarmlab into it, once.
 #   scripts/venv.sh        what a student needs
 #   scripts/venv.sh dev    and what the tests need
-# A stamp holds the checksum of pyproject.toml: nothing is installed twice.
+# A stamp holds the checksum of pyproject.toml and the Python's version: nothing is installed twice,
+# and an environment whose Python was replaced is made anew.
 set -eu
 cd "$(dirname "$0")/.."
 extra=${1:-}
 stamp=.venv/.installed${extra:+-$extra}
-want=$(cksum < pyproject.toml)
 
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
+mark() {
+    echo "$(cksum < pyproject.toml) $(.venv/bin/python -c 'import sys; print(*sys.version_info[:2])')"
+}
+
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(mark 2>/dev/null)" ]; then
     exit 0
 fi
 
@@ -28,24 +32,33 @@ if [ -z "$python" ]; then
     exit 3
 fi
 
+can_make() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
 # Debian splits venv off from Python; where it is missing and apt can mend it, mend it.
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+if ! can_make "$python"; then
+    as_root="env"
+    [ "$(id -u)" = 0 ] || as_root="sudo --preserve-env=http_proxy,https_proxy,no_proxy env"
+    if command -v apt-get >/dev/null 2>&1 && command -v "${as_root%% *}" >/dev/null 2>&1; then
         echo "· Installing python3-venv (this Python cannot make virtual environments)"
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
-    else
+        $as_root apt-get update -qq &&
+            $as_root DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends python3-venv >/dev/null || true
+    fi
+    if ! can_make "$python"; then
         echo "$python cannot make virtual environments: the module venv or ensurepip is missing." >&2
         echo "Hint: sudo apt-get install python3-venv, then run this again." >&2
         exit 3
     fi
 fi
 
-if [ ! -x .venv/bin/python ] || ! fits .venv/bin/python; then
+# An interruption may have left an environment without pip.
+whole() { [ -x "$1" ] && fits "$1" && "$1" -m pip --version >/dev/null 2>&1; }
+
+if ! whole .venv/bin/python; then
     echo "· Making the virtual environment .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -m venv .venv
 fi
 echo "· Installing swarmlab and its packages into .venv${extra:+ (with [$extra])}"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
-echo "$want" > "$stamp"
+mark > "$stamp"

@@ -30,6 +30,9 @@ OLDEST_API = (1, 41)
 NEWEST_API = (1, 44)
 """What swarmlab speaks where it can: engines from 29 on know nothing older."""
 
+DEFAULT_SOURCE = "the default socket"
+"""The source of a target that nobody chose."""
+
 _PROBE_TIMEOUT = 5
 _REFUSED = ("connection refused", "connection reset", "no route to host", "timed out", "time-out")
 _INSTALL = (
@@ -78,7 +81,7 @@ def target(environment: Mapping[str, str] | None = None) -> Target:
     context = env.get("DOCKER_CONTEXT", "") or _current_context(env)
     if context and context != "default":
         return _of_context(context)
-    return Target(_default_socket(env), "the default socket")
+    return Target(_default_socket(env), DEFAULT_SOURCE)
 
 
 def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
