@@ -77,7 +77,9 @@ class Step:
 
     `checks` hold from the end of the step on (see `CheckSpec.until`); `reset` commands undo the
     step. `text` maps a language tag (`en`) to Markdown, where a line `[command: ID]` marks the
-    place of a command.
+    place of a command. `question` is one to think about and `answer` is the teacher's; both may
+    hold Markdown within a line. `minutes` is what a class typically takes for the step, reading
+    and thinking included (0: not known); `demonstrate` is what a teacher shows.
     """
 
     number: int
@@ -89,6 +91,10 @@ class Step:
     reset: tuple[Command, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    question: str = ""
+    answer: str = ""
+    minutes: float = 0.0
+    demonstrate: str = ""
 
 
 @dataclass(frozen=True)
