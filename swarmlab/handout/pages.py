@@ -16,9 +16,11 @@ from swarmlab.loading.fields import Fields, Notes
 
 PAGES_FILE = "handout.yaml"
 
-PAGES = ("learn", "glossary", "troubles")
+PAGES = ("learn", "glossary", "troubles", "card")
 TERM = ("term", "meaning")
 TROUBLE = ("see", "do")
+GROUP = ("title", "lines")
+LINE = ("type", "what")
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,32 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class CardLine:
+    """A command of the card, and what it does in a few words."""
+
+    type: str
+    what: str
+
+
+@dataclass(frozen=True)
+class CardGroup:
+    """Commands of the card that belong together."""
+
+    title: str
+    lines: tuple[CardLine, ...]
+
+
+@dataclass(frozen=True)
 class Pages:
-    """The pages around the steps. `learn` is a list of aims, each a sentence."""
+    """The pages around the steps.
+
+    `learn` is a list of aims, each a sentence; `card` is the page to keep beside the keyboard.
+    """
 
     learn: tuple[str, ...] = ()
     glossary: tuple[Term, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    card: tuple[CardGroup, ...] = ()
 
 
 def pages_file(folder: Path, language: str) -> Path:
@@ -86,4 +108,15 @@ def _pages(root: nodes.Node, notes: Notes) -> Pages:
     for node in fields.items("troubles"):
         one = Fields(notes, node, "a trouble", TROUBLE)
         troubles.append(Trouble(one.text("see"), one.text("do")))
-    return Pages(tuple(fields.texts("learn")), tuple(terms), tuple(troubles))
+    groups = []
+    for node in fields.items("card"):
+        group = Fields(notes, node, "a group of the card", GROUP)
+        lines = [Fields(notes, item, "a line of the card", LINE) for item in group.items("lines")]
+        groups.append(
+            CardGroup(
+                group.text("title"),
+                tuple(CardLine(line.text("type"), line.text("what")) for line in lines),
+            )
+        )
+    learn = tuple(fields.texts("learn"))
+    return Pages(learn, tuple(terms), tuple(troubles), tuple(groups))
