@@ -1,0 +1,121 @@
+"""The ways of arrows: straight down, up or across; or around below or above their parts."""
+
+from __future__ import annotations
+
+from swarmlab.handout.diagrams.geometry import (
+    ASCENT,
+    LEADING,
+    SMALL,
+    Box,
+    Drawn,
+    Line,
+    Picture,
+    Point,
+    Text,
+)
+from swarmlab.handout.diagrams.measure import wrap
+from swarmlab.handout.diagrams.model import Arrow, Side, Way
+
+_BOTH = (Way.STATE,)
+_NEITHER = (Way.GOSSIP,)
+
+
+def route(drawing: Picture, arrow: Arrow, language: str) -> Drawn:
+    """The arrow in its place among the parts. Raises KeyError for an end that is not there."""
+    sources = [drawing.at(one).box for one in arrow.sources]
+    targets = [drawing.at(one).box for one in arrow.targets]
+    if arrow.side is not Side.AUTO:
+        lines, words = _around(arrow, sources, targets)
+    elif max(box.bottom for box in sources) <= min(box.y for box in targets):
+        lines, words = _between(arrow, sources, targets, down=True)
+    elif max(box.bottom for box in targets) <= min(box.y for box in sources):
+        lines, words = _between(arrow, sources, targets, down=False)
+    else:
+        lines, words = _across(arrow, sources[0], targets[0])
+    middle = _at(words, 0.5)
+    return Drawn(
+        arrow.way,
+        tuple(lines),
+        (*arrow.sources, *arrow.targets),
+        _words(arrow, words, language),
+        middle if arrow.crossed else None,
+    )
+
+
+def _between(
+    arrow: Arrow, sources: list[Box], targets: list[Box], *, down: bool
+) -> tuple[list[Line], tuple[Point, Point]]:
+    """From row to row: trunk, crossbar, branches; one straight line where that will do."""
+    starts = [(b.x + arrow.leave * b.w, b.bottom if down else b.y) for b in sources]
+    ends = [(b.x + arrow.arrive * b.w, b.y if down else b.bottom) for b in targets]
+    if down:
+        y1, y2 = max(y for _, y in starts), min(y for _, y in ends)
+    else:
+        y1, y2 = min(y for _, y in starts), max(y for _, y in ends)
+    return _tree(arrow, starts, ends, y1 + arrow.level * (y2 - y1))
+
+
+def _around(
+    arrow: Arrow, sources: list[Box], targets: list[Box]
+) -> tuple[list[Line], tuple[Point, Point]]:
+    """Out at the bottom (or top) of all parts, and by a crossbar beyond them."""
+    under = arrow.side is Side.UNDER
+    starts = [(b.x + arrow.leave * b.w, b.bottom if under else b.y) for b in sources]
+    ends = [(b.x + arrow.arrive * b.w, b.bottom if under else b.y) for b in targets]
+    ys = [y for _, y in starts + ends]
+    bar = max(ys) + arrow.reach if under else min(ys) - arrow.reach
+    return _tree(arrow, starts, ends, bar)
+
+
+def _tree(
+    arrow: Arrow, starts: list[Point], ends: list[Point], bar: float
+) -> tuple[list[Line], tuple[Point, Point]]:
+    begin, end = arrow.way in _BOTH, arrow.way not in _NEITHER
+    if len(starts) == len(ends) == 1:
+        (x1, y1), (x2, y2) = starts[0], ends[0]
+        if abs(x1 - x2) < 0.5:
+            return [Line(((x1, y1), (x1, y2)), end, begin)], ((x1, y1), (x1, y2))
+        points = ((x1, y1), (x1, bar), (x2, bar), (x2, y2))
+        return [Line(points, end, begin)], _longest(points)
+    xs = [x for x, _ in starts + ends]
+    # The crossbar is one piece and each branch another: dashes drawn twice would fill up.
+    lines = [Line(((min(xs), bar), (max(xs), bar)))]
+    lines += [Line(((x, bar), (x, y)), begin) for x, y in starts]
+    lines += [Line(((x, bar), (x, y)), end) for x, y in ends]
+    return lines, ((min(xs), bar), (max(xs), bar))
+
+
+def _across(arrow: Arrow, source: Box, target: Box) -> tuple[list[Line], tuple[Point, Point]]:
+    """Within a row: from side to side, at a height that both have."""
+    top, bottom = max(source.y, target.y), min(source.bottom, target.bottom)
+    y = top + arrow.leave * (bottom - top)
+    if source.right <= target.x:
+        points = ((source.right, y), (target.x, y))
+    else:
+        points = ((source.x, y), (target.right, y))
+    line = Line(points, arrow.way not in _NEITHER, arrow.way in _BOTH)
+    return [line], points
+
+
+def _longest(points: tuple[Point, ...]) -> tuple[Point, Point]:
+    pieces = list(zip(points, points[1:], strict=False))
+    return max(pieces, key=lambda piece: abs(piece[0][0] - piece[1][0]))
+
+
+def _at(piece: tuple[Point, Point], share: float) -> Point:
+    (x1, y1), (x2, y2) = piece
+    return x1 + share * (x2 - x1), y1 + share * (y2 - y1)
+
+
+def _words(arrow: Arrow, piece: tuple[Point, Point], language: str) -> tuple[Text, ...]:
+    """The arrow's words, on the middle of their piece of line."""
+    if not arrow.label:
+        return ()
+    lines = wrap(arrow.label.says(language), arrow.label_width, SMALL)
+    x, y = _at(piece, arrow.label_at)
+    x += arrow.label_shift
+    top = y - len(lines) * SMALL * LEADING / 2
+    return tuple(
+        Text(line, x, top + (place + 0.5) * SMALL * LEADING + (ASCENT - 0.5) * SMALL)
+        for place, line in enumerate(lines)
+    )
