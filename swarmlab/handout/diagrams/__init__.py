@@ -47,7 +47,7 @@ def live(world: World, language: str = "en") -> str:
 
     What does not answer is drawn as such; raises EnvironmentProblem only when nothing does.
     """
-    from swarmlab.handout.diagrams.live import draw
+    from swarmlab.handout.diagrams.current import draw
     from swarmlab.handout.diagrams.look import look
 
     return draw(look(world), language)

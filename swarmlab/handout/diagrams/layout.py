@@ -42,6 +42,7 @@ _PADS: dict[Kind, tuple[float, float, float]] = {
     Kind.RESULT: (8, 6, 6),
     Kind.PLAIN: (2, 3, 3),
 }
+CROSS = 18.0  # the room for the cross of what was killed
 HEAD = 30.0  # the room for a person's head, left of what is said
 _PLAIN_LABEL = (Kind.PERSON, Kind.NOTE, Kind.PLAIN)
 
@@ -91,7 +92,7 @@ def _place_row(drawing: Picture, row: Row, y: float, language: str, word: Say) -
     spots = [
         (part, MARGIN + part.column * twelfth, part.span * twelfth - GUTTER) for part in row.parts
     ]
-    inner = _inner_heights(row, dict((part.id, wide) for part, _, wide in spots), language, word)
+    inner = _inner_heights(row, {part.id: wide for part, _, wide in spots}, language, word)
     height = max(_height(part, wide, language, word, inner) for part, _, wide in spots)
     for part, x, wide in spots:
         _place(drawing, part, Box(x, y, wide, height), language, word, inner, ())
@@ -147,7 +148,10 @@ def _place(
     texts = []
     for text, size, bold, italic in written.lines:
         base = y + (LEADING - 1) / 2 * size + ASCENT * size
-        texts.append(Text(text, middle, base, size, bold, italic))
+        if part.kind is Kind.NODE:  # at the left, out of the way of arrows that come from above
+            texts.append(Text(text, left + 2, base, size, bold, italic, anchor="start"))
+        else:
+            texts.append(Text(text, middle, base, size, bold, italic))
         y += size * LEADING
     drawing.placed.append(Placed(part, box, tuple(texts), badge, parents))
     y += 5
@@ -165,6 +169,7 @@ def _written(part: Part, wide: float, language: str, word: Say) -> _Written:
     room = wide - 2 * side
     room -= HEAD if part.kind is Kind.PERSON else 0
     room -= BADGE if part.mark else 0
+    room -= 2 * CROSS if part.state is State.KILLED else 0
     lines: list[tuple[str, float, bool, bool]] = []
     bold = part.kind not in _PLAIN_LABEL
     size = LABEL if part.kind not in (Kind.CONTAINER, Kind.NOTE, Kind.PLAIN) else SMALL + 0.5

@@ -50,21 +50,31 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def wrap(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
-    """The text in lines that are at most `room` wide.
+    """The text in as few lines as are at most `room` wide, and these about equally long.
 
-    Broken at spaces and between Chinese characters; `\\n` is kept. A single word that is too long
-    stays whole: a command or a name must not be cut, so its box has to be made wider.
+    Broken at spaces and between Chinese characters. A single word that is too long stays whole:
+    a command or a name must not be cut, so its box has to be made wider.
     """
+    lines = _filled(text, room, size, bold)
+    while room > size:
+        room -= size / 4
+        tighter = _filled(text, room, size, bold)
+        if len(tighter) > len(lines) or any(width(t, size, bold=bold) > room for t in tighter):
+            break
+        lines = tighter
+    return lines
+
+
+def _filled(text: str, room: float, size: float, bold: bool) -> list[str]:
     lines: list[str] = []
-    for paragraph in text.split("\n"):
-        line = ""
-        for piece in _pieces(paragraph):
-            if line and width((line + piece).rstrip(), size, bold=bold) > room:
-                lines.append(line.rstrip())
-                line = piece.lstrip()
-            else:
-                line += piece
-        lines.append(line.rstrip())
+    line = ""
+    for piece in _pieces(text):
+        if line and width((line + piece).rstrip(), size, bold=bold) > room:
+            lines.append(line.rstrip())
+            line = piece.lstrip()
+        else:
+            line += piece
+    lines.append(line.rstrip())
     return lines
 
 

@@ -61,8 +61,10 @@ class Way(StrEnum):
     STARTS = "starts"  # thin line, full head
     REPORT = "report"  # dashed line, open head
     STATE = "state"  # thin line, full heads at both ends
-    COPY = "copy"  # double line, full head
+    STORE = "store"  # thin line, open head
+    COPY = "copy"  # heavy line of long dashes, full head
     REQUEST = "request"  # dotted line, full head
+    ANSWER = "answer"  # dotted line, open head
     RESTORE = "restore"  # dash and dot, full head
     GOSSIP = "gossip"  # dotted line, no head
 

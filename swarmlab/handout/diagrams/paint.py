@@ -8,10 +8,10 @@ which would clash when a page holds several diagrams, and not every program for 
 from __future__ import annotations
 
 from math import hypot
+from typing import TypedDict
 from xml.etree import ElementTree as ET
 
 from swarmlab.handout.diagrams.geometry import (
-
     WIDTH,
     Badge,
     Box,
@@ -53,12 +53,14 @@ _LINES: dict[Way, tuple[float, str]] = {
     Way.STARTS: (1.2, ""),
     Way.REPORT: (1.4, "6 4"),
     Way.STATE: (1.2, ""),
+    Way.STORE: (1.2, ""),
     Way.COPY: (2.4, "12 4"),
     Way.REQUEST: (1.8, "2 4"),
+    Way.ANSWER: (1.8, "2 4"),
     Way.RESTORE: (1.6, "9 3 2 3"),
     Way.GOSSIP: (1.4, "1 4"),
 }
-_OPEN = (Way.REPORT,)
+_OPEN = (Way.REPORT, Way.STORE, Way.ANSWER)
 
 
 def paint(picture: Picture) -> str:
@@ -87,12 +89,18 @@ def paint(picture: Picture) -> str:
         _arrow(root, drawn)
     for drawn in picture.drawn:
         if drawn.plate is not None:
-            _rect(root, drawn.plate, fill=PAPER, rx=2)
+            _rect(root, drawn.plate, fill=_ground(picture, drawn.plate), rx=2)
             _texts(root, drawn.texts)
     _texts(root, [*picture.heading, *picture.notes])
     _verdict(root, picture)
     _key(root, picture)
     return ET.tostring(root, encoding="unicode")
+
+
+def _ground(picture: Picture, plate: Box) -> str:
+    """The colour of what the plate lies on: a node's frame, or the paper."""
+    around = [one.part.kind for one in picture.placed if one.box.holds(plate)]
+    return _FILLS[around[-1]] if around else PAPER
 
 
 def _n(value: float) -> str:
@@ -138,22 +146,23 @@ def _part(root: ET.Element, placed: Placed) -> None:
     if part.kind is not Kind.PLAIN:
         _shape(group, part.kind, box, part.state)
     if part.state is State.KILLED:
-        # The cross keeps to the corners, so that what was killed can still be read.
-        for x, y, dx, dy in (
-            (box.x, box.y, 1, 1),
-            (box.right, box.y, -1, 1),
-            (box.x, box.bottom, 1, -1),
-            (box.right, box.bottom, -1, -1),
-        ):
-            d = f"M{_n(x)} {_n(y)} l{_n(dx * 16)} {_n(dy * 10)}"
-            _path(group, d, stroke=ALARM, stroke_width=2.4)
+        _cross(group, (box.right - 14, box.cy), 6)
+        name = placed.texts[0]
+        d = f"M{_n(name.box.x)} {_n(name.base - name.size * 0.3)} H{_n(name.box.right)}"
+        _path(group, d, stroke=ALARM, stroke_width=1.1)
     if placed.badge:
         _badge(group, placed.badge)
     _texts(group, placed.texts)
 
 
+class _Stroke(TypedDict):
+    stroke: str
+    stroke_width: float
+    stroke_dasharray: str
+
+
 def _shape(root: ET.Element, kind: Kind, box: Box, state: State) -> None:
-    stroke: dict[str, str | float] = {
+    stroke: _Stroke = {
         "stroke": ALARM if state is State.KILLED else INK,
         "stroke_width": 3 if state is State.NEW else 1.3,
         "stroke_dasharray": "5 3" if state is State.KILLED or kind is Kind.AGENT else "",
@@ -228,9 +237,7 @@ def _badge(root: ET.Element, badge: Badge) -> None:
     size = box.w * 0.72
     base = box.cy + size * 0.36
     letter = {"x": _n(box.cx), "y": _n(base), "font-size": _n(size), "text-anchor": "middle"}
-    ET.SubElement(
-        root, "text", {**letter, "font-weight": "700", "fill": ink}
-    ).text = badge.letter
+    ET.SubElement(root, "text", {**letter, "font-weight": "700", "fill": ink}).text = badge.letter
 
 
 def _arrow(root: ET.Element, drawn: Drawn) -> None:
@@ -238,10 +245,14 @@ def _arrow(root: ET.Element, drawn: Drawn) -> None:
     for line in drawn.lines:
         _line(group, drawn.way, line)
     if drawn.cross:
-        x, y = drawn.cross
-        for sign in (1, -1):
-            d = f"M{_n(x - 8)} {_n(y - 8 * sign)} L{_n(x + 8)} {_n(y + 8 * sign)}"
-            _path(group, d, stroke=ALARM, stroke_width=3)
+        _cross(group, drawn.cross, 8)
+
+
+def _cross(root: ET.Element, at: Point, half: float) -> None:
+    x, y = at
+    for sign in (1, -1):
+        d = f"M{_n(x - half)} {_n(y - half * sign)} L{_n(x + half)} {_n(y + half * sign)}"
+        _path(root, d, stroke=ALARM, stroke_width=2.8)
 
 
 def _line(root: ET.Element, way: Way, line: Line) -> None:
@@ -299,6 +310,3 @@ def _key(root: ET.Element, picture: Picture) -> None:
         if sample.badge:
             _badge(root, sample.badge)
         _texts(root, [sample.text])
-
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from swarmlab.handout.diagrams.geometry import (
     ASCENT,
     LEADING,
@@ -15,6 +17,9 @@ from swarmlab.handout.diagrams.geometry import (
 )
 from swarmlab.handout.diagrams.measure import wrap
 from swarmlab.handout.diagrams.model import Arrow, Side, Way
+
+NEAR = 12.0
+"""Ends that are less than this apart sideways, in units, are joined by one straight line."""
 
 _BOTH = (Way.STATE,)
 _NEITHER = (Way.GOSSIP,)
@@ -73,8 +78,8 @@ def _tree(
     begin, end = arrow.way in _BOTH, arrow.way not in _NEITHER
     if len(starts) == len(ends) == 1:
         (x1, y1), (x2, y2) = starts[0], ends[0]
-        if abs(x1 - x2) < 0.5:
-            return [Line(((x1, y1), (x1, y2)), end, begin)], ((x1, y1), (x1, y2))
+        if abs(x1 - x2) < NEAR:
+            return [Line(((x2, y1), (x2, y2)), end, begin)], ((x2, y1), (x2, y2))
         points = ((x1, y1), (x1, bar), (x2, bar), (x2, y2))
         return [Line(points, end, begin)], _longest(points)
     xs = [x for x, _ in starts + ends]
@@ -98,7 +103,7 @@ def _across(arrow: Arrow, source: Box, target: Box) -> tuple[list[Line], tuple[P
 
 
 def _longest(points: tuple[Point, ...]) -> tuple[Point, Point]:
-    pieces = list(zip(points, points[1:], strict=False))
+    pieces = list(pairwise(points))
     return max(pieces, key=lambda piece: abs(piece[0][0] - piece[1][0]))
 
 

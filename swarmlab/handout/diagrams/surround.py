@@ -8,7 +8,6 @@ from swarmlab.handout.diagrams.geometry import (
     LABEL,
     LEADING,
     MARGIN,
-    SMALL,
     WIDTH,
     Badge,
     Box,
@@ -21,6 +20,7 @@ from swarmlab.handout.diagrams.model import Diagram, Way
 
 TITLE = 15.0
 KEY = 11.0
+BADGE_SIZE = 14.0
 SAMPLE = 36.0  # the length of a piece of line in the key
 
 Say = Callable[[str], str]
@@ -58,9 +58,9 @@ def verdict(drawing: Picture, diagram: Diagram, y: float, word: Say) -> float:
     right = wanted == runs
     y += 14
     texts = (
-        f"{word('wanted')} {wanted}",
+        word("wanted").format(n=wanted),
         "=" if right else "≠",
-        f"{word('running')} {runs}",
+        word("running").format(n=runs),
         word("right" if right else "wrong"),
     )
     gap = 14.0
@@ -100,6 +100,3 @@ def key(drawing: Picture, diagram: Diagram, y: float, language: str, word: Say) 
         drawing.key.append(Sample(words, way, badge, x, y + height / 2))
         x += wide + 20
     return y + height
-
-
-BADGE_SIZE = 14.0
