@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the pages that the code itself knows best: the commands, and the checks of lab files.
 
-    scripts/reference.py            write docs/reference.md and docs/authors/checks.md
-    scripts/reference.py --check    write nothing; exit code 1 when one of them is not current
+scripts/reference.py            write docs/reference.md and docs/authors/checks.md
+scripts/reference.py --check    write nothing; exit code 1 when one of them is not current
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ def _command(name: str, command: Any) -> list[str]:
     lines += [*_paragraphs(command.help), ""]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
-        lines += [
-            f"| `{a.name.upper()}` | {_cell(a.help or '')} |" for a in arguments
-        ]
+        lines += [f"| `{a.name.upper()}` | {_cell(a.help or '')} |" for a in arguments]
         lines.append("")
     return lines + _options(command)
 
@@ -105,7 +103,8 @@ def _value(hint: Any) -> str:
     (kind,) = {*(get_args(hint) or (hint,))} - {types.NoneType}
     if issubclass(kind, Enum):
         return r"\|".join(str(one.value) for one in kind)
-    return {"str": "TEXT", "int": "NUMBER"}.get(kind.__name__, kind.__name__.upper())
+    word = str(kind.__name__)
+    return {"str": "TEXT", "int": "NUMBER"}.get(word, word.upper())
 
 
 def _notes(option: Any) -> list[str]:
