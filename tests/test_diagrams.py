@@ -6,7 +6,8 @@ The pictures are looked at as geometry, in both languages, by widths that are ra
 from __future__ import annotations
 
 import re
-from itertools import combinations, pairwise
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,11 +16,12 @@ import pytest
 from swarmlab import loader
 from swarmlab.errors import LabFileError, UsageError
 from swarmlab.handout import diagrams
-from swarmlab.handout.diagrams.geometry import MARGIN, WIDTH, Box, Picture, Point
+from swarmlab.handout.diagrams.geometry import Box, Picture, Point
 from swarmlab.handout.diagrams.layout import picture
 from swarmlab.handout.diagrams.load import LANGUAGES, library, read
 from swarmlab.handout.diagrams.measure import is_wide, width, wrap
 from swarmlab.handout.diagrams.model import Diagram, Kind, State
+from tests.diagrams_eye import parts_apart, texts_apart, texts_fit
 
 ALL = [(name, language) for name in diagrams.names() for language in LANGUAGES]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,6 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 every = pytest.mark.parametrize(("name", "language"), ALL)
 
 
+@cache
 def drawn(name: str, language: str) -> Picture:
     return picture(library().find(name), library(), language)
 
@@ -69,34 +72,11 @@ def test_svg_stands_alone_and_can_be_read_aloud(name: str, language: str) -> Non
 
 
 @every
-def test_every_text_fits_its_box(name: str, language: str) -> None:
+def test_nothing_is_cut_or_on_top_of_something_else(name: str, language: str) -> None:
     seen = drawn(name, language)
-    paper = Box(MARGIN / 2, 0, WIDTH - MARGIN, seen.height)
-    for text in seen.texts():
-        assert paper.holds(text.box), f"{text.text!r} leaves the paper"
-    for placed in seen.placed:
-        for text in placed.texts:
-            assert placed.box.holds(text.box), f"{text.text!r} leaves {placed.part.id}"
-            if placed.badge:
-                assert not placed.badge.box.meets(text.box), f"{text.text!r} on its badge"
-    if seen.verdict:
-        box, texts, _ = seen.verdict
-        assert all(box.holds(text.box) for text in texts)
-
-
-@every
-def test_no_two_texts_lie_on_one_another(name: str, language: str) -> None:
-    for one, other in combinations(drawn(name, language).texts(), 2):
-        assert not one.box.meets(other.box), f"{one.text!r} on {other.text!r}"
-
-
-@every
-def test_parts_lie_apart_or_inside_one_another(name: str, language: str) -> None:
-    for one, other in combinations(drawn(name, language).placed, 2):
-        if one.part.id in other.parents:
-            assert one.box.holds(other.box), f"{other.part.id} leaves {one.part.id}"
-        else:
-            assert not one.box.meets(other.box), f"{one.part.id} on {other.part.id}"
+    texts_fit(seen)
+    texts_apart(seen)
+    parts_apart(seen)
 
 
 def crosses(box: Box, a: Point, b: Point) -> bool:

@@ -68,8 +68,8 @@ def diagram(topology: Topology, language: str) -> Diagram:
 def _words(language: str) -> Say:
     words = library().words
 
-    def say(name: str, **values: str) -> str:
-        return words[name].says(language).format(**values)
+    def say(word: str, /, **values: str) -> str:
+        return words[word].says(language).format(**values)
 
     return say
 

@@ -56,6 +56,8 @@ def wrap(text: str, room: float, size: float, *, bold: bool = False) -> list[str
     a command or a name must not be cut, so its box has to be made wider.
     """
     lines = _filled(text, room, size, bold)
+    if len(lines) == 1:
+        return lines
     while room > size:
         room -= size / 4
         tighter = _filled(text, room, size, bold)
