@@ -31,6 +31,7 @@ lint:
 
 unit:
 	@sh scripts/venv.sh dev
+	@sh scripts/paper.sh
 	$(PYTEST) -m "not docker and not long" -n 2 -q
 
 test: lint unit images

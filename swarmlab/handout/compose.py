@@ -30,6 +30,7 @@ def handout(
     """
     words = wording(language)
     around = handout_pages.load(lab.folder, language)
+    main = handout_pages.load(lab.folder)
     if recording is None:
         origin = words.unrecorded
     else:
@@ -46,14 +47,19 @@ def handout(
         learn=around.learn,
         overview=_overview(language),
         sections=tuple(
-            _section(step, recording.step(step) if recording else None, words, language, teacher)
+            _Reading(
+                step,
+                recording.step(step) if recording else None,
+                [place for place in main.pictures if place.step == step.id],
+                language,
+            ).section(teacher)
             for step in lab.steps
         ),
         glossary=tuple(doc.Row(one.term, one.meaning) for one in around.glossary),
         troubles=tuple(doc.Row(one.see, one.do) for one in around.troubles),
         card=tuple(
             doc.CardGroup(group.title, tuple((line.type, line.what) for line in group.lines))
-            for group in around.card
+            for group in around.card or main.card
         ),
         origin=origin,
         versions=tuple(recording.versions.items()) if recording else (),
@@ -66,91 +72,113 @@ def checks_of(step: Step) -> tuple[CheckSpec, ...]:
     return (*of_commands, *step.checks)
 
 
-def _section(
-    step: Step, recorded: RecordedStep | None, words: Wording, language: str, teacher: bool
-) -> doc.Section:
-    checks = checks_of(step)
-    blocks: list[doc.Block] = []
-    seconds = recorded.seconds if recorded else 0.0
-    if teacher and step.demonstrate:
-        timing = words.timing.format(seconds=duration(words, seconds)) if recorded else ""
-        blocks.append(doc.Show(step.demonstrate, timing))
-    blocks += _text(step, recorded, words, language)
-    if step.question:
-        blocks.append(doc.Question(step.question, step.answer if teacher else ""))
-    if checks:
-        blocks.append(
-            doc.Ticks(
-                tuple(
-                    doc.Tick(one.title, one.weight, one.hint) if teacher else doc.Tick(one.title)
-                    for one in checks
-                )
-            )
-        )
-    if teacher and step.mistakes:
-        titles = {check.id: check.title for check in checks}
-        blocks.append(
-            doc.Mistakes(
-                tuple(
-                    doc.Wrong(
-                        one.title,
-                        "\n".join(command.run for command in one.commands),
-                        words.caught.format(title=titles.get(one.caught_by, one.caught_by)),
-                        one.hint,
+class _Reading:
+    """One step on its way to paper: `places` says where its drawn diagrams stand."""
+
+    def __init__(
+        self,
+        step: Step,
+        recorded: RecordedStep | None,
+        places: Sequence[handout_pages.Place],
+        language: str,
+    ) -> None:
+        self._step = step
+        self._recorded = recorded
+        self._places = places
+        self._language = language
+        self._words = wording(language)
+        self._plain = 0
+
+    def section(self, teacher: bool) -> doc.Section:
+        """The whole step."""
+        step, words = self._step, self._words
+        checks = checks_of(step)
+        seconds = self._recorded.seconds if self._recorded else 0.0
+        blocks: list[doc.Block] = []
+        if teacher and step.demonstrate:
+            taken = duration(words, seconds)
+            timing = words.timing.format(seconds=taken) if self._recorded else ""
+            blocks.append(doc.Show(step.demonstrate, timing))
+        blocks += self._text()
+        if step.question:
+            blocks.append(doc.Question(step.question, step.answer if teacher else ""))
+        if checks:
+            blocks.append(
+                doc.Ticks(
+                    tuple(
+                        doc.Tick(one.title, one.weight, one.hint)
+                        if teacher
+                        else doc.Tick(one.title)
+                        for one in checks
                     )
-                    for one in step.mistakes
                 )
             )
+        if teacher and step.mistakes:
+            blocks.append(_mistakes(step, words))
+        return doc.Section(
+            number=step.number,
+            id=step.id,
+            title=step.title,
+            section=step.section,
+            minutes=step.minutes,
+            seconds=seconds,
+            points=sum(check.weight for check in checks),
+            blocks=tuple(blocks),
         )
-    return doc.Section(
-        number=step.number,
-        id=step.id,
-        title=step.title,
-        section=step.section,
-        minutes=step.minutes,
-        seconds=seconds,
-        points=sum(check.weight for check in checks),
-        blocks=tuple(blocks),
+
+    def _text(self) -> Iterator[doc.Block]:
+        """The step's text in the order of reading, commands and pictures in their places."""
+        step = self._step
+        text = step.text.get(self._language) or step.text.get(MAIN_LANGUAGE, "")
+        commands = {command.id: command for command in step.commands}
+        at = 0
+        for found in COMMAND_LINE.finditer(text):
+            yield from self._passage(text[at : found.start()])
+            at = found.end()
+            command = commands.pop(found.group(1), None)
+            if command is not None:
+                yield from self._command(command)
+        yield from self._passage(text[at:])
+        for command in commands.values():
+            yield from self._command(command)
+
+    def _command(self, command: Command) -> Iterator[doc.Block]:
+        number = self._step.commands.index(command) + 1
+        yield _to_type(command, f"{self._step.number}.{number}", self._recorded, self._words)
+        for place in self._places:
+            if place.after == command.id:
+                yield _picture(place.name, self._language)
+
+    def _passage(self, text: str) -> Iterator[doc.Block]:
+        """Prose, notes and pictures between two commands."""
+        at = 0
+        for found in _FENCE.finditer(text):
+            yield from _prose(text[at : found.start()])
+            at = found.end()
+            self._plain += 1
+            plain = doc.Picture(found.group(1).rstrip("\n"))
+            drawn = [place for place in self._places if place.instead == self._plain]
+            yield (
+                replace(_picture(drawn[0].name, self._language), plain=plain.plain)
+                if (drawn)
+                else plain
+            )
+        yield from _prose(text[at:])
+
+
+def _mistakes(step: Step, words: Wording) -> doc.Mistakes:
+    titles = {check.id: check.title for check in checks_of(step)}
+    return doc.Mistakes(
+        tuple(
+            doc.Wrong(
+                one.title,
+                "\n".join(command.run for command in one.commands),
+                words.caught.format(title=titles.get(one.caught_by, one.caught_by)),
+                one.hint,
+            )
+            for one in step.mistakes
+        )
     )
-
-
-def _text(
-    step: Step, recorded: RecordedStep | None, words: Wording, language: str
-) -> Iterator[doc.Block]:
-    """The step's text in the order of reading, commands and pictures in their places."""
-    text = step.text.get(language) or step.text.get(MAIN_LANGUAGE, "")
-    commands = {command.id: command for command in step.commands}
-    numbers = {command.id: f"{step.number}.{i}" for i, command in enumerate(step.commands, 1)}
-    drawn = list(_drawn(step, language))
-    at = 0
-    for found in [*COMMAND_LINE.finditer(text), None]:
-        yield from _passage(text[at : found.start() if found else len(text)], drawn)
-        if found is None:
-            break
-        at = found.end()
-        command = commands.pop(found.group(1), None)
-        if command is not None:
-            yield _to_type(command, numbers[command.id], recorded, words)
-    for command in commands.values():
-        yield _to_type(command, numbers[command.id], recorded, words)
-    # A text without a place for a picture still gets those that explain the step.
-    yield from drawn
-
-
-def _passage(text: str, drawn: list[doc.Picture]) -> Iterator[doc.Block]:
-    """Prose, notes and pictures; a drawn picture takes the place of the next plain one."""
-    at = 0
-    for found in [*_FENCE.finditer(text), None]:
-        yield from _prose(text[at : found.start() if found else len(text)])
-        if found is None:
-            break
-        at = found.end()
-        plain = found.group(1).rstrip("\n")
-        if drawn:
-            first = drawn.pop(0)
-            yield replace(first, plain=plain)
-        else:
-            yield doc.Picture(plain)
 
 
 def _prose(text: str) -> Iterator[doc.Block]:
@@ -208,13 +236,6 @@ def _overview(language: str) -> doc.Picture:
     from swarmlab.handout import diagrams
 
     return _picture(diagrams.OVERVIEW, language)
-
-
-def _drawn(step: Step, language: str) -> Iterator[doc.Picture]:
-    from swarmlab.handout import diagrams
-
-    for name in diagrams.for_step(step.id):
-        yield _picture(name, language)
 
 
 def _picture(name: str, language: str) -> doc.Picture:

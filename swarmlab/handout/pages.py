@@ -16,11 +16,12 @@ from swarmlab.loading.fields import Fields, Notes
 
 PAGES_FILE = "handout.yaml"
 
-PAGES = ("learn", "glossary", "troubles", "card")
+PAGES = ("learn", "glossary", "troubles", "card", "pictures")
 TERM = ("term", "meaning")
 TROUBLE = ("see", "do")
 GROUP = ("title", "lines")
 LINE = ("type", "what")
+PLACE = ("name", "step", "after", "instead")
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,31 @@ class CardGroup:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a drawn diagram stands: after a command of the step, or instead of a plain picture.
+
+    `instead` is the plain picture's number in the step's text, from 1; 0 with `after`.
+    """
+
+    name: str
+    step: str
+    after: str = ""
+    instead: int = 0
+
+
+@dataclass(frozen=True)
 class Pages:
     """The pages around the steps.
 
     `learn` is a list of aims, each a sentence; `card` is the page to keep beside the keyboard.
+    `pictures` are the same in every language and stand in the English file only.
     """
 
     learn: tuple[str, ...] = ()
     glossary: tuple[Term, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     card: tuple[CardGroup, ...] = ()
+    pictures: tuple[Place, ...] = ()
 
 
 def pages_file(folder: Path, language: str) -> Path:
@@ -118,5 +134,11 @@ def _pages(root: nodes.Node, notes: Notes) -> Pages:
                 tuple(CardLine(line.text("type"), line.text("what")) for line in lines),
             )
         )
+    places = []
+    for node in fields.items("pictures"):
+        one = Fields(notes, node, "a picture", PLACE)
+        after = one.slug("after", "")
+        instead = 0 if after else one.whole("instead", 1, 99) or 0
+        places.append(Place(one.slug("name"), one.slug("step"), after, instead))
     learn = tuple(fields.texts("learn"))
-    return Pages(learn, tuple(terms), tuple(troubles), tuple(groups))
+    return Pages(learn, tuple(terms), tuple(troubles), tuple(groups), tuple(places))
