@@ -94,6 +94,14 @@ def test_it_knows_itself_and_its_chapter(program: Path, tmp_path: Path) -> None:
     assert "eval $(docker-machine env swarm-1)" in shown
 
 
+def test_it_makes_handouts(program: Path, tmp_path: Path) -> None:
+    """With nothing but what the package itself asks for; PDF is an extra."""
+    for form in ("md", "html"):
+        made = run(program, "handout", "--format", form, "--out", "paper", cwd=tmp_path)
+        text = (tmp_path / made.strip()).read_text(encoding="utf-8")
+        assert "docker-machine env swarm-1" in text
+
+
 def test_its_images_are_those_of_the_sources(program: Path, tmp_path: Path) -> None:
     """Equal content gives equal tags, so nothing that a checkout has built is built again."""
     ours = [sys.executable, "-m", "swarmlab", "images", "list", "--json"]
