@@ -16,7 +16,7 @@ STYLE = _HERE / "handout.css"
 
 # Widths in columns of an output; the style sheet has a size of letters for each, and what is
 # wider than the last is wrapped.
-WIDTHS = (108, 124, 148)
+WIDTHS = (108, 124, 140, 156)
 # An output of so few lines is never divided between two pages.
 SHORT_LINES = 15
 # A code in the running text that is longer may be broken at a line's end.

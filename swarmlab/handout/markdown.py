@@ -50,6 +50,9 @@ def _parts(document: doc.Document) -> Iterator[str]:
         yield from _section(section, document, words)
     yield from _table(words.glossary, ("", ""), document.glossary)
     yield from _table(words.troubles, (words.you_see, words.do), document.troubles)
+    yield f"## {words.colophon}"
+    yield document.origin
+    yield "\n".join(f"- {name}: {version}" for name, version in document.versions)
     if document.card:
         yield f"## {words.card}"
         yield words.card_text
@@ -57,9 +60,6 @@ def _parts(document: doc.Document) -> Iterator[str]:
             yield f"**{group.title}**"
             width = max(len(run) for run, _ in group.rows)
             yield _fenced("\n".join(f"{run:<{width}}  # {what}" for run, what in group.rows))
-    yield f"## {words.colophon}"
-    yield document.origin
-    yield "\n".join(f"- {name}: {version}" for name, version in document.versions)
 
 
 def _list(title: str, items: tuple[str, ...]) -> Iterator[str]:

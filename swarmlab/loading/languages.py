@@ -198,13 +198,38 @@ def _pages(folder: Path, language: str, notes: Notes) -> None:
     english, root = _read(main, Notes(PAGES_FILE)), _read(path, notes)
     if english is None or root is None:
         return
-    there = Fields(Notes(PAGES_FILE), english, "the handout", PAGES)
-    here = Fields(notes, root, "the handout", PAGES)
+    there = Fields(Notes(PAGES_FILE), english, "the handout", (*PAGES, "card", "pictures"))
+    here = Fields(notes, root, "the handout", (*PAGES, "card"))
     for name, parts in PAGES.items():
         wanted, given = there.items(name), here.items(name)
         if len(wanted) != len(given):
             here.wrong(name, f"{name} has {len(given)} entries and must have {len(wanted)}")
         _entries(given, name, parts, notes)
+    _card(there, here, notes)
+
+
+def _card(there: Fields, here: Fields, notes: Notes) -> None:
+    """Whether the command card has the same commands in the same order, each explained."""
+    wanted, given = there.items("card"), here.items("card")
+    if len(wanted) != len(given):
+        here.wrong("card", f"card has {len(given)} groups and must have {len(wanted)}")
+        return
+    for number, (english, node) in enumerate(zip(wanted, given, strict=True), 1):
+        silent = Notes(PAGES_FILE)
+        group = Fields(notes, node, f"card, group {number}", ("title", "lines"))
+        group.text("title")
+        same = [
+            Fields(silent, line, "a line", ("type", "what")).text("type")
+            for line in Fields(silent, english, "a group", ("title", "lines")).items("lines")
+        ]
+        lines = group.items("lines")
+        if len(lines) != len(same):
+            group.wrong("lines", f"there are {len(lines)} lines and must be {len(same)}")
+        for line, command in zip(lines, same, strict=False):
+            fields = Fields(notes, line, f"card, group {number}, a line", ("type", "what"))
+            if fields.text("type") != command:
+                fields.wrong("type", f"the command must be {short(command)}")
+            fields.text("what")
 
 
 def _entries(given: Sequence[nodes.Node], name: str, parts: Sequence[str], notes: Notes) -> None:
