@@ -7,9 +7,10 @@ and ask what a reader would: is a text cut, do two things lie on one another?
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import sqrt
 
 from swarmlab.handout.diagrams.measure import width
-from swarmlab.handout.diagrams.model import Part, Way
+from swarmlab.handout.diagrams.model import Kind, Part, Way
 
 WIDTH = 640.0
 MARGIN = 12.0
@@ -109,8 +110,18 @@ class Placed:
     badge: Badge | None = None
     parents: tuple[str, ...] = ()
 
+    def edge(self, x: float, *, top: bool) -> float:
+        """Where the part's outline is at `x`: the box's edge; of cylinders, round."""
+        y = self.box.y if top else self.box.bottom
+        if self.part.kind in (Kind.REGISTRY, Kind.AGENT):
+            aside = min(1.0, abs(x - self.box.cx) / (self.box.w / 2))
+            depth = BULGE * (1 - sqrt(1 - aside**2))
+            y += depth if top else -depth
+        return y
+
 
 Point = tuple[float, float]
+BULGE = 5.0  # how far the lid and the bottom of a cylinder are curved
 
 
 @dataclass(frozen=True)

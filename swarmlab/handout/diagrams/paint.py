@@ -12,6 +12,7 @@ from typing import TypedDict
 from xml.etree import ElementTree as ET
 
 from swarmlab.handout.diagrams.geometry import (
+    BULGE,
     WIDTH,
     Badge,
     Box,
@@ -28,11 +29,9 @@ from swarmlab.handout.diagrams.surround import SAMPLE
 INK = "#1a1a1a"
 ALARM = "#9c1320"  # as dark as ink on a copier's paper
 PAPER = "#ffffff"
-# Noto first, as the handouts embed it; then what systems have. The last ones hold Chinese.
-FONTS = (
-    "'Noto Sans', 'Noto Sans SC', 'Noto Sans CJK SC', 'Source Han Sans SC', 'Helvetica Neue', "
-    "Arial, 'PingFang SC', 'Microsoft YaHei', 'DejaVu Sans', sans-serif"
-)
+# The families of the handouts' style sheet. Without quotes, and without a space after a comma: for
+# WeasyPrint (seen with 70.0) a space is part of the name, and the font is not found.
+FONTS = "Noto Sans CJK SC,Noto Sans SC,PingFang SC,Microsoft YaHei,DejaVu Sans,sans-serif"
 LANG = {"en": "en", "zh": "zh-Hans"}
 
 _FILLS = {
@@ -179,13 +178,13 @@ def _shape(root: ET.Element, kind: Kind, box: Box, state: State) -> None:
         )
         _path(root, d, fill=fill, **stroke)
     elif kind in (Kind.REGISTRY, Kind.AGENT):
-        half, e = _n(box.w / 2), 5
+        half, e = _n(box.w / 2), BULGE
         d = (
-            f"M{_n(x)} {_n(y + e)} A{half} {e} 0 0 1 {_n(r)} {_n(y + e)} V{_n(b - e)}"
-            f" A{half} {e} 0 0 1 {_n(x)} {_n(b - e)} Z"
+            f"M{_n(x)} {_n(y + e)} A{half} {e:g} 0 0 1 {_n(r)} {_n(y + e)} V{_n(b - e)}"
+            f" A{half} {e:g} 0 0 1 {_n(x)} {_n(b - e)} Z"
         )
         _path(root, d, fill=fill, **stroke)
-        lid = f"M{_n(x)} {_n(y + e)} A{half} {e} 0 0 0 {_n(r)} {_n(y + e)}"
+        lid = f"M{_n(x)} {_n(y + e)} A{half} {e:g} 0 0 0 {_n(r)} {_n(y + e)}"
         _path(root, lid, **stroke)
     elif kind is Kind.PROXY:
         _rect(root, box, fill=fill, **stroke)

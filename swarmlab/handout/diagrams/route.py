@@ -12,6 +12,7 @@ from swarmlab.handout.diagrams.geometry import (
     Drawn,
     Line,
     Picture,
+    Placed,
     Point,
     Text,
 )
@@ -27,16 +28,16 @@ _NEITHER = (Way.GOSSIP,)
 
 def route(drawing: Picture, arrow: Arrow, language: str) -> Drawn:
     """The arrow in its place among the parts. Raises KeyError for an end that is not there."""
-    sources = [drawing.at(one).box for one in arrow.sources]
-    targets = [drawing.at(one).box for one in arrow.targets]
+    sources = [drawing.at(one) for one in arrow.sources]
+    targets = [drawing.at(one) for one in arrow.targets]
     if arrow.side is not Side.AUTO:
         lines, words = _around(arrow, sources, targets)
-    elif max(box.bottom for box in sources) <= min(box.y for box in targets):
+    elif max(one.box.bottom for one in sources) <= min(one.box.y for one in targets):
         lines, words = _between(arrow, sources, targets, down=True)
-    elif max(box.bottom for box in targets) <= min(box.y for box in sources):
+    elif max(one.box.bottom for one in targets) <= min(one.box.y for one in sources):
         lines, words = _between(arrow, sources, targets, down=False)
     else:
-        lines, words = _across(arrow, sources[0], targets[0])
+        lines, words = _across(arrow, sources[0].box, targets[0].box)
     middle = _at(words, 0.5)
     return Drawn(
         arrow.way,
@@ -48,11 +49,11 @@ def route(drawing: Picture, arrow: Arrow, language: str) -> Drawn:
 
 
 def _between(
-    arrow: Arrow, sources: list[Box], targets: list[Box], *, down: bool
+    arrow: Arrow, sources: list[Placed], targets: list[Placed], *, down: bool
 ) -> tuple[list[Line], tuple[Point, Point]]:
     """From row to row: trunk, crossbar, branches; one straight line where that will do."""
-    starts = [(b.x + arrow.leave * b.w, b.bottom if down else b.y) for b in sources]
-    ends = [(b.x + arrow.arrive * b.w, b.y if down else b.bottom) for b in targets]
+    starts = [_end(one, arrow.leave, top=not down) for one in sources]
+    ends = [_end(one, arrow.arrive, top=down) for one in targets]
     if down:
         y1, y2 = max(y for _, y in starts), min(y for _, y in ends)
     else:
@@ -60,13 +61,18 @@ def _between(
     return _tree(arrow, starts, ends, y1 + arrow.level * (y2 - y1))
 
 
+def _end(placed: Placed, share: float, *, top: bool) -> Point:
+    x = placed.box.x + share * placed.box.w
+    return x, placed.edge(x, top=top)
+
+
 def _around(
-    arrow: Arrow, sources: list[Box], targets: list[Box]
+    arrow: Arrow, sources: list[Placed], targets: list[Placed]
 ) -> tuple[list[Line], tuple[Point, Point]]:
     """Out at the bottom (or top) of all parts, and by a crossbar beyond them."""
     under = arrow.side is Side.UNDER
-    starts = [(b.x + arrow.leave * b.w, b.bottom if under else b.y) for b in sources]
-    ends = [(b.x + arrow.arrive * b.w, b.bottom if under else b.y) for b in targets]
+    starts = [_end(one, arrow.leave, top=not under) for one in sources]
+    ends = [_end(one, arrow.arrive, top=not under) for one in targets]
     ys = [y for _, y in starts + ends]
     bar = max(ys) + arrow.reach if under else min(ys) - arrow.reach
     return _tree(arrow, starts, ends, bar)
