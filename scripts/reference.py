@@ -102,7 +102,7 @@ def _value(hint: Any) -> str:
     """What to give for a type: its choices, or its name in capitals."""
     (kind,) = {*(get_args(hint) or (hint,))} - {types.NoneType}
     if issubclass(kind, Enum):
-        return r"\|".join(str(one.value) for one in kind)
+        return "/".join(str(one.value) for one in kind)
     word = str(kind.__name__)
     return {"str": "TEXT", "int": "NUMBER"}.get(word, word.upper())
 
