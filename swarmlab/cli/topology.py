@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_NAME, Name
-
-
-class Language(StrEnum):
-    """The languages of the diagrams."""
-
-    EN = "en"
-    ZH = "zh"
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
 
 
 def topology(
@@ -26,9 +18,7 @@ def topology(
     as_text: Annotated[
         bool, typer.Option("--text", help="Print lines of text instead of the drawing.")
     ] = False,
-    lang: Annotated[
-        Language, typer.Option("--lang", envvar="SWARMLAB_LANG", help="The words' language.")
-    ] = Language.EN,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Draw the lab as it is now, as SVG: nodes, leader, tasks, Consul, proxies.
 
@@ -47,7 +37,7 @@ def topology(
         )
     with cluster:
         seen = look(cluster)
-    shown = text(seen, lang.value) if as_text else draw(seen, lang.value)
+    shown = text(seen, language) if as_text else draw(seen, language)
     if out is None:
         typer.echo(shown)
         return
