@@ -20,12 +20,13 @@ from rich.console import Console
 from rich.text import Text
 
 from swarmlab import notes, words
-from swarmlab.errors import UsageError
+from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.loader import load_builtin
 from swarmlab.loading import nodes
 from swarmlab.loading.languages import localized, tags
 from swarmlab.report import chapter, live, pieces, text, wrapping
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Timing, Verdict
+from tests import lab_fakes as fake
 
 PACKAGE = Path(words.__file__).parent
 OTHERS = [language for language in words.languages() if language != words.MAIN]
@@ -402,3 +403,55 @@ def test_english_is_left_to_rich() -> None:
     plain = Text("words of one column each")
     assert wrapping.flowing(plain) is plain
     assert pieces.seconds(65.2) == "1 min 05 s"
+
+
+# The runner.
+
+
+@pytest.mark.usefixtures("chinese")
+def test_the_runner_says_what_it_does_and_why(tmp_path: Path) -> None:
+    room = fake.Room(fake.lab(fake.step(1, until="s2"), fake.step(2), fake.step(3)), tmp_path)
+    runner = room.runner
+    runner.step(3)
+    runner.run()
+    room.facts.true.discard("f2")
+    runner.run()
+    assert room.listener.only("note") == [
+        "note 缺少第 1 到 2 步，先一并完成。",
+        "note 第 1 到 3 步已经完成：检查它们是否仍然成立。",
+        "note 第 1 到 3 步已经完成：检查它们是否仍然成立。",
+        "note 第 2 步不再成立：从这一步起，后面的全部重做。",
+    ]
+    assert runner.verify([1]).steps[0].checks[0].reason == "自第 2 步（Step 2）起不再要求"
+    with pytest.raises(UsageError, match="第 3 步在第 2 步之后"):
+        runner.run(3, 2)
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("fail 7", "退出码是 7，应当是 0"),
+        ("hang", "超过 120 秒的时限，已被终止"),
+    ],
+)
+def test_why_a_command_failed_is_said_in_chinese(tmp_path: Path, run: str, said: str) -> None:
+    failing = fake.step(1, commands=(fake.command(run), fake.command("make f1", "c2")))
+    result = fake.Room(fake.lab(failing), tmp_path).runner.step(1)
+    first, second = result.steps[0].commands
+    assert first.reason == said
+    assert second.reason == "它前面的命令 'c1' 失败了"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_why_a_check_was_skipped_is_said_in_chinese(tmp_path: Path) -> None:
+    needing = fake.step(1, checks=(fake.check("never"), fake.check("f1", needs=["never"])))
+    result = fake.Room(fake.lab(needing), tmp_path).runner.step(1)
+    assert result.steps[0].checks[1].reason == "以 'never' 为前提，而它未通过"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_without_a_lab_the_hint_is_chinese(tmp_path: Path) -> None:
+    with pytest.raises(LabAbsent, match="没有名为 'default' 的实验环境在运行") as caught:
+        fake.Room(fake.lab(fake.step(1)), tmp_path, up=False).runner.verify()
+    assert "`swarmlab up` 会创建一个" in caught.value.hint
