@@ -1,7 +1,9 @@
 # swarmlab. The two commands a newcomer needs:
 #   make lab     set everything up, run the chapter, leave the lab up
 #   make test    set everything up, run every test (make test-long: the slow ones too)
-.PHONY: help lab test test-long lint unit engine images bench clean
+#   make docs    build the documents into site/, to be opened with any browser
+#   make wheel   build the package into dist/
+.PHONY: help lab test test-long lint unit engine images bench docs wheel clean
 
 SWARMLAB := .venv/bin/swarmlab
 PYTEST := .venv/bin/python -m pytest
@@ -30,6 +32,7 @@ lint:
 
 unit:
 	@sh scripts/venv.sh dev
+	@sh scripts/paper.sh
 	$(PYTEST) -m "not docker and not long" -n 2 -q
 
 test: lint unit images
@@ -40,6 +43,19 @@ test-long: lint unit images
 
 bench: images
 	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)
+
+# Pages made from the code are made anew; the build itself needs no network.
+docs:
+	@sh scripts/venv.sh docs
+	@.venv/bin/python scripts/reference.py
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --clean
+	@echo "· The documents are in site/: open site/index.html"
+
+wheel:
+	@sh scripts/venv.sh
+	@rm -rf dist
+	@.venv/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist
 
 # Remove every lab of this machine; images and the build cache stay.
 clean:

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from swarmlab.errors import SwarmlabError
 from swarmlab.progress import Stage
+from swarmlab.words import say
 
 # Without a terminal, a stage that goes on repeats what it is doing no more often than this.
 PLAIN_SECONDS = 2.0
@@ -57,12 +58,14 @@ def show_error(error: SwarmlabError) -> None:
     console = err()
     # A log or another program wants whole lines; only a terminal has a width to keep to.
     whole = not console.is_terminal
-    console.print(Text("Error: ", style="bold red") + Text(redact(error.message)), soft_wrap=whole)
+    head = Text(say("Error: "), style="bold red")
+    console.print(head + Text(redact(error.message)), soft_wrap=whole)
     if error.evidence:
         for line in redact(error.evidence).splitlines():
             console.print(Text(f"  {line}", style="dim"), soft_wrap=whole)
     if error.hint:
-        console.print(Text("What next: ", style="bold") + Text(redact(error.hint)), soft_wrap=whole)
+        what_next = Text(say("What next: "), style="bold")
+        console.print(what_next + Text(redact(error.hint)), soft_wrap=whole)
 
 
 class ConsoleProgress:
@@ -129,8 +132,9 @@ class ConsoleProgress:
     def _spin(self, stage: _ConsoleStage) -> None:
         width = max(20, self._console.width - 4)
         text = stage.title if not stage.text else f"{stage.title}: {stage.text}"
-        if len(text) > width:
-            text = text[: width - 1] + "…"
+        line = Text(text)
+        line.truncate(width, overflow="ellipsis")
+        text = line.plain
         if self._status is None:
             self._status = self._console.status(escape(text))
             self._status.start()

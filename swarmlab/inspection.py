@@ -21,6 +21,7 @@ from swarmlab.model import CheckSpec
 from swarmlab.process import redact
 from swarmlab.results import CheckResult, Verdict
 from swarmlab.wait import Observation, poll
+from swarmlab.words import later, say
 
 # Looks mostly wait for answers from elsewhere, so there may be more of them than processors.
 WORKERS = 16
@@ -124,7 +125,8 @@ class Inspector:
                     # Nothing runs and nothing became free: skipped ones may have freed others.
                     if not any(self._free(claim, left) for claim in left.values()):
                         for claim in left.values():
-                            end(claim, skipped(claim.spec, "its checks need each other in a ring"))
+                            ring = say("its checks need each other in a ring")
+                            end(claim, skipped(claim.spec, ring))
                         left.clear()
                     continue
                 ended, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -156,7 +158,7 @@ class Inspector:
         for need in claim.needs:
             verdict = self._known.get(need)
             if verdict is not None and verdict is not Verdict.PASSED:
-                return f"needs {need[1]!r}, which {_DID[verdict]}"
+                return say(_DID[verdict], id=need[1])
         return ""
 
     def _tell(self, news: queue.SimpleQueue[tuple[CheckSpec, str]]) -> None:
@@ -255,9 +257,9 @@ def cause(error: BaseException) -> str:
 
 
 _DID = {
-    Verdict.FAILED: "failed",
-    Verdict.ERRORED: "could not be looked at",
-    Verdict.SKIPPED: "was skipped",
+    Verdict.FAILED: later("needs {id!r}, which failed"),
+    Verdict.ERRORED: later("needs {id!r}, which could not be looked at"),
+    Verdict.SKIPPED: later("needs {id!r}, which was skipped"),
 }
 
 
@@ -266,12 +268,12 @@ def _judge(spec: CheckSpec, seen: _Look) -> CheckResult:
     if seen.error is not None:
         reason = cause(seen.error)
     elif finding is None:
-        reason = "nothing was seen"
+        reason = say("nothing was seen")
     else:
         verdict = Verdict.PASSED if finding.passed else Verdict.FAILED
     hint = spec.hint
     if isinstance(seen.error, SwarmlabError):
-        hint = seen.error.hint or "`swarmlab status` shows the state of the lab."
+        hint = seen.error.hint or say("`swarmlab status` shows the state of the lab.")
     return CheckResult(
         spec.id,
         spec.title,

@@ -13,19 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 from swarmlab.errors import LabFileError, Problem, UsageError
-from swarmlab.loading import nodes
+from swarmlab.loading import languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
 from swarmlab.loading.fields import Notes, meant, short
 from swarmlab.model import Lab, Step
 
 LAB_FILE = "lab.yaml"
-MAIN_LANGUAGE = "en"
+MAIN_LANGUAGE = languages.MAIN_LANGUAGE
 MAX_TEXT_BYTES = 64 * 1024
 
 # A line of a step's text that stands for a command: `[command: agents]`.
 COMMAND_LINE = re.compile(r"^\[command: *([^\]\s]*) *\][ \t]*$", re.MULTILINE)
-
-_LANGUAGE = re.compile(r"[a-z]{2}(?:-[A-Z]{2})?")
 
 
 def load_builtin(lab_id: str, *, catalog: str = "local") -> Lab:
@@ -63,11 +61,12 @@ def load(
     if root is not None:
         builder = Builder(notes, images, parameters or _of_checks)
         lab_id, title, version, steps = builder.lab(root)
-        texts, problems = _texts(folder / "text", steps, notes)
+        texts, problems = _texts(folder, steps)
         steps = [
             replace(step, text=MappingProxyType(found))
             for step, found in zip(steps, texts, strict=True)
         ]
+        problems += languages.problems(Lab(lab_id, title, version, tuple(steps), folder), folder)
     in_order = sorted(notes.problems, key=lambda p: (p.line, p.column)) + problems
     # Two steps of one id share a text, and would tell its problems twice.
     everything = list(dict.fromkeys(in_order))
@@ -98,33 +97,26 @@ def text_file(step: Step) -> str:
     return f"{step.number:02d}-{step.id}.md"
 
 
-def _texts(
-    folder: Path, steps: list[Step], notes: Notes
-) -> tuple[list[dict[str, str]], list[Problem]]:
+def _texts(folder: Path, steps: list[Step]) -> tuple[list[dict[str, str]], list[Problem]]:
     """The text of each step by language, and the problems of the text files."""
-    languages = [MAIN_LANGUAGE]
-    if folder.is_dir():
-        languages = sorted(
-            {MAIN_LANGUAGE, *(p.name for p in folder.iterdir() if _LANGUAGE.fullmatch(p.name))}
-        )
     found: list[dict[str, str]] = [{} for _ in steps]
     problems: list[Problem] = []
-    for language in languages:
+    for language in languages.tags(folder):
         for step, texts in zip(steps, found, strict=True):
             # Without a number or an id of its own a step has no file name to look for.
             if step.number < 1 or not step.id:
                 continue
-            path = folder / language / text_file(step)
+            path = folder / "text" / language / text_file(step)
             name = f"text/{language}/{path.name}"
-            text = _text(path, name, language, problems)
+            text = _text(path, name, problems)
             if text is not None:
                 texts[language] = text
                 problems += _placed(name, text, step)
-        problems += _strays(folder / language, language, steps)
+        problems += _strays(folder / "text" / language, language, steps)
     return found, problems
 
 
-def _text(path: Path, name: str, language: str, problems: list[Problem]) -> str | None:
+def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TEXT_BYTES + 1)
@@ -135,9 +127,7 @@ def _text(path: Path, name: str, language: str, problems: list[Problem]) -> str 
             return None
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        # Another language may be on its way; the main one must be complete.
-        if language == MAIN_LANGUAGE:
-            problems.append(Problem(name, 0, 0, "the text of this step is missing"))
+        problems.append(Problem(name, 0, 0, "the text of this step is missing"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         problems.append(Problem(name, line, 0, "the file is not UTF-8 text"))
@@ -172,7 +162,8 @@ def _placed(name: str, text: str, step: Step) -> list[Problem]:
 
 def _strays(folder: Path, language: str, steps: list[Step]) -> list[Problem]:
     """Text files that belong to no step: mostly a step that was renamed."""
-    wanted = [text_file(step) for step in steps]
+    # A language's folder may have a README for its translators.
+    wanted = [text_file(step) for step in steps] + ["README.md"]
     strays = sorted(path.name for path in folder.glob("*.md") if path.name not in wanted)
     return [
         Problem(

@@ -78,7 +78,10 @@ class Step:
     `checks` hold from the end of the step on (see `CheckSpec.until`); `reset` commands undo the
     step. `reset_covered_by` are ids of earlier steps whose own reset undoes this step as well, so
     that resetting both needs only theirs. `text` maps a language tag (`en`) to Markdown, where a
-    line `[command: ID]` marks the place of a command.
+    line `[command: ID]` marks the place of a command. `question` is one to think about and
+    `answer` is the teacher's; both may hold Markdown within a line. `minutes` is what a class
+    typically takes for the step, reading and thinking included (0: not known); `demonstrate` is
+    what a teacher shows.
     """
 
     number: int
@@ -91,6 +94,10 @@ class Step:
     reset_covered_by: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    question: str = ""
+    answer: str = ""
+    minutes: float = 0.0
+    demonstrate: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from swarmlab import notes
 from swarmlab.checks.base import Check, ObserverFactory, World
 from swarmlab.errors import ClusterProblem, LabAbsent, UsageError
 from swarmlab.inspection import Inspector, claims
@@ -60,7 +61,7 @@ class Runner:
         """
         end = self._index(last) if last is not None else len(self._lab.steps) - 1
         if first is not None and self._index(first) > end:
-            raise UsageError(f"Step {first} comes after step {last}: there is nothing to run.")
+            raise UsageError(notes.nothing_between(first, last))
         self._start()
         world = self._up()
         results: list[StepResult] = []
@@ -73,10 +74,7 @@ class Runner:
                 return self._result("run", results)
             wrong = next((i for i, r in enumerate(results) if r.verdict is Verdict.FAILED), None)
             if wrong is not None:
-                self._listener.note(
-                    f"Step {results[wrong].number} no longer holds: it is done again, "
-                    "with all that follows."
-                )
+                self._listener.note(notes.no_longer_holds(results[wrong].number))
                 start, results = wrong, results[:wrong]
         if start <= end:
             self._reset_from(world, start)
@@ -125,13 +123,13 @@ class Runner:
         if indexes is None:
             indexes = [i for i, s in enumerate(self._lab.steps) if s.id in progress.done]
             if not indexes:
-                self._listener.note("No step is done yet, so there is nothing to look at.")
+                self._listener.note(notes.nothing_done())
         results = self._look(world, indexes, progress)
         if numbers is not None:
             for result in results:
                 if result.checks and _done(result) and result.id not in progress.done:
                     self._progress.finish(self._cluster, result.id)
-                    self._listener.note(f"Step {result.number} is now recorded as done.")
+                    self._listener.note(notes.recorded(result.number))
         return self._result("verify", results)
 
     # Where things stand.
@@ -152,10 +150,8 @@ class Runner:
         with self._clock.lab():
             present = self._workspace.present()
         if not present:
-            raise LabAbsent(
-                f"There is no running lab named {self._workspace.name!r}.",
-                hint="`swarmlab up` makes one; `swarmlab run` makes one and runs the chapter.",
-            )
+            message, hint = notes.no_lab(self._workspace.name)
+            raise LabAbsent(message, hint=hint)
         return self._up()
 
     def _known(self) -> StudentProgress:
@@ -166,10 +162,8 @@ class Runner:
             if step.number == number:
                 return index
         numbers = [step.number for step in self._lab.steps]
-        raise UsageError(
-            f"There is no step {number} in {self._lab.id}.",
-            hint=f"Steps go from {min(numbers)} to {max(numbers)}.",
-        )
+        message, hint = notes.no_step(number, self._lab.id, min(numbers), max(numbers))
+        raise UsageError(message, hint=hint)
 
     def _floor(self, target: int) -> int:
         """The first step that is missing before `target`, or `target`."""
@@ -180,11 +174,7 @@ class Runner:
     def _along(self, start: int, target: int) -> None:
         if start < target:
             missing = self._lab.steps[start:target]
-            many = f"Steps {missing[0].number} to {missing[-1].number} are"
-            one = f"Step {missing[0].number} is"
-            self._listener.note(
-                f"{one if len(missing) == 1 else many} missing and will be run along first."
-            )
+            self._listener.note(notes.along(missing[0].number, missing[-1].number))
 
     # Looking.
 
@@ -193,8 +183,7 @@ class Runner:
         indexes = list(range(min(start, end + 1)))
         if indexes:
             first, last = self._lab.steps[0].number, self._lab.steps[indexes[-1]].number
-            which = f"Step {first} is" if first == last else f"Steps {first} to {last} are"
-            self._listener.note(f"{which} done already: looking whether that still holds.")
+            self._listener.note(notes.looking(first, last))
         return self._look(world, indexes, self._known())
 
     def _look(
@@ -226,8 +215,7 @@ class Runner:
         if spec.until is None or spec.until not in progress.touched:
             return ""
         step = self._lab.find(spec.until)
-        name = f"step {step.number} ({step.title})" if step else spec.until
-        return f"no longer to be so since {name}"
+        return notes.superseded(step) if step else spec.until
 
     # Changing.
 
@@ -261,11 +249,9 @@ class Runner:
             with self._clock.commands():
                 result = Stepper(self._workspace, SilentListener()).typed(command)
             if result.verdict is not Verdict.PASSED:
-                raise ClusterProblem(
-                    f"Step {step.number} could not be reset: {result.reason or 'it failed'}.",
-                    evidence="\n".join([*command.run.splitlines(), *_last_lines(result.output)]),
-                    hint="`swarmlab down`, then `swarmlab up`, gives a fresh lab.",
-                )
+                message, hint = notes.reset_failed(step.number, result.reason)
+                evidence = "\n".join([*command.run.splitlines(), *_last_lines(result.output)])
+                raise ClusterProblem(message, evidence=evidence, hint=hint)
         self._progress.undo(self._cluster, step.id)
         self._listener.reset_ended(step, time.monotonic() - begun)
 

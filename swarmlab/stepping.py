@@ -12,6 +12,7 @@ from swarmlab.inspection import Inspector, Watch, cause, claims, skipped
 from swarmlab.listener import Listener
 from swarmlab.model import CheckSpec, Command, Step, Where
 from swarmlab.results import CheckResult, CommandResult, StepResult, Timing, Verdict
+from swarmlab.words import say
 from swarmlab.workspace import Workspace
 
 
@@ -84,9 +85,9 @@ class Stepper:
             commands.append(result)
             checks += seen
             if result.verdict is not Verdict.PASSED:
-                stopped = f"the command {command.id!r} before it failed"
+                stopped = say("the command {id!r} before it failed", id=command.id)
             elif any(check.verdict is not Verdict.PASSED for check in seen):
-                stopped = f"a check of the command {command.id!r} before it did not pass"
+                stopped = say("a check of the command {id!r} before it did not pass", id=command.id)
         with clock.checks():
             asked = claims(step.number, step.checks)
             found = inspector.inspect(world, asked, once=bool(stopped))
@@ -125,10 +126,14 @@ class Stepper:
             )
         reason = ""
         if outcome.exit_code is None:
-            reason = f"it was ended at its time limit of {command.timeout:g} s"
+            limit = f"{command.timeout:g}"
+            reason = say("it was ended at its time limit of {seconds} s", seconds=limit)
         elif command.exit_codes and outcome.exit_code not in command.exit_codes:
-            wanted = " or ".join(map(str, command.exit_codes))
-            reason = f"it ended with exit code {outcome.exit_code} instead of {wanted}"
+            reason = say(
+                "it ended with exit code {code} instead of {wanted}",
+                code=outcome.exit_code,
+                wanted=say(" or ").join(map(str, command.exit_codes)),
+            )
         return CommandResult(
             command.id,
             command.run,

@@ -14,6 +14,7 @@ COMMANDS = [
     ("up",),
     ("down",),
     ("status",),
+    ("topology",),
     ("steps",),
     ("step",),
     ("goto",),

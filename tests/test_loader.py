@@ -243,10 +243,11 @@ def test_texts_that_cannot_be_read(tmp_path: Path) -> None:
     assert problems(folder) == ["text/en/01-one.md: the text of this step is missing"]
 
 
-def test_another_language_may_be_incomplete(tmp_path: Path) -> None:
+def test_another_language_must_be_whole(tmp_path: Path) -> None:
     folder = small(tmp_path)
     (folder / "text/de").mkdir()
-    assert set(loader.load(folder, images={}).steps[0].text) == {"en"}
+    assert "text/de/01-one.md: the text of this step is missing" in problems(folder)
+    (folder / "text/de/strings.yaml").write_text("title: X\nsteps: {one: {title: Eins}}\n")
     (folder / "text/de/01-one.md").write_text("[command: c1]")
     assert set(loader.load(folder, images={}).steps[0].text) == {"de", "en"}
     (folder / "text/de/01-one.md").write_text("nothing")

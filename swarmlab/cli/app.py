@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from swarmlab import __version__
-from swarmlab.cli import chapter, cluster, images, machine
+from swarmlab.cli import chapter, cluster, handout, images, machine
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
@@ -115,5 +115,6 @@ def root(
 
 cluster.register(app)
 chapter.register(app)
+handout.register(app)
 machine.register(app)
 app.add_typer(images.app, name="images", rich_help_panel="This machine")

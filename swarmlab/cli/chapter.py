@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_NAME, Json, Name
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name
 
 if TYPE_CHECKING:
     from swarmlab.listener import Listener
@@ -23,24 +23,39 @@ PANEL = "The chapter"
 StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or consul-server.")]
 
 
-def _lab() -> Lab:
-    from swarmlab import loader
+def _lab(language: str) -> Lab:
+    """The chapter's lab in that language, which is spoken from then on."""
+    import sys
 
-    return loader.load_builtin("service-discovery")
+    from swarmlab import loader, words
+    from swarmlab.loading.languages import localized
+
+    encoding = sys.stdout.encoding or "ascii"
+    if not words.fits(language, encoding):
+        note = f"· This terminal's encoding ({encoding}) has no characters for {language!r}: "
+        typer.echo(note + "going on in English. LC_ALL=C.UTF-8 would have them.", err=True)
+        language = words.MAIN
+    words.use(language)
+    return localized(loader.load_builtin("service-discovery"), language)
 
 
 def _find(lab: Lab, wanted: str) -> Step:
     from swarmlab.errors import UsageError
+    from swarmlab.words import say
 
     step = lab.find(wanted)
     if step is None:
         import difflib
 
         near = difflib.get_close_matches(wanted, [s.id for s in lab.steps], n=1)
-        guess = f" Did you mean {near[0]}?" if near else ""
+        message = say("There is no step {wanted!r} in {lab}.", wanted=wanted, lab=lab.id)
+        if near:
+            message += say(" Did you mean {step}?", step=near[0])
         raise UsageError(
-            f"There is no step {wanted!r} in {lab.id}.{guess}",
-            hint=f"Steps go from 1 to {len(lab.steps)}; `swarmlab steps` lists them.",
+            message,
+            hint=say(
+                "Steps go from 1 to {last}; `swarmlab steps` lists them.", last=len(lab.steps)
+            ),
         )
     return step
 
@@ -80,11 +95,13 @@ def _end(result: RunResult, as_json: bool) -> None:
     raise typer.Exit(result.exit_code)
 
 
-def steps(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+def steps(
+    name: Name = DEFAULT_NAME, lang: Language = DEFAULT_LANGUAGE, as_json: Json = False
+) -> None:
     """List the chapter's steps and which of them are done."""
     from swarmlab.report.chapter import step_list
 
-    lab = _lab()
+    lab = _lab(lang)
     done = _progress(name).done()
     if as_json:
         rows = [
@@ -102,6 +119,10 @@ def step(
     show: Annotated[
         bool, typer.Option("--show", help="Print the step's text and commands; run nothing.")
     ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Show the recorded step; run nothing, need no lab.")
+    ] = False,
+    lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
     """Explain one step, run its commands, and prove what it claims.
@@ -111,10 +132,13 @@ def step(
     """
     from swarmlab.report.chapter import step_text
 
-    lab = _lab()
+    lab = _lab(lang)
     wanted = _find(lab, which)
     if show:
         step_text(wanted)
+        return
+    if replay:
+        _replay(lab, wanted, as_json)
         return
     listener = _listener(as_json, full=wanted.number)
     with _runner(lab, name, listener, changes=True) as runner:
@@ -126,9 +150,32 @@ def step(
     _end(result, as_json)
 
 
-def goto(which: StepName, name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+def _replay(lab: Lab, wanted: Step, as_json: bool) -> None:
+    from swarmlab import recording
+    from swarmlab.errors import UsageError
+    from swarmlab.report import replay
+    from swarmlab.words import say
+
+    recorded = recording.load(lab)
+    if recorded is None:
+        raise UsageError(
+            say("There is no recording of {lab}.", lab=lab.id),
+            hint=say("`swarmlab record` runs the lab and records it."),
+        )
+    if as_json:
+        typer.echo(json.dumps(replay.result(lab, wanted, recorded).to_dict(), indent=2))
+    else:
+        replay.show(lab, wanted, recorded)
+
+
+def goto(
+    which: StepName,
+    name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
+    as_json: Json = False,
+) -> None:
     """Bring the lab to the state just before a step, from any state."""
-    lab = _lab()
+    lab = _lab(lang)
     wanted = _find(lab, which)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.goto(wanted.number)
@@ -145,6 +192,7 @@ def verify(
         typer.Argument(help="Steps to look at, by number or id; none: all that are done."),
     ] = None,
     name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
     """Look at what should hold now, given the steps that are done; the cluster stays as it is.
@@ -155,7 +203,7 @@ def verify(
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
 
-    lab = _lab()
+    lab = _lab(lang)
     numbers = [_find(lab, one).number for one in which] if which else None
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
     with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
@@ -172,6 +220,7 @@ def run(
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Stop after this step.")] = None,
     name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
     """Run the whole chapter without questions, and prove every step.
@@ -181,14 +230,23 @@ def run(
     """
     from swarmlab.errors import UsageError
     from swarmlab.report.chapter import summary
+    from swarmlab.words import say
 
-    lab = _lab()
+    lab = _lab(lang)
     begin = _find(lab, first).number if first else None
     end = _find(lab, last).number if last else len(lab.steps)
     if begin is not None and begin > end:
         raise UsageError(
-            f"--from {begin} lies after --to {end}: there is nothing to run.",
-            hint=f"Give the earlier one to --from: `swarmlab run --from {end} --to {begin}`.",
+            say(
+                "--from {begin} lies after --to {end}: there is nothing to run.",
+                begin=begin,
+                end=end,
+            ),
+            hint=say(
+                "Give the earlier one to --from: `swarmlab run --from {end} --to {begin}`.",
+                begin=begin,
+                end=end,
+            ),
         )
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.run(begin, end)

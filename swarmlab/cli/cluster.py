@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from swarmlab.cli.options import DEFAULT_NAME, Json, Name, Nodes, Reach, ReachOption
+from swarmlab.cli.topology import topology
 
 PANEL = "The cluster"
 
@@ -85,3 +86,4 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(up)
     app.command(rich_help_panel=PANEL)(down)
     app.command(rich_help_panel=PANEL)(status)
+    app.command(rich_help_panel=PANEL)(topology)

@@ -10,6 +10,7 @@ import typer
 from swarmlab.errors import UsageError
 
 DEFAULT_NAME = "default"
+DEFAULT_LANGUAGE = "en"
 
 
 class Reach(StrEnum):
@@ -38,6 +39,23 @@ Name = Annotated[
         envvar="SWARMLAB_NAME",
         help="Which lab on this machine; each name is a cluster of its own.",
         callback=_name,
+    ),
+]
+
+
+def _language(value: str) -> str:
+    from swarmlab import words
+
+    return words.known(value)
+
+
+Language = Annotated[
+    str,
+    typer.Option(
+        "--lang",
+        envvar="SWARMLAB_LANG",
+        help="The language of texts and messages: en or zh.",
+        callback=_language,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]

@@ -13,16 +13,9 @@ from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 
 LAB = ("id", "title", "version", "steps")
 STEP = (
-    "number",
-    "id",
-    "title",
-    "section",
-    "commands",
-    "checks",
-    "reset",
-    "reset_covered_by",
-    "mistakes",
-)
+    "number", "id", "title", "section", "commands", "checks", "reset", "reset_covered_by",
+    "mistakes", "question", "answer", "minutes", "demonstrate",
+)  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
 CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
 MISTAKE = ("id", "title", "run", "caught_by", "hint")
@@ -31,6 +24,7 @@ MISTAKE = ("id", "title", "run", "caught_by", "hint")
 HOST_COMMANDS = ("swarmlab down",)
 
 MAX_TIMEOUT = 3600.0
+MAX_MINUTES = 600.0
 
 _IMAGE = re.compile(r"\{image\.([^{}\s]*)\}")
 
@@ -83,7 +77,15 @@ class Builder:
             reset=tuple(reset),
             reset_covered_by=tuple(fields.texts("reset_covered_by")),
             mistakes=tuple(self._mistake(i, fields.what) for i in fields.items("mistakes")),
+            question=fields.text("question", ""),
+            answer=fields.text("answer", ""),
+            minutes=fields.number("minutes", 0.0, 0.0, MAX_MINUTES),
+            demonstrate=fields.text("demonstrate", ""),
         )
+        if step.question and not step.answer:
+            fields.wrong("question", "a question needs an answer, for the teacher")
+        if step.answer and not step.question:
+            fields.wrong("answer", "an answer needs its question")
         self._inside(fields, step)
         return step
 

@@ -11,6 +11,7 @@ from swarmlab.model import Lab, Step
 from swarmlab.report import pieces, text
 from swarmlab.report.cluster import option, program
 from swarmlab.results import RunResult, Verdict
+from swarmlab.words import say
 
 
 def step_list(lab: Lab, done: Collection[str]) -> None:
@@ -18,12 +19,17 @@ def step_list(lab: Lab, done: Collection[str]) -> None:
     console = out()
     pieces.show(console, Text(lab.title, style="bold"))
     width = max(len(step.id) for step in lab.steps)
+    marks = {True: Text(say("done"), style="green"), False: Text(say("to do"), style="dim")}
+    room = max(mark.cell_len for mark in marks.values()) + 1
+    for mark in marks.values():
+        mark.pad_right(room - mark.cell_len)
     for step in lab.steps:
-        mark = Text("done  ", style="green") if step.id in done else Text("to do ", style="dim")
+        mark = marks[step.id in done]
         line = Text(f"{step.number:>3}  ") + mark + Text(f"{step.id:<{width}}  ", style="bold")
         pieces.show(console, line + Text(step.title))
     count = sum(1 for step in lab.steps if step.id in done)
-    pieces.show(console, Text(f"{count} of {len(lab.steps)} steps done."))
+    all_of = len(lab.steps)
+    pieces.show(console, Text(say("{count} of {all} steps done.", count=count, all=all_of)))
 
 
 def step_text(step: Step) -> None:
@@ -33,9 +39,11 @@ def step_text(step: Step) -> None:
 
 def ready_for(step: Step, name: str) -> None:
     """After `goto`: the lab stands just before this step."""
-    words = f"The lab stands just before step {step.number} ({step.title})."
+    words = say(
+        "The lab stands just before step {number} ({title}).", number=step.number, title=step.title
+    )
     pieces.show(out(), Text(words))
-    _next(f"swarmlab step {step.number}{option(name)}", "runs it")
+    _next(f"swarmlab step {step.number}{option(name)}", say("runs it"))
 
 
 def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
@@ -46,7 +54,7 @@ def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     name = option(result.name)
     if result.verdict is not Verdict.PASSED:
         again = f"swarmlab step {last.number}{name}"
-        _next(again, "does the step again, once what is said above is mended")
+        _next(again, say("does the step again, once what is said above is mended"))
         return
     following = lab.find(last.number + 1)
     if following is not None:
@@ -57,8 +65,9 @@ def verified(lab: Lab, result: RunResult) -> None:
     """After `verify`: all steps looked at, the evidence of what does not hold, and totals."""
     console = out()
     if not result.steps:
-        pieces.show(console, Text("No step is done yet, so there is nothing that should hold."))
-        _next(f"swarmlab step 1{option(result.name)}", "begins the chapter")
+        nothing = say("No step is done yet, so there is nothing that should hold.")
+        pieces.show(console, Text(nothing))
+        _next(f"swarmlab step 1{option(result.name)}", say("begins the chapter"))
         return
     pieces.table(console, result)
     pieces.problems(console, result)
@@ -69,7 +78,7 @@ def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     """After `run`: a line a step, the closing claims with their evidence, what is still to do."""
     console = out()
     pieces.show(console, Text(""))
-    pieces.show(console, Text("Summary", style="bold"))
+    pieces.show(console, Text(say("Summary"), style="bold"))
     pieces.table(console, result)
     pieces.totals(console, result)
     _closing(result)
@@ -79,17 +88,20 @@ def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     shown = {step.number for step in result.steps}
     todo = [step for step in lab.steps if step.number not in shown and step.id not in done]
     if todo and todo == list(lab.steps[-len(todo) :]) and len(todo) > 2:
-        words = f"Still to do: steps {todo[0].number} to {todo[-1].number}"
+        first, final = todo[0].number, todo[-1].number
+        words = say("Still to do: steps {first} to {last}", first=first, last=final)
         pieces.show(console, Text(words))
     else:
         for step in todo:
-            pieces.show(console, Text(f"Still to do: step {step.number}, {step.title}"))
+            words = say("Still to do: step {number}, {title}", number=step.number, title=step.title)
+            pieces.show(console, Text(words))
     name = option(result.name)
     if todo:
-        _next(f"swarmlab step {todo[0].number}{name}", "does it")
-        _next(f"swarmlab verify{name}", "looks again at all that should hold")
-        _next(f"swarmlab step 9 --show{name}", "reads a step; without --show it is done again")
-        _next(f"swarmlab down{name}", "removes the lab")
+        _next(f"swarmlab step {todo[0].number}{name}", say("does it"))
+        _next(f"swarmlab verify{name}", say("looks again at all that should hold"))
+        again = say("reads a step; without --show it is done again")
+        _next(f"swarmlab step 9 --show{name}", again)
+        _next(f"swarmlab down{name}", say("removes the lab"))
 
 
 def _closing(result: RunResult) -> None:
@@ -99,7 +111,7 @@ def _closing(result: RunResult) -> None:
         return
     found = [check for check in last.checks if check.id in ("synchronised", "restored", "healed")]
     if found:
-        pieces.show(out(), Text("What the chapter set out to show:", style="bold"))
+        pieces.show(out(), Text(say("What the chapter set out to show:"), style="bold"))
     for check in found:
         pieces.check_line(out(), check)
         pieces.seen(out(), check)
@@ -108,5 +120,7 @@ def _closing(result: RunResult) -> None:
 def _next(command: str, what: str) -> None:
     if command.startswith("swarmlab "):
         command = program() + command.removeprefix("swarmlab")
-    line = Text("Next: ") + Text(command, style="bold") + Text(f"  ({what})")
+    line = (
+        Text(say("Next: ")) + Text(command, style="bold") + Text("  " + say("({note})", note=what))
+    )
     pieces.show(out(), line, wrap=False)

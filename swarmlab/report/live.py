@@ -15,6 +15,7 @@ from swarmlab.listener import SilentListener
 from swarmlab.model import CheckSpec, Command, Step
 from swarmlab.report import pieces, text
 from swarmlab.results import CheckResult, CommandResult, StepResult
+from swarmlab.words import say
 
 # `run` shows so many lines of a command's output; `step` and the JSON result have all of it.
 BRIEF_LINES = 12
@@ -29,10 +30,10 @@ class QuietListener(SilentListener):
         err().print(f"· {escape(text)}", soft_wrap=True)
 
     def reset_started(self, step: Step) -> None:
-        err().print(f"· Resetting step {step.number}: {escape(step.title)}", soft_wrap=True)
+        self.note(say("Resetting step {number}: {title}", number=step.number, title=step.title))
 
     def step_started(self, step: Step) -> None:
-        err().print(f"· Step {step.number}: {escape(step.title)}", soft_wrap=True)
+        self.note(say("Step {number}: {title}", number=step.number, title=step.title))
 
     def step_ended(self, result: StepResult) -> None:
         pieces.step_end(err(), result)
@@ -61,14 +62,16 @@ class LiveListener(SilentListener):
         pieces.show(self._console, Text(f"· {text}", style="dim"))
 
     def reset_started(self, step: Step) -> None:
+        words = say("Resetting step {number}: {title}", number=step.number, title=step.title)
         if self._console.is_terminal:
-            self._spin(f"Resetting step {step.number}: {step.title}")
+            self._spin(words)
         else:
-            self.note(f"Resetting step {step.number}: {step.title} ...")
+            self.note(f"{words} ...")
 
     def reset_ended(self, step: Step, seconds: float) -> None:
         self._quiet()
-        self.note(f"Step {step.number} is reset ({pieces.seconds(seconds)})")
+        took = pieces.seconds(seconds)
+        self.note(say("Step {number} is reset ({seconds})", number=step.number, seconds=took))
 
     def step_started(self, step: Step) -> None:
         self._quiet()
@@ -85,7 +88,7 @@ class LiveListener(SilentListener):
         pieces.show(self._console, Text(""))
         pieces.typed(self._console, command)
         self._lines = 0
-        self._spin(f"running: {pieces.first_line(command.run)}")
+        self._spin(say("running: {command}", command=pieces.first_line(command.run)))
 
     def output(self, text: str) -> None:
         lines = text.splitlines()
@@ -99,13 +102,18 @@ class LiveListener(SilentListener):
         hidden = 0 if self._full else self._lines - BRIEF_LINES
         if hidden > 0:
             number = self._step.number if self._step else ""
-            more = f"  ... ({hidden} lines more; `swarmlab step {number}` shows all)"
-            pieces.show(self._console, Text(more, style="dim"))
+            more = say(
+                "... ({count} lines more; `swarmlab step {number}` shows all)",
+                count=hidden,
+                number=number,
+            )
+            pieces.show(self._console, Text(f"  {more}", style="dim"))
         self._lines = 0
         pieces.command_end(self._console, result)
 
     def check_waiting(self, spec: CheckSpec, seen: str) -> None:
-        words = f"waiting: {spec.title} (seen: {' '.join(seen.split())})"
+        saw = " ".join(seen.split())
+        words = say("waiting: {title} (seen: {seen})", title=spec.title, seen=saw)
         if self._console.is_terminal:
             self._spin(words)
             return
@@ -144,7 +152,9 @@ class LiveListener(SilentListener):
         if not self._console.is_terminal:
             return
         width = max(20, self._console.width - 4)
-        shown = escape(words if len(words) <= width else words[: width - 1] + "…")
+        line = Text(words)
+        line.truncate(width, overflow="ellipsis")
+        shown = escape(line.plain)
         if self._status is None:
             self._status = self._console.status(shown)
             self._status.start()

@@ -14,13 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from swarmlab.model import Command, Where
+from swarmlab.report.wrapping import flowing
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
+from swarmlab.words import later, say
 
 WORDS = {
-    Verdict.PASSED: ("✔", "passed", "green"),
-    Verdict.FAILED: ("✘", "FAILED", "bold red"),
-    Verdict.ERRORED: ("!", "ERROR", "bold magenta"),
-    Verdict.SKIPPED: ("-", "skipped", "dim"),
+    Verdict.PASSED: ("✔", later("passed"), "green"),
+    Verdict.FAILED: ("✘", later("FAILED"), "bold red"),
+    Verdict.ERRORED: ("!", later("ERROR"), "bold magenta"),
+    Verdict.SKIPPED: ("-", later("skipped"), "dim"),
 }
 
 # A failed check stays on one screen: so much of each part of its evidence is shown. The JSON
@@ -64,6 +66,8 @@ def show(console: Console, what: RenderableType, *, wrap: bool = True, trim: boo
 
     `trim` leaves out empty lines at the beginning and the end.
     """
+    if wrap and isinstance(what, Text):
+        what = flowing(what)
     options = console.options if wrap else console.options.update(no_wrap=True, overflow="ignore")
     lines = [_bare(line) for line in Segment.split_lines(console.render(what, options))]
     while trim and lines and not lines[0]:
@@ -93,20 +97,22 @@ def _bare(line: list[Segment]) -> list[Segment]:
 def verdict(found: Verdict) -> Text:
     """The verdict as mark and word: `✔ passed`, `✘ FAILED`."""
     mark, word, style = WORDS[found]
-    return Text(f"{mark} {word}", style=style)
+    return Text(f"{mark} {say(word)}", style=style)
 
 
 def seconds(number: float) -> str:
     """A duration as people read it: `0.4 s`, `37 s`, `2 min 05 s`."""
     if number < 9.95:
-        return f"{number:.1f} s"
+        return say("{seconds} s", seconds=f"{number:.1f}")
     whole = round(number)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 60:
+        return say("{seconds} s", seconds=whole)
+    return say("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
 
 
 def typed(console: Console, command: Command) -> None:
     """A command as it is being run, with the prompts of a shell."""
-    prompt = "$ " if command.where is Where.WORKSTATION else "(your machine) $ "
+    prompt = "$ " if command.where is Where.WORKSTATION else say("(your machine) $") + " "
     for number, line in enumerate(command.run.splitlines()):
         start = Text(prompt if number == 0 else "> ", style="dim")
         show(console, start + Text(line, style="bold"), wrap=False)
@@ -115,7 +121,8 @@ def typed(console: Console, command: Command) -> None:
 def to_type(console: Console, command: Command) -> None:
     """A command for the student to copy: indented, without prompts."""
     if command.where is Where.HOST:
-        show(console, Text("    # on your own machine, not in the workstation:", style="dim"))
+        where = say("# on your own machine, not in the workstation:")
+        show(console, Text(f"    {where}", style="dim"))
     for line in command.run.splitlines():
         show(console, Text("    " + line, style="bold"), wrap=False)
 
@@ -131,10 +138,16 @@ def command_end(console: Console, result: CommandResult) -> None:
     if result.verdict is Verdict.PASSED:
         return
     if result.verdict is Verdict.SKIPPED:
-        row = _row(result.verdict, Text(f"not typed: {first_line(result.run)}"), result.reason)
+        row = _row(
+            result.verdict,
+            Text(say("not typed: {command}", command=first_line(result.run))),
+            result.reason,
+        )
         show(console, row)
         return
-    why = f"the command {first_line(result.run)!r}: {result.reason}"
+    why = say(
+        "the command {command!r}: {reason}", command=first_line(result.run), reason=result.reason
+    )
     show(console, _row(result.verdict, Text(why), seconds(result.seconds)))
 
 
@@ -145,7 +158,7 @@ def check_line(console: Console, result: CheckResult) -> None:
         return
     note = result.reason
     if result.verdict is Verdict.PASSED and result.waited >= 0.95:
-        note = f"after {seconds(result.waited)}"
+        note = say("after {seconds}", seconds=seconds(result.waited))
     show(console, _row(result.verdict, Text(result.title), note))
 
 
@@ -153,50 +166,55 @@ def seen(console: Console, result: CheckResult) -> None:
     """What a check that passed saw, below its line: the proof, in so many words."""
     if result.verdict is Verdict.PASSED and result.actual:
         words = Text(_cut(result.actual), style="dim")
-        show(console, Padding(words, (0, 0, 0, 13), expand=False))
+        show(console, Padding(flowing(words), (0, 0, 0, 13), expand=False))
 
 
 def evidence(console: Console, result: CheckResult) -> None:
     """A check that did not pass: what should be, what is, how to see it, and what to do."""
-    took = f"waited {seconds(result.waited)}" if result.waited >= 0.95 else ""
+    took = say("waited {seconds}", seconds=seconds(result.waited)) if result.waited >= 0.95 else ""
     show(console, _row(result.verdict, Text(result.title, style="bold"), took))
-    parts = [("expected", result.expected), ("seen", result.actual)]
+    parts = [(say("expected"), result.expected), (say("seen"), result.actual)]
     if result.verdict is Verdict.ERRORED:
-        parts = [("could not be looked at", result.reason)]
+        parts = [(say("could not be looked at"), result.reason)]
     for label, text in parts:
         if text:
             show(console, _labelled(label, Text(_cut(text))))
     if result.source:
         # Not in a table: a table breaks long lines, and this one is to be typed.
-        show(console, Text("      look yourself", style="dim"))
+        show(console, Text("      " + say("look yourself"), style="dim"))
         for line in result.source.splitlines():
             show(console, Text("        " + line), wrap=False)
     if result.hint:
-        show(console, _labelled("what to do", Text(_cut(result.hint))))
+        show(console, _labelled(say("what to do"), Text(_cut(result.hint))))
 
 
 def step_end(console: Console, result: StepResult) -> None:
     """How a step ended, in one line: its verdict, its checks and its time."""
     passed, checks = result.count(Verdict.PASSED), len(result.checks)
-    words = f"Step {result.number}: {passed} of {checks} checks passed"
-    if not checks:
-        words = f"Step {result.number}"
+    words = say("Step {number}", number=result.number)
+    if checks:
+        words = say(
+            "Step {number}: {passed} of {checks} checks passed",
+            number=result.number,
+            passed=passed,
+            checks=checks,
+        )
     show(console, _row(result.verdict, Text(words, style="bold"), seconds(result.seconds), 0))
 
 
 def table(console: Console, result: RunResult) -> None:
     """All steps of a run: verdict, checks, time."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    grid.add_column("Step", justify="right", no_wrap=True)
-    grid.add_column("What", overflow="fold", ratio=1)
-    grid.add_column("Result", no_wrap=True)
-    grid.add_column("Checks", justify="right", no_wrap=True)
-    grid.add_column("Time", justify="right", no_wrap=True)
+    grid.add_column(say("Step"), justify="right", no_wrap=True)
+    grid.add_column(say("What"), overflow="fold", ratio=1)
+    grid.add_column(say("Result"), no_wrap=True)
+    grid.add_column(say("Checks"), justify="right", no_wrap=True)
+    grid.add_column(say("Time"), justify="right", no_wrap=True)
     for step in result.steps:
         looked_at = len(step.checks) - step.count(Verdict.SKIPPED)
         grid.add_row(
             str(step.number),
-            Text(step.title),
+            flowing(Text(step.title)),
             verdict(step.verdict),
             f"{step.count(Verdict.PASSED)}/{looked_at}",
             seconds(step.seconds),
@@ -211,32 +229,35 @@ def totals(console: Console, result: RunResult) -> None:
     # to look at: it is no miss.
     looked_at = sum(1 for step in result.steps if step.verdict is not Verdict.SKIPPED)
     parts = [
-        f"{result.count(kind)} {word}"
-        for kind, word in (
-            (Verdict.PASSED, "passed"),
-            (Verdict.FAILED, "failed"),
-            (Verdict.ERRORED, "could not be looked at"),
-            (Verdict.SKIPPED, "skipped"),
+        say(words, count=result.count(kind))
+        for kind, words in (
+            (Verdict.PASSED, later("{count} passed")),
+            (Verdict.FAILED, later("{count} failed")),
+            (Verdict.ERRORED, later("{count} could not be looked at")),
+            (Verdict.SKIPPED, later("{count} skipped")),
         )
         if result.count(kind)
     ]
     head = verdict(result.verdict)
-    head.append(f"  {proven} of {looked_at} steps; checks: {', '.join(parts) or 'none'}")
+    steps = say("{proven} of {looked_at} steps", proven=proven, looked_at=looked_at)
+    checks = say("checks: {verdicts}", verdicts=say(", ").join(parts) or say("none"))
+    head.append(f"  {steps}{say('; ')}{checks}")
     show(console, head)
     time = result.timing
     spent = [
-        f"{name} {seconds(value)}"
+        f"{say(name)} {seconds(value)}"
         for name, value in (
-            ("bringing the lab up", time.lab),
-            ("commands", time.commands),
-            ("waiting for the cluster", time.waiting),
-            ("checks", time.checks),
-            ("swarmlab itself", time.own),
+            (later("bringing the lab up"), time.lab),
+            (later("commands"), time.commands),
+            (later("waiting for the cluster"), time.waiting),
+            (later("checks"), time.checks),
+            (later("swarmlab itself"), time.own),
         )
         if value >= 0.05
     ]
     if spent:
-        show(console, Text(f"{seconds(result.seconds)}: {', '.join(spent)}", style="dim"))
+        sums = f"{seconds(result.seconds)}{say(': ')}{say(', ').join(spent)}"
+        show(console, Text(sums, style="dim"))
 
 
 def problems(console: Console, result: RunResult) -> None:
@@ -248,10 +269,11 @@ def problems(console: Console, result: RunResult) -> None:
     for step in result.steps:
         bad = [c for c in step.checks if c.verdict in (Verdict.FAILED, Verdict.ERRORED)]
         if bad:
-            show(console, Text(f"Step {step.number}: {step.title}", style="bold"))
+            head = say("Step {number}: {title}", number=step.number, title=step.title)
+            show(console, Text(head, style="bold"))
         for check in bad:
             if check.verdict is Verdict.ERRORED and check.reason in told:
-                show(console, _row(check.verdict, Text(check.title), "the same cause"))
+                show(console, _row(check.verdict, Text(check.title), say("the same cause")))
                 continue
             told.add(check.reason)
             evidence(console, check)
@@ -273,8 +295,8 @@ def _row(found: Verdict, words: Text, note: str = "", indent: int = 2) -> Render
     grid.add_column(overflow="fold")
     text = words.copy()
     if note:
-        text.append(f"  ({note})", style="dim")
-    grid.add_row(verdict(found), text)
+        text.append("  " + say("({note})", note=note), style="dim")
+    grid.add_row(verdict(found), flowing(text))
     return Padding(grid, (0, 0, 0, indent), expand=False)
 
 
@@ -282,7 +304,7 @@ def _labelled(label: str, text: Text) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="dim", min_width=10)
     grid.add_column(overflow="fold")
-    grid.add_row(label, text)
+    grid.add_row(label, flowing(text))
     return Padding(grid, (0, 0, 0, 6), expand=False)
 
 
@@ -292,7 +314,7 @@ def _cut(text: str) -> str:
     kept, room = [], EVIDENCE_LETTERS
     for number, line in enumerate(lines):
         if number == EVIDENCE_LINES - 1 and len(lines) > EVIDENCE_LINES:
-            kept.append(f"... ({len(lines) - number} lines more)")
+            kept.append(say("... ({count} lines more)", count=len(lines) - number))
             break
         if len(line) > room:
             kept.append(line[:room] + " ...")

@@ -8,12 +8,15 @@ from typing import ClassVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.constrain import Constrain
-from rich.markdown import Heading, Markdown
+from rich.markdown import Heading, Markdown, Paragraph
 from rich.text import Text
 
 from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
 from swarmlab.model import Command, Step
 from swarmlab.report.pieces import show, to_type
+from swarmlab.report.wrapping import flowing
+from swarmlab.words import language as spoken
+from swarmlab.words import say
 
 # Longer lines of prose are hard to read, however wide the window is.
 PROSE_COLUMNS = 88
@@ -32,17 +35,32 @@ class _LeftHeading(Heading):
         yield text
 
 
+class _Paragraph(Paragraph):
+    """A paragraph whose lines end where Chinese may be broken."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self.text.justify = self.justify
+        yield flowing(self.text)
+
+
 class _Prose(Markdown):
-    elements: ClassVar = {**Markdown.elements, "heading_open": _LeftHeading}
+    elements: ClassVar = {
+        **Markdown.elements,
+        "heading_open": _LeftHeading,
+        "paragraph_open": _Paragraph,
+    }
 
 
 Part = str | Command | tuple[str]
 """Prose; a command; or a picture: lines that must stay as they are."""
 
 
-def parts(step: Step, language: str = MAIN_LANGUAGE) -> Iterator[Part]:
-    """The step's text in the order of reading; commands without a place come last."""
-    text = step.text.get(language) or step.text.get(MAIN_LANGUAGE, "")
+def parts(step: Step, language: str | None = None) -> Iterator[Part]:
+    """The step's text in the order of reading; commands without a place come last.
+
+    The language is that which is spoken, unless another one is asked for.
+    """
+    text = step.text.get(language or spoken()) or step.text.get(MAIN_LANGUAGE, "")
     commands = {command.id: command for command in step.commands}
     at = 0
     for found in COMMAND_LINE.finditer(text):
@@ -68,9 +86,11 @@ def _pictures(text: str) -> Iterator[Part]:
 
 def heading(console: Console, step: Step) -> None:
     """Number and title of a step, and the section of the chapter that it belongs to."""
-    show(console, Text(f"Step {step.number}: {step.title}", style="bold"))
+    head = say("Step {number}: {title}", number=step.number, title=step.title)
+    show(console, Text(head, style="bold"))
     if step.section:
-        show(console, Text(f"Chapter section: {step.section}", style="dim"))
+        section = say("Chapter section: {section}", section=step.section)
+        show(console, Text(section, style="dim"))
 
 
 def prose(console: Console, text: str) -> None:
@@ -82,7 +102,7 @@ def prose(console: Console, text: str) -> None:
     show(console, Constrain(_Prose(text), width), trim=True)
 
 
-def step_text(console: Console, step: Step, language: str = MAIN_LANGUAGE) -> None:
+def step_text(console: Console, step: Step, language: str | None = None) -> None:
     """The whole step as a student reads it."""
     heading(console, step)
     for part in parts(step, language):

@@ -1,0 +1,50 @@
+"""`topology`: the live cluster as a drawing or as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
+
+
+def topology(
+    name: Name = DEFAULT_NAME,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write into this file, not to standard output.")
+    ] = None,
+    as_text: Annotated[
+        bool, typer.Option("--text", help="Print lines of text instead of the drawing.")
+    ] = False,
+    language: Language = DEFAULT_LANGUAGE,
+) -> None:
+    """Draw the lab as it is now, as SVG: nodes, leader, tasks, Consul, proxies.
+
+    Instances of the proxy with the same configuration carry the same letter, so that a proxy that
+    missed an order stands out. Looks only; changes nothing.
+    """
+    from swarmlab.cluster import lifecycle
+    from swarmlab.errors import LabAbsent, UsageError
+    from swarmlab.handout.diagrams.current import draw, text
+    from swarmlab.handout.diagrams.look import look
+
+    cluster = lifecycle.find(name)
+    if cluster is None:
+        raise LabAbsent(
+            f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
+        )
+    with cluster:
+        seen = look(cluster)
+    shown = text(seen, language) if as_text else draw(seen, language)
+    if out is None:
+        typer.echo(shown)
+        return
+    try:
+        out.write_text(shown + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be written: {error.strerror}.",
+            hint="Give --out a file in a folder that exists and that you may write to.",
+        ) from error

@@ -1,0 +1,1 @@
+"""Handouts: from a lab and a recording of it to paper, a web page, or Markdown."""

@@ -1,0 +1,66 @@
+"""The chapter's diagrams as SVG, drawn from `diagrams.yaml`; and one from the live cluster.
+
+Each is 640 units wide, stands by itself (no reference to anything outside, no id that could
+clash), is legible without colour, and has its text alternative in `<title>`, `<desc>` and
+`aria-label`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from swarmlab.errors import UsageError
+from swarmlab.handout.diagrams.layout import picture
+from swarmlab.handout.diagrams.load import LANGUAGES, library
+from swarmlab.handout.diagrams.model import Diagram
+from swarmlab.handout.diagrams.paint import paint
+
+if TYPE_CHECKING:
+    from swarmlab.checks.base import World
+
+OVERVIEW = "cluster"
+"""The diagram of the whole cluster at a glance."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all diagrams, in the chapter's order."""
+    return tuple(diagram.name for diagram in library().diagrams)
+
+
+def for_step(step_id: str) -> tuple[str, ...]:
+    """The diagrams that explain the step, in order; none for most."""
+    return tuple(one.name for one in library().diagrams if step_id in one.steps)
+
+
+def title(name: str, language: str = "en") -> str:
+    """What stands above the diagram. Raises UsageError for a name or language not there."""
+    return _find(name, language).title.says(language)
+
+
+def svg(name: str, language: str = "en") -> str:
+    """The diagram as an SVG element. Raises UsageError for a name or language not there."""
+    return paint(picture(_find(name, language), library(), language))
+
+
+def live(world: World, language: str = "en") -> str:
+    """The cluster as it is now: nodes, leader, tasks, Consul, proxies' configurations.
+
+    What does not answer is drawn as such; raises EnvironmentProblem only when nothing does.
+    """
+    from swarmlab.handout.diagrams.current import draw
+    from swarmlab.handout.diagrams.look import look
+
+    return draw(look(world), language)
+
+
+def _find(name: str, language: str) -> Diagram:
+    if language not in LANGUAGES:
+        raise UsageError(
+            f"There is no diagram in {language!r}.", hint=f"Languages: {', '.join(LANGUAGES)}."
+        )
+    try:
+        return library().find(name)
+    except KeyError:
+        raise UsageError(
+            f"There is no diagram {name!r}.", hint=f"Diagrams: {', '.join(names())}."
+        ) from None

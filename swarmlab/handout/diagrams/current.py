@@ -1,0 +1,156 @@
+"""The live cluster as a diagram of the same kind as the drawn ones, and as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from string import ascii_uppercase
+
+from swarmlab.handout.diagrams.layout import picture
+from swarmlab.handout.diagrams.load import library
+from swarmlab.handout.diagrams.look import PROXY, Node, Task, Topology
+from swarmlab.handout.diagrams.model import Diagram, Kind, Label, Part, Row, same
+from swarmlab.handout.diagrams.paint import paint
+
+SIDE_BY_SIDE = 3
+"""Nodes in one row: more would be too narrow for a configuration's hash."""
+
+Say = Callable[..., str]
+
+
+def draw(topology: Topology, language: str = "en") -> str:
+    """The cluster as an SVG element of the same style as the drawn diagrams."""
+    return paint(picture(diagram(topology, language), library(), language))
+
+
+def text(topology: Topology, language: str = "en") -> str:
+    """The cluster in lines, for a terminal or a screen reader."""
+    say = _words(language)
+    lines = [
+        f"{say('live-title', name=topology.name)} ({say('live-seen', time=topology.seen)})",
+    ]
+    for node in topology.nodes:
+        lines.append(f"{node.name}  {node.address}  {'; '.join(_standing(node, say))}")
+        if node.consul:
+            lines.append("  " + "; ".join([_consul_name(node, say), *_consul_words(node, say)]))
+        lines += ["  " + "; ".join([_name(t, say), *_task_words(t, say)]) for t in node.tasks]
+        lines += ["  " + say("by-hand", name=other) for other in node.others]
+        if not (node.consul or node.tasks or node.others) and node.answers:
+            lines.append("  " + say("nothing"))
+    return "\n".join([*lines, _services(topology, say)])
+
+
+def diagram(topology: Topology, language: str) -> Diagram:
+    """What is to be drawn; its words are in that language only."""
+    say = _words(language)
+    letters = dict(zip(topology.hashes(), ascii_uppercase, strict=False))
+    number = count(1)
+    wide = 12 / min(SIDE_BY_SIDE, len(topology.nodes))
+    parts = [
+        _node(node, place % SIDE_BY_SIDE * wide, wide, letters, say, number)
+        for place, node in enumerate(topology.nodes)
+    ]
+    rows = [
+        Row(tuple(parts[start : start + SIDE_BY_SIDE]), gap=12)
+        for start in range(0, len(parts), SIDE_BY_SIDE)
+    ]
+    notes = [_services(topology, say), say("live-seen", time=topology.seen)]
+    return Diagram(
+        name="live",
+        title=same(say("live-title", name=topology.name)),
+        description=same(" ".join(text(topology, language).split("\n"))),
+        rows=tuple(rows),
+        notes=tuple(map(same, notes)),
+        marks={letter: same(say("mark-means", hash=one)) for one, letter in letters.items()},
+    )
+
+
+def _words(language: str) -> Say:
+    words = library().words
+
+    def say(word: str, /, **values: str) -> str:
+        return words[word].says(language).format(**values)
+
+    return say
+
+
+def _node(
+    node: Node, column: float, span: float, letters: dict[str, str], say: Say, number: count[int]
+) -> Part:
+    holds = [_part(number, Kind.MANAGER if _manages(node) else Kind.PLAIN, *_standing(node, say))]
+    if node.consul:
+        kind = Kind.REGISTRY if node.consul.role == "server" else Kind.AGENT
+        holds.append(_part(number, kind, _consul_name(node, say), *_consul_words(node, say)))
+    for task in node.tasks:
+        kind = Kind.PROXY if task.service == PROXY else Kind.SERVICE
+        if not task.running:
+            kind = Kind.PLAIN
+        mark = letters.get(task.configuration or "", "")
+        words = (_name(task, say), *_task_words(task, say))
+        holds.append(_part(number, kind, *words, mark=mark))
+    for other in node.others:
+        holds.append(_part(number, Kind.CONTAINER, say("by-hand", name=other)))
+    return Part(
+        id=node.name,
+        kind=Kind.NODE,
+        label=same(node.name),
+        lines=(same(node.address),) if node.address else (),
+        column=column,
+        span=span,
+        holds=tuple(holds),
+    )
+
+
+def _part(number: count[int], kind: Kind, label: str, *lines: str, mark: str = "") -> Part:
+    words: tuple[Label, ...] = tuple(map(same, lines))
+    return Part(id=f"part-{next(number)}", kind=kind, label=same(label), lines=words, mark=mark)
+
+
+def _manages(node: Node) -> bool:
+    return node.role in ("leader", "manager", "manager-lost")
+
+
+def _standing(node: Node, say: Say) -> list[str]:
+    """What the node is in the swarm, and what is unusual with it."""
+    words = [say(node.role)]
+    if node.state not in ("", "ready"):
+        words.append(say("state-is", state=node.state))
+    if node.availability not in ("", "active"):
+        words.append(say("availability-is", availability=node.availability))
+    if not node.answers:
+        words.append(say("no-answer"))
+    return words
+
+
+def _consul_name(node: Node, say: Say) -> str:
+    return say(f"consul-{node.consul.role}") if node.consul else ""
+
+
+def _consul_words(node: Node, say: Say) -> list[str]:
+    if node.consul is None:
+        return []
+    words = [] if node.consul.alive else [say("consul-failed")]
+    return words + ([] if node.consul.answers else [say("consul-silent")])
+
+
+def _name(task: Task, say: Say) -> str:
+    return task.name if task.running else say("starting", name=task.name)
+
+
+def _task_words(task: Task, say: Say) -> list[str]:
+    """For a proxy that runs: its configuration's hash and routes."""
+    if task.service != PROXY or not task.running:
+        return []
+    if task.configuration is None:
+        return [say("no-configuration")]
+    routes = say("routes", routes=", ".join(task.routes)) if task.routes else say("no-routes")
+    return [say("configuration", hash=task.configuration), routes]
+
+
+def _services(topology: Topology, say: Say) -> str:
+    if not topology.swarm:
+        return say("no-swarm")
+    if not topology.services:
+        return say("no-services")
+    counts = ", ".join(f"{name} {runs}/{wanted}" for name, runs, wanted in topology.services)
+    return say("services", services=counts)

@@ -1,0 +1,271 @@
+"""Looking at the live cluster for a diagram: everything once, and what does not answer is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.checks import haproxy, proxies
+from swarmlab.checks.base import World
+from swarmlab.checks.consul import PORT
+from swarmlab.checks.looking import Unfit, over
+from swarmlab.checks.tasks import Instance, Refusal, Service, from_manager, list_services
+from swarmlab.checks.web import get
+from swarmlab.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from docker.api import APIClient
+
+PROXY = "proxy"
+"""The service whose instances hold a configuration to compare."""
+
+_SERVICE_LABEL = "com.docker.swarm.service.name"
+_ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task on a node. For a proxy: the hash and routes of its configuration, None: unread."""
+
+    name: str
+    service: str
+    running: bool = True
+    configuration: str | None = None
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consul:
+    """The Consul of a node: `server` or `agent`; alive as the members see it, or silent itself."""
+
+    role: str
+    alive: bool = True
+    answers: bool = True
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: `role` is leader, manager, manager-lost, worker or stranger (not in the swarm)."""
+
+    name: str
+    address: str
+    answers: bool
+    role: str = "stranger"
+    state: str = ""
+    availability: str = ""
+    consul: Consul | None = None
+    tasks: tuple[Task, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The lab at one moment. `swarm` is False when no manager could speak for the swarm."""
+
+    name: str
+    seen: str
+    swarm: bool
+    nodes: tuple[Node, ...]
+    services: tuple[tuple[str, int, int], ...] = ()  # name, tasks that run, tasks wanted
+
+    def proxies(self) -> tuple[Task, ...]:
+        """The proxy's running instances."""
+        found = (task for node in self.nodes for task in node.tasks)
+        return tuple(task for task in found if task.service == PROXY and task.running)
+
+    def hashes(self) -> tuple[str, ...]:
+        """The different configurations, in the order of the instances' names."""
+        ordered = sorted(self.proxies(), key=lambda task: task.name)
+        return tuple(dict.fromkeys(task.configuration for task in ordered if task.configuration))
+
+
+def look(world: World) -> Topology:
+    """The lab as it is now. Raises EnvironmentProblem when no node's engine answers."""
+    containers = over(world.nodes, lambda node: _containers(world, node))
+    if all(found is None for found in containers.values()):
+        raise EnvironmentProblem(
+            f"No node of the lab {world.name!r} answers.",
+            hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
+        )
+    swarm = _swarm(world)
+    members, services = swarm or ({}, [])
+    consul = _consul(world)
+    tasks = _tasks(world, services)
+    nodes = []
+    for name in world.nodes:
+        found = containers[name]
+        raw = members.get(name)
+        nodes.append(
+            Node(
+                name,
+                world.address(name),
+                found is not None,
+                _role(raw),
+                str(raw["Status"]["State"]) if raw else "",
+                str(raw["Spec"]["Availability"]) if raw else "",
+                consul.get(name),
+                tuple(tasks.get(name, ())),
+                tuple(_others(found or [], name in consul)),
+            )
+        )
+    seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    counts = tuple(sorted(_count(one) for one in services))
+    return Topology(world.name, seen, swarm is not None, tuple(nodes), counts)
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    return (DockerException, RequestException, EnvironmentProblem, OSError)
+
+
+def _containers(world: World, node: str) -> list[dict[str, Any]] | None:
+    """What runs on the node, None when its engine does not answer."""
+    try:
+        found: list[dict[str, Any]] = world.engine(node).api.containers()
+    except _engine_errors():
+        return None
+    return found
+
+
+def _swarm(world: World) -> tuple[dict[str, dict[str, Any]], list[Service]] | None:
+    """Nodes by name and services, from the first manager that answers; None without any."""
+
+    def ask(api: APIClient) -> tuple[dict[str, dict[str, Any]], list[Service]]:
+        nodes = {one["ID"]: one for one in api.nodes()}
+        services = [
+            Service(raw, tuple(_listed(api, raw["ID"])), nodes) for raw in list_services(api)
+        ]
+        # Of a node that was lost and made again the swarm lists two; the one that is ready counts.
+        ordered = sorted(nodes.values(), key=lambda one: one["Status"]["State"] == "ready")
+        return {str(one["Description"]["Hostname"]): one for one in ordered}, services
+
+    for node in world.nodes:
+        try:
+            answer = from_manager(world, node, ask)
+        except _engine_errors():
+            continue
+        if not isinstance(answer, Refusal):
+            return answer
+    return None
+
+
+def _listed(api: APIClient, service_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.tasks(  # type: ignore[no-untyped-call]
+        filters={"service": service_id}
+    )
+    return found
+
+
+def _role(raw: dict[str, Any] | None) -> str:
+    if raw is None:
+        return "stranger"
+    status = raw.get("ManagerStatus")
+    if not status:
+        return "worker"
+    if status.get("Leader"):
+        return "leader"
+    return "manager" if status.get("Reachability") == "reachable" else "manager-lost"
+
+
+def _count(service: Service) -> tuple[str, int, int]:
+    """Running and wanted; a global service wants one on each node that may take tasks."""
+    wanted = service.replicas
+    if wanted is None:
+        active = [
+            node
+            for node in service.nodes.values()
+            if node["Spec"]["Availability"] == "active" and node["Status"]["State"] == "ready"
+        ]
+        wanted = len(active)
+    return service.name, len(service.instances()), wanted
+
+
+def _tasks(world: World, services: list[Service]) -> dict[str, list[Task]]:
+    """The tasks of each node: the proxy's first, then by name; those that start last."""
+    running = [one for service in services for one in service.instances()]
+    texts = over(
+        [one for one in running if one.service == PROXY], lambda one: _configuration(world, one)
+    )
+    names = [service.name for service in services]
+    found: dict[str, list[Task]] = {}
+    for one in sorted(running, key=lambda one: (one.service != PROXY, one.service, one.slot)):
+        found.setdefault(one.node, []).append(_task(one, texts.get(one), names))
+    for service in services:
+        for raw in service.starting():
+            slot = raw.get("Slot")
+            name = f"{service.name}.{slot}" if slot else service.name
+            node = service.node_name(raw.get("NodeID", ""))
+            found.setdefault(node, []).append(Task(name, service.name, running=False))
+    return found
+
+
+def _task(one: Instance, text: str | None, services: list[str]) -> Task:
+    name = f"{one.service}.{one.slot}" if one.slot else one.service
+    if text is None:
+        return Task(name, one.service)
+    routes = (haproxy.route(text, service) for service in services)
+    return Task(
+        name,
+        one.service,
+        configuration=proxies.fingerprint(text),
+        routes=tuple(str(route) for route in routes if route),
+    )
+
+
+def _configuration(world: World, one: Instance) -> str | None:
+    try:
+        return proxies.read_one(world, one)
+    except Unfit:
+        return None
+    except _engine_errors():
+        return None
+
+
+def _consul(world: World) -> dict[str, Consul]:
+    """Each node's Consul: as its members see one another, and whether it answers itself."""
+    answers = over(world.nodes, lambda node: list(_members(world, node)))
+    by_address: dict[str, dict[str, Any]] = {}
+    for members in answers.values():
+        for one in members:
+            known = by_address.get(str(one.get("Addr")))
+            if known is None or known.get("Status") != _ALIVE:
+                by_address[str(one.get("Addr"))] = one
+    found = {}
+    for node in world.nodes:
+        member = by_address.get(world.address(node))
+        if member is not None:
+            role = "server" if (member.get("Tags") or {}).get("role") == "consul" else "agent"
+            alive = member.get("Status") == _ALIVE
+            found[node] = Consul(role, alive, answers=bool(answers[node]))
+    return found
+
+
+def _members(world: World, node: str) -> Iterator[dict[str, Any]]:
+    """The members that the node's Consul lists; none when it does not answer, or not so."""
+    try:
+        answer = get(world, node, PORT, "/v1/agent/members")
+    except EnvironmentProblem:
+        return
+    if answer.status == 200:
+        try:
+            members = json.loads(answer.body)
+        except ValueError:
+            return
+        yield from (one for one in members if isinstance(one, dict))
+
+
+def _others(containers: list[dict[str, Any]], consul: bool) -> Iterator[str]:
+    """What runs on the node and is neither a task nor the Consul that is shown already."""
+    for one in containers:
+        labels = one.get("Labels") or {}
+        name = str((one.get("Names") or ["?"])[0]).lstrip("/")
+        if _SERVICE_LABEL in labels or (consul and name in ("consul", "registry")):
+            continue
+        if "naive" in labels:  # of the naive managers: the engine made up its name
+            name = f"{labels['naive']} ({labels.get('manager', '?')})"
+        yield name

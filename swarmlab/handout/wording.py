@@ -1,0 +1,232 @@
+"""The handout's own words, in each language: headings, labels, a few sentences.
+
+Words of the lab itself (steps, checks, glossary) come from the lab's files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlab.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Everything that a handout says by itself; `{...}` is filled in."""
+
+    student: str
+    teacher: str
+    name: str
+    group: str
+    date: str
+    learn: str
+    contents: str
+    glance: str
+    glance_text: tuple[str, ...]
+    legend: str
+    legend_text: tuple[str, ...]
+    legend_sample: str
+    step: str
+    type_this: str
+    on_host: str
+    see: str
+    see_nothing: str
+    not_recorded: str
+    lines_left_out: str
+    takes: str
+    think: str
+    answer: str
+    checks: str
+    checks_text: str
+    glossary: str
+    troubles: str
+    you_see: str
+    do: str
+    card: str
+    card_text: str
+    timing: str
+    plan: str
+    plan_text: str
+    plan_step: str
+    plan_minutes: str
+    plan_machine: str
+    plan_points: str
+    plan_sum: str
+    show: str
+    mistakes: str
+    caught: str
+    when_failed: str
+    point: str
+    colophon: str
+    recorded: str
+    unrecorded: str
+    page: str
+    copy: str
+    copied: str
+    seconds: str
+    minutes: str
+
+
+ENGLISH = Wording(
+    student="For students",
+    teacher="For teachers",
+    name="Name",
+    group="Class",
+    date="Date",
+    learn="What you will learn",
+    contents="Contents",
+    glance="The cluster at a glance",
+    glance_text=(
+        "Three **nodes**, swarm-1 to swarm-3, are containers on one machine, each with a Docker "
+        "engine of its own. Together they are a swarm, and all three are its managers. You type "
+        "in the **workstation**, which has the tools of the chapter; `docker` works on the node "
+        "that you choose with `eval $(docker-machine env swarm-1)`.",
+        "By the end of the lab each node runs Consul, six instances of the proxy share the "
+        "visitors' requests, and behind them are a small service, go-demo, and its database.",
+    ),
+    legend="How to read these pages",
+    legend_text=(
+        "Commands stand in a frame with a thick edge and have a number. Type or copy them whole; "
+        "no line is broken.",
+        "Below each is what a real run printed. What is underlined differs from run to run: yours "
+        "will show other ids, times and addresses.",
+        "Tick a box when `swarmlab verify` followed by the number of the step says that it passed.",
+    ),
+    legend_sample="started",
+    step="Step {number}",
+    type_this="Type",
+    on_host="on your own machine, not in the workstation",
+    see="You should see",
+    see_nothing="Nothing is printed.",
+    not_recorded="There is no recording of this command.",
+    lines_left_out="[ {count} lines are left out here ]",
+    takes="about {minutes} minutes",
+    think="Think",
+    answer="Answer",
+    checks="What must now be true",
+    checks_text="`swarmlab verify {number}` looks at what still holds and changes nothing.",
+    glossary="Glossary",
+    troubles="When something goes wrong",
+    you_see="You see",
+    do="What to do",
+    card="Command card",
+    card_text="$IP is the address of a node, $ID a container, NAME a service.",
+    timing="typing and checks took {seconds} on the recorded run",
+    plan="Plan of the lesson",
+    plan_text=(
+        "Minutes are typical for a class, reading and thinking included; the machine's time is "
+        "that of the recorded run. Points are the sum of the weights of a step's checks."
+    ),
+    plan_step="Step",
+    plan_minutes="Minutes",
+    plan_machine="Machine",
+    plan_points="Points",
+    plan_sum="Together",
+    show="Show",
+    mistakes="Typical mistakes",
+    caught="noticed by the check “{title}”",
+    when_failed="If it fails",
+    point="Points",
+    colophon="Where the results come from",
+    recorded=(
+        "All results were printed by a real run, recorded on {date} in {seconds}; the data plane "
+        "of the swarm was {data_plane}."
+    ),
+    unrecorded="This lab has no recorded run, so no results are shown.",
+    page="Page {page} of {pages}",
+    copy="Copy",
+    copied="Copied",
+    seconds="{number} s",
+    minutes="{minutes} min {seconds} s",
+)
+
+CHINESE = Wording(
+    student="学生版",
+    teacher="教师版",
+    name="姓名",
+    group="班级",
+    date="日期",
+    learn="你将学到什么",
+    contents="目录",
+    glance="集群一览",
+    glance_text=(
+        "三个**节点**（swarm-1 到 swarm-3）是同一台机器上的容器，各自运行一个 Docker 引擎。"
+        "它们组成一个 Swarm 集群，三个节点都是管理节点。命令在**工作站**里输入，那里备有本章用到的"
+        "全部工具；先用 `eval $(docker-machine env swarm-1)` 选定节点，`docker` 命令便作用于它。",
+        "实验结束时，每个节点上都运行着 Consul，六个代理实例分担访问者的请求，它们后面是小服务 "
+        "go-demo 和它的数据库。",
+    ),
+    legend="如何阅读本讲义",
+    legend_text=(
+        "带粗边框并有编号的是命令，请完整输入或复制；任何一行都不会被折断。",
+        "命令下方是一次真实运行的输出。带下划线的部分每次运行都不同：你看到的标识、时间和地址会不一样。",
+        "`swarmlab verify` 加步骤编号的结果显示通过后，在对应的方框里打勾。",
+    ),
+    legend_sample="started",
+    step="第 {number} 步",
+    type_this="输入",
+    on_host="在你自己的机器上输入，不在工作站里",
+    see="你应当看到",
+    see_nothing="没有输出。",
+    not_recorded="这条命令没有录制的结果。",
+    lines_left_out="[ 此处省略 {count} 行 ]",
+    takes="约 {minutes} 分钟",
+    think="想一想",
+    answer="参考答案",
+    checks="现在应当成立的事",
+    checks_text="`swarmlab verify {number}` 查看哪些仍然成立，不做任何改动。",
+    glossary="术语表",
+    troubles="遇到问题时",
+    you_see="看到的现象",
+    do="怎么办",
+    card="命令卡片",
+    card_text="$IP 是某个节点的地址，$ID 是容器，NAME 是服务名。",
+    timing="录制时命令与检查共用 {seconds}",
+    plan="课堂安排",
+    plan_text=(
+        "“课堂”是一个班通常需要的分钟数，包括阅读和思考；“机器”是录制时机器所用的时间。"
+        "“分值”是该步各项检查权重之和。"
+    ),
+    plan_step="步骤",
+    plan_minutes="课堂（分钟）",
+    plan_machine="机器",
+    plan_points="分值",
+    plan_sum="合计",
+    show="课堂演示",
+    mistakes="常见错误",
+    caught="由检查“{title}”发现",
+    when_failed="未通过时",
+    point="分值",
+    colophon="结果从何而来",
+    recorded=(
+        "所有结果都出自一次真实的运行，录制于 {date}，用时 {seconds}；"
+        "集群的数据平面是 {data_plane}。"
+    ),
+    unrecorded="本实验没有录制的运行，因此不显示结果。",
+    page="第 {page} 页，共 {pages} 页",
+    copy="复制",
+    copied="已复制",
+    seconds="{number} 秒",
+    minutes="{minutes} 分 {seconds} 秒",
+)
+
+LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
+
+
+def wording(language: str) -> Wording:
+    """The words in that language. Raises UsageError for one that is not there."""
+    if language not in LANGUAGES:
+        raise UsageError(
+            f"There are no handouts in {language!r}.", hint=f"There are: {', '.join(LANGUAGES)}."
+        )
+    return LANGUAGES[language]
+
+
+def duration(words: Wording, seconds: float) -> str:
+    """Seconds as people read them."""
+    if seconds < 9.95:
+        return words.seconds.format(number=f"{seconds:.1f}")
+    whole = round(seconds)
+    if whole < 60:
+        return words.seconds.format(number=whole)
+    return words.minutes.format(minutes=whole // 60, seconds=f"{whole % 60:02d}")

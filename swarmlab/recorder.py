@@ -1,0 +1,56 @@
+"""Runs a lab on a live cluster from its first step to its last, and keeps what was seen."""
+
+from __future__ import annotations
+
+import platform
+
+from swarmlab import __version__, recording
+from swarmlab.checks.base import World
+from swarmlab.errors import ClusterProblem
+from swarmlab.images import catalog
+from swarmlab.listener import Listener
+from swarmlab.model import Lab
+from swarmlab.recording import Recording
+from swarmlab.results import Verdict
+from swarmlab.runner import Runner
+from swarmlab.student import ProgressStore
+from swarmlab.workspace import Workspace
+
+
+def record(
+    lab: Lab,
+    *,
+    workspace: Workspace,
+    progress: ProgressStore,
+    listener: Listener,
+    images: str = catalog.LOCAL,
+) -> Recording:
+    """Run the whole lab anew and return its recording; the last step may remove the cluster.
+
+    Raises ClusterProblem when a step did not pass: what is wrong is not to be handed out.
+    """
+    versions = found(workspace.world())
+    runner = Runner(lab, workspace=workspace, progress=progress, listener=listener)
+    result = runner.run(lab.steps[0].number)
+    wrong = next((s for s in result.steps if s.verdict is not Verdict.PASSED), None)
+    if wrong is not None:
+        bad = [check for check in wrong.checks if check.verdict is not Verdict.PASSED]
+        raise ClusterProblem(
+            f"Step {wrong.number} did not pass, so nothing was recorded.",
+            evidence="\n".join(f"{one.title}: {one.actual or one.reason}" for one in bad),
+            hint=f"`swarmlab step {wrong.number}` shows it in full.",
+        )
+    return recording.of_result(result, catalog=images, versions=versions)
+
+
+def found(world: World) -> dict[str, str]:
+    """What runs in this lab, by name: swarmlab, the engines, the programs in the images."""
+    node = world.engine(world.nodes[0]).version()
+    host = world.host_engine().version()
+    return {
+        "swarmlab": __version__,
+        "engine of the nodes": str(node["Version"]),
+        "engine of the machine": str(host["Version"]),
+        "kernel": str(host.get("KernelVersion", platform.release())),
+        **{name: spec.version for name, spec in catalog.load().images.items()},
+    }

@@ -1,0 +1,94 @@
+"""What swarmlab says to students, in their language.
+
+The English stands in the code, where it is said: `say("Step {number} is reset", number=4)`. A
+catalog (`catalogs/<language>.yaml`) maps each English message to its translation, with the same
+names in braces. A message without one is said in English; a test keeps the catalogs whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from swarmlab.errors import UsageError
+
+MAIN = "en"
+CATALOGS = Path(__file__).resolve().parent / "catalogs"
+# A few characters of each language, to see whether a terminal can show them.
+SAMPLES = {"zh": "集群服务"}
+
+
+class Words:
+    """One language: called with an English message, it says it in that language."""
+
+    def __init__(self, language: str, catalog: Mapping[str, str]) -> None:
+        self.language = language
+        self.catalog = catalog
+
+    def __call__(self, message: str, /, **values: object) -> str:
+        """The message, with `{name}` replaced by the value of that name."""
+        return self.catalog.get(message, message).format(**values)
+
+
+def languages() -> tuple[str, ...]:
+    """The languages there are: English, and those with a catalog."""
+    return (MAIN, *sorted(path.stem for path in CATALOGS.glob("*.yaml")))
+
+
+@cache
+def of(language: str) -> Words:
+    """The words of a language. Raises UsageError for one that there is not."""
+    if language == MAIN:
+        return Words(MAIN, {})
+    if language not in languages():
+        raise UsageError(
+            f"swarmlab does not speak {language!r}.",
+            hint=f"There is: {', '.join(languages())}.",
+        )
+    import yaml
+
+    text = (CATALOGS / f"{language}.yaml").read_text(encoding="utf-8")
+    return Words(language, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def known(tag: str) -> str:
+    """The language that a tag as people and systems write it means: `zh` for `zh_CN.UTF-8`.
+
+    Raises UsageError for one that there is not.
+    """
+    return of(tag.strip().replace("-", "_").partition("_")[0].partition(".")[0].lower()).language
+
+
+def fits(language: str, encoding: str) -> bool:
+    """Whether `encoding` has the characters of that language."""
+    try:
+        SAMPLES.get(language, "").encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+# A process speaks one language at a time: the student's.
+_speaking = of(MAIN)
+
+
+def use(language: str) -> None:
+    """Speak that language from now on, in the whole process. Raises UsageError."""
+    global _speaking
+    _speaking = of(language)
+
+
+def language() -> str:
+    """The language that is spoken now."""
+    return _speaking.language
+
+
+def say(message: str, /, **values: object) -> str:
+    """The message in the language that is spoken now, its `{names}` filled in."""
+    return _speaking(message, **values)
+
+
+def later(message: str) -> str:
+    """Marks a message that is kept in a table and said later; gives it back as it is."""
+    return message
