@@ -92,7 +92,7 @@ def test_a_busy_lab_is_changed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
     def held(file: object) -> bool:
         return False
 
-    monkeypatch.setattr("swarmlab.cluster.lock._acquire", held)
+    monkeypatch.setattr("swarmlab.flock.take", held)
     for change in (lifecycle.up, lifecycle.down):
         with pytest.raises(LabBusy):
             change("demo")
