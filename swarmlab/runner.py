@@ -60,7 +60,10 @@ class Runner:
         """
         end = self._index(last) if last is not None else len(self._lab.steps) - 1
         if first is not None and self._index(first) > end:
-            raise UsageError(f"Step {first} comes after step {last}: there is nothing to run.")
+            raise UsageError(
+                f"Step {first} comes after step {last}: there is nothing to run.",
+                hint="Give the earlier step to `--from` and the later one to `--to`.",
+            )
         self._start()
         world = self._up()
         results: list[StepResult] = []

@@ -229,7 +229,10 @@ class Dind:
                     "Type": "volume",
                     "Source": labels.container(self._lab, node),
                     "Target": "/var/lib/docker",
-                    "VolumeOptions": {"NoCopy": True, "Labels": self._labels("volume", own)},
+                    "VolumeOptions": {
+                        "NoCopy": True,
+                        "Labels": self._labels(labels.ROLE_VOLUME, own),
+                    },
                 }
             ],
             # The engine chooses the ports, so that labs side by side never meet.
