@@ -93,15 +93,20 @@ class Cluster:
 
     @property
     def workstation(self) -> Container:
-        """The workstation's container. Raises LabAbsent when it is gone."""
+        """The workstation's container. Raises LabAbsent when it is gone, EngineUnreachable."""
         from docker.errors import NotFound
 
-        try:
-            return self._engine.client.containers.get(labels.container(self.name, "workstation"))
-        except NotFound:
-            raise LabAbsent(
-                "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
-            ) from None
+        from swarmlab.providers.problems import explained
+
+        with explained("looking for the workstation"):
+            try:
+                return self._engine.client.containers.get(
+                    labels.container(self.name, "workstation")
+                )
+            except NotFound:
+                raise LabAbsent(
+                    "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
+                ) from None
 
     @cached_property
     def cluster_id(self) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swarmlab import archive, flock, state
+from swarmlab import archive, flock, labels, state
 from swarmlab.errors import ClusterProblem
 from swarmlab.wait import Observation, until
 
@@ -87,19 +87,22 @@ def of_bundle(files: Mapping[str, bytes]) -> Keys:
         ) from None
 
 
-def fetch(api: Any, containers: list[str]) -> Keys:
-    """The set from the first of the containers that holds it, running or not.
+def of_lab(api: Any, lab: str, nodes: Iterable[str]) -> Keys:
+    """The set from the first of the lab's containers that holds it, running or not.
 
-    Raises ClusterProblem when none does.
+    Raises ClusterProblem when none does, EngineUnreachable when the host's engine fails.
     """
     from docker.errors import APIError
 
-    for container in containers:
-        try:
-            stream, _ = api.get_archive(container, BUNDLE)
-            return of_bundle(archive.unpack(stream))
-        except (APIError, ClusterProblem):
-            continue
+    from swarmlab.providers.problems import explained
+
+    for holder in ("workstation", *nodes):
+        with explained("reading the lab's certificates"):
+            try:
+                stream, _ = api.get_archive(labels.container(lab, holder), BUNDLE)
+                return of_bundle(archive.unpack(stream))
+            except (APIError, ClusterProblem):
+                continue
     raise ClusterProblem(
         "None of the lab's containers holds its certificates.",
         hint="`swarmlab down`, then `swarmlab up`.",
