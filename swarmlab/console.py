@@ -20,6 +20,7 @@ from rich.status import Status
 from rich.text import Text
 
 from swarmlab.errors import SwarmlabError
+from swarmlab.naming import named
 from swarmlab.progress import Stage
 from swarmlab.words import say
 
@@ -59,13 +60,13 @@ def show_error(error: SwarmlabError) -> None:
     # A log or another program wants whole lines; only a terminal has a width to keep to.
     whole = not console.is_terminal
     head = Text(say("Error: "), style="bold red")
-    console.print(head + Text(redact(error.message)), soft_wrap=whole)
+    console.print(head + Text(redact(named(error.message))), soft_wrap=whole)
     if error.evidence:
         for line in redact(error.evidence).splitlines():
             console.print(Text(f"  {line}", style="dim"), soft_wrap=whole)
     if error.hint:
         what_next = Text(say("What next: "), style="bold")
-        console.print(what_next + Text(redact(error.hint)), soft_wrap=whole)
+        console.print(what_next + Text(redact(named(error.hint))), soft_wrap=whole)
 
 
 class ConsoleProgress:
@@ -93,7 +94,7 @@ class ConsoleProgress:
 
     def note(self, text: str) -> None:
         with self._lock:
-            self._console.print(f"[dim]·[/dim] {escape(text)}")
+            self._console.print(f"[dim]·[/dim] {escape(named(text))}")
 
     def _enter(self, stage: _ConsoleStage) -> None:
         with self._lock:

@@ -107,18 +107,22 @@ def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
             f"version {info.get('CgroupVersion', '1')}, {info.get('CgroupDriver', '')}",
         )
     )
-    if any("rootless" in str(option) for option in info.get("SecurityOptions") or ()):
-        found.append(
-            Finding(
-                "rootless",
-                "Engine's own rights",
-                State.PROBLEM,
-                "the engine is rootless",
-                "A node mounts file systems and makes VXLAN links, which needs a real root.",
-                "Use the system's engine: `docker context use default`.",
-            )
-        )
-    return found
+    refused = rootless(info)
+    return [*found, refused] if refused else found
+
+
+def rootless(info: Mapping[str, Any]) -> Finding | None:
+    """The problem of an engine without root's rights, from what it says of itself."""
+    if not any("rootless" in str(option) for option in info.get("SecurityOptions") or ()):
+        return None
+    return Finding(
+        "rootless",
+        "Engine's own rights",
+        State.PROBLEM,
+        "the engine is rootless",
+        "A node mounts file systems and makes VXLAN links, which needs a real root.",
+        "Use the system's engine: `docker context use default`.",
+    )
 
 
 def _memory(total: int, available: int | None) -> Finding:

@@ -44,11 +44,18 @@ def superseded(step: Step) -> str:
     )
 
 
-def nothing_between(first: int | None, last: int | None) -> str:
+def nothing_between(first: int | None, last: int | None) -> tuple[str, str]:
     """The steps asked for are in the wrong order."""
-    return say(
+    hint = say("Give the earlier step to `--from` and the later one to `--to`.")
+    message = say(
         "Step {first} comes after step {last}: there is nothing to run.", first=first, last=last
     )
+    return message, hint
+
+
+def nothing_to_clean_up() -> str:
+    """The last step is asked for where there is no lab."""
+    return say("There is no lab, so there is nothing to clean up.")
 
 
 def no_lab(name: str) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from swarmlab.providers.problems import explained, said
 _SECONDS = 30
 
 # Each line says what was tried and whether it worked; a failure's first words come along.
+# As in a node, the lower layer is on the container's own root, which is an overlay itself, and the
+# upper one on a volume: where Docker's data is on an overlay, too, the kernel refuses a third.
 SCRIPT = f"""
 try() {{
     name=$1; shift
@@ -24,8 +26,8 @@ try() {{
 }}
 vxlan() {{ {VXLAN}; }}
 overlay() {{
-    cd /var/lib/docker && mkdir -p lower upper work merged &&
-    mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && umount merged
+    cd /var/lib/docker && mkdir -p upper work merged &&
+    mount -t overlay overlay -o lowerdir=/usr,upperdir=upper,workdir=work merged && umount merged
 }}
 nat() {{ iptables -w -t nat -S; }}
 nftables() {{ nft add table ip slprobe && nft delete table ip slprobe; }}

@@ -185,6 +185,9 @@ class RunResult:
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of the steps; what was reached without running any is reached."""
+        if not self.steps and self.command != "verify":
+            return Verdict.PASSED
         return worst(step.verdict for step in self.steps)
 
     @property

@@ -61,12 +61,13 @@ class Runner:
         """
         end = self._index(last) if last is not None else len(self._lab.steps) - 1
         if first is not None and self._index(first) > end:
-            raise UsageError(notes.nothing_between(first, last))
+            message, hint = notes.nothing_between(first, last)
+            raise UsageError(message, hint=hint)
         self._start()
         world = self._up()
         results: list[StepResult] = []
         if first is not None:
-            start = self._floor(self._index(first))
+            start = self._sound(world, self._index(first))
         else:
             start = self._floor(end + 1)
             results = self._still(world, start, end)
@@ -86,8 +87,11 @@ class Runner:
         """Run one step, anew when it was done; see the module's words. Raises SwarmlabError."""
         target = self._index(number)
         self._start()
+        if _removes(self._lab.steps[target]) and not self._workspace.present():
+            self._listener.note(notes.nothing_to_clean_up())
+            return self._result("step", [])
         world = self._up()
-        start = self._floor(target)
+        start = self._sound(world, target)
         self._reset_from(world, start)
         self._along(start, target)
         return self._result("step", self._forward(world, start, target))
@@ -97,7 +101,7 @@ class Runner:
         target = self._index(number)
         self._start()
         world = self._up()
-        start = self._floor(target)
+        start = self._sound(world, target)
         self._reset_from(world, start)
         self._along(start, target)
         return self._result("goto", self._forward(world, start, target - 1))
@@ -175,6 +179,19 @@ class Runner:
         if start < target:
             missing = self._lab.steps[start:target]
             self._listener.note(notes.along(missing[0].number, missing[-1].number))
+
+    def _sound(self, world: World, target: int) -> int:
+        """The first step before `target` that is missing or no longer holds, or `target`.
+
+        What is on record may have been undone by hand since. What cannot be looked at is taken
+        as recorded: the steps that need it will say so.
+        """
+        start = self._floor(target)
+        for index, result in enumerate(self._look(world, range(start), self._known())):
+            if result.verdict is Verdict.FAILED:
+                self._listener.note(notes.no_longer_holds(result.number))
+                return index
+        return start
 
     # Looking.
 

@@ -251,7 +251,11 @@ class Swarm:
 
 
 class Lab:
-    """A `World` of fakes. `ports` maps node and port to a port of 127.0.0.1."""
+    """A `World` of fakes. `ports` maps node and port to a port of 127.0.0.1.
+
+    So it is a lab whose ports are published; `direct` makes it one whose nodes are reached by
+    their own addresses.
+    """
 
     def __init__(self) -> None:
         self.name = "unit"
@@ -260,8 +264,11 @@ class Lab:
         self.engines = {name: Engine(name, self.swarm) for name in NODES}
         self.host = Engine("host", Swarm(nodes=[]))
         self.ports: dict[tuple[str, int], int] = {}
+        self.direct = False
 
     def address(self, node: str) -> str:
+        if self.direct:
+            return "127.0.0.1"
         return f"172.31.0.1{node[-1]}"
 
     def endpoint(self, node: str, port: int) -> tuple[str, int]:

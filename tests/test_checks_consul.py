@@ -124,6 +124,16 @@ def test_unreachable(lab: Lab) -> None:
     assert check(Lab(), "unreachable").passed
 
 
+def test_unreachable_behind_published_ports() -> None:
+    lab = Lab()
+    with http_servers(lab, 8500, lambda _: None):
+        found = check(lab, "unreachable")
+        assert found.passed
+        assert found.actual.endswith("swarm-3: connection closed without an answer")
+        lab.direct = True
+        assert not check(lab, "unreachable").passed
+
+
 # leader, members
 
 

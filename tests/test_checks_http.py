@@ -210,6 +210,20 @@ def test_unreachable(lab: Lab) -> None:
     assert "2 × 503" in found.actual
 
 
+def test_a_published_port_that_hangs_up_is_one_where_nothing_listens(lab: Lab) -> None:
+    with http_servers(lab, 80, lambda _: None):
+        found = check(lab, "http.unreachable", path="/demo/hello")
+    assert found.passed
+    assert "3 × connection closed without an answer" in found.actual
+
+
+def test_a_node_that_hangs_up_by_its_own_address_does_listen(lab: Lab) -> None:
+    lab.direct = True
+    with http_servers(lab, 80, lambda _: None):
+        found = check(lab, "http.unreachable", path="/demo/hello")
+    assert not found.passed
+
+
 def test_reachable_on_one_node(lab: Lab) -> None:
     with http_servers(lab, 80, hello, nodes=("swarm-3",)):
         found = check(lab, "http.unreachable", path="/demo/hello")
@@ -282,8 +296,9 @@ def test_inside_needs_the_engine(lab: Lab, name: str) -> None:
 @pytest.mark.parametrize("name", ASKED)
 def test_a_network_that_cannot_be_entered_is_not_the_students(lab: Lab, name: str) -> None:
     inside(lab, "nsenter: reassociate to namespace failed")
-    with pytest.raises(EnvironmentProblem, match="cannot be entered"):
+    with pytest.raises(EnvironmentProblem, match="cannot be entered") as caught:
         check(lab, name, service="util", url=URL, **ASKED[name])
+    assert "swarmlab doctor" in caught.value.hint
     lab.host.boxes.clear()
     with pytest.raises(APIError):
         check(lab, name, service="util", url=URL, **ASKED[name])

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -92,7 +93,7 @@ def test_a_busy_lab_is_changed_by_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
     def held(file: object) -> bool:
         return False
 
-    monkeypatch.setattr("swarmlab.cluster.lock._acquire", held)
+    monkeypatch.setattr("swarmlab.flock.take", held)
     for change in (lifecycle.up, lifecycle.down):
         with pytest.raises(LabBusy):
             change("demo")
@@ -264,6 +265,94 @@ def test_a_refused_join_tells_no_token() -> None:
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_an_engine_that_does_not_answer_is_said_and_tells_no_token() -> None:
+    from requests.exceptions import ReadTimeout
+
+    class Silent:
+        def __getattr__(self, name: str) -> Any:
+            def ask(*_: object, **__: object) -> None:
+                raise ReadTimeout(f"{name} {SECRET}: read timed out")
+
+            return ask
+
+    api = cast(Any, Silent())
+    asks = (
+        lambda: swarm.begin(api, "192.168.99.11"),
+        lambda: swarm.join(api, "192.168.99.12", ["192.168.99.11"], swarm.Token(SECRET)),
+        lambda: swarm.manager_token(api),
+        lambda: swarm.leave(api),
+        lambda: repair._standing(api),
+        lambda: keys.of_lab(api, "demo", THREE),
+    )
+    for ask in asks:
+        with pytest.raises(EnvironmentProblem, match="answer") as caught:
+            ask()
+        assert SECRET not in f"{caught.value}"
+        assert caught.value.hint
+
+
+def test_waits_on_an_engine_that_does_not_answer_end_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from docker.errors import APIError
+    from requests.exceptions import ReadTimeout
+
+    monkeypatch.setattr(swarm, "_READY_SECONDS", 0.1)
+    monkeypatch.setattr(swarm, "_FORGET_SECONDS", 0.1)
+    manager = FakeManager(node("swarm-1", Labels={}), node("swarm-2"))
+    lost = swarm.members(cast(Any, manager))[1]
+
+    def late(*_: object) -> None:
+        raise ReadTimeout("read timed out")
+
+    def refused(*_: object) -> None:
+        raise APIError("500", explanation="the swarm has no leader")
+
+    answers: tuple[tuple[Callable[..., None], str], ...] = (
+        (late, "read timed out"),
+        (refused, "has no leader"),
+    )
+    for answer, words in answers:
+        monkeypatch.setattr(manager, "update_node", answer)
+        with pytest.raises(TimedOut, match=words) as caught:
+            swarm.settle(cast(Any, manager), THREE[:2], check=calm)
+        assert "swarmlab up" in caught.value.hint
+        with pytest.raises(TimedOut, match=words) as caught:
+            swarm.forget(cast(Any, manager), lost, check=calm)
+        assert "swarmlab up" in caught.value.hint
+    monkeypatch.setattr(manager, "nodes", late)
+    with pytest.raises(TimedOut, match="read timed out"):
+        swarm.forget(cast(Any, manager), lost, check=calm)
+
+
+def test_a_change_between_look_and_request_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docker.errors import APIError
+
+    manager = FakeManager(node("swarm-1", Labels={}))
+    tries: list[str] = []
+
+    def once_late(id: str, version: int, spec: dict[str, Any]) -> None:
+        tries.append(id)
+        if len(tries) == 1:
+            raise APIError("500", explanation="update out of sequence")
+        FakeManager.update_node(manager, id, version, spec)
+
+    monkeypatch.setattr(manager, "update_node", once_late)
+    swarm.settle(cast(Any, manager), THREE[:1], check=calm)
+    assert len(tries) == 2
+
+
+def test_a_rootless_engine_gets_no_lab() -> None:
+    def engine(*options: str) -> Any:
+        info = SimpleNamespace(info=lambda: {"SecurityOptions": list(options)})
+        return SimpleNamespace(client=SimpleNamespace(api=info))
+
+    lifecycle._refuse_rootless(engine("name=seccomp,profile=default"))
+    with pytest.raises(EnvironmentProblem, match="rootless") as caught:
+        lifecycle._refuse_rootless(engine("name=seccomp,profile=default", "name=rootless"))
+    assert "docker context use default" in caught.value.hint
 
 
 def test_settling_labels_promotes_and_activates() -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from swarmlab import loader
 from swarmlab.model import Command, Where
-from swarmlab.report import pieces, text
+from swarmlab.report import pieces, runs, text
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Timing, Verdict
 
 P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
@@ -91,7 +91,7 @@ def test_plain_characters_where_the_encoding_has_no_more(encoding: str) -> None:
     for verdict in Verdict:
         pieces.check_line(screen.console, checked(verdict, title="Öl – „fließt“ → ✔ 漢"))
     text.step_text(screen.console, TINY.steps[0])
-    pieces.table(screen.console, ran(P, F, S))
+    runs.table(screen.console, ran(P, F, S))
     assert "x FAILED" in screen.drawn
     assert "+ passed" in screen.drawn
     assert "✔" not in screen.drawn
@@ -102,8 +102,8 @@ def test_colour_adds_nothing_but_colour() -> None:
     for screen in (plain, coloured):
         for verdict in Verdict:
             pieces.check_line(screen.console, checked(verdict))
-        pieces.table(screen.console, ran(P, F, E, S))
-        pieces.totals(screen.console, ran(P, F, E, S))
+        runs.table(screen.console, ran(P, F, E, S))
+        runs.totals(screen.console, ran(P, F, E, S))
     assert "\x1b[" in coloured.drawn
     assert "\x1b" not in plain.drawn
     assert Text.from_ansi(coloured.drawn).plain.rstrip("\n") == plain.drawn.rstrip("\n")
@@ -202,8 +202,8 @@ def test_how_a_command_ended(verdict: Verdict, said: list[str]) -> None:
 @pytest.mark.parametrize("width", [60, 80])
 def test_the_table_of_a_run(width: int) -> None:
     screen = Screen(width)
-    pieces.table(screen.console, ran(P, F, E, S))
-    pieces.totals(screen.console, ran(P, F, E, S))
+    runs.table(screen.console, ran(P, F, E, S))
+    runs.totals(screen.console, ran(P, F, E, S))
     drawn = screen.drawn
     assert max(map(len, screen.lines)) <= width
     for words in ("✔ passed", "✘ FAILED", "! ERROR", "- skipped", "1/1", "0/0", "4 min 04 s"):
@@ -216,14 +216,14 @@ def test_the_table_of_a_run(width: int) -> None:
 
 def test_the_evidence_of_a_run_names_the_step() -> None:
     screen = Screen()
-    pieces.problems(screen.console, ran(P, F))
+    runs.problems(screen.console, ran(P, F))
     assert screen.lines[0] == "Step 2: Step with a title that is long 2"
     assert screen.drawn.count("FAILED") == 1
 
 
 def test_a_cause_that_keeps_many_checks_from_looking_is_told_once() -> None:
     screen = Screen(100)
-    pieces.problems(screen.console, ran(E, F, E, E))
+    runs.problems(screen.console, ran(E, F, E, E))
     assert screen.drawn.count("connection refused") == 1
     assert screen.drawn.count("! ERROR") == 3
     assert screen.drawn.count("(the same cause)") == 2
@@ -277,11 +277,11 @@ def test_a_step_as_a_student_reads_it() -> None:
     ]
 
 
-def test_without_colour_code_keeps_its_backquotes() -> None:
-    coloured = Screen(terminal=True)
-    text.prose(coloured.console, "with `cat`")
-    assert "`" not in coloured.drawn
-    assert Text.from_ansi(coloured.drawn).plain.strip() == "with cat"
+@pytest.mark.parametrize("terminal", [True, False])
+def test_code_keeps_its_backquotes_with_colour_and_without(terminal: bool) -> None:
+    screen = Screen(terminal=terminal)
+    text.prose(screen.console, "with `cat`")
+    assert Text.from_ansi(screen.drawn).plain.strip() == "with `cat`"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

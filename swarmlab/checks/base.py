@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -73,5 +73,3 @@ class Observer(Protocol):
 
 ObserverFactory = Callable[..., Observer]
 """An observer: `Steady(world, *, path: str, ...)`."""
-
-Params = dict[str, Any]

@@ -154,7 +154,7 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
         answers = get_each(world, asked, PORT, "/v1/status/leader")
         return judge(
             by_node({node: str(one) for node, one in answers.items() if not one.refused}),
-            f"connection refused at {listed(asked)}",
+            "; ".join(by_node({node: str(one) for node, one in answers.items()})),
         )
 
     return look(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from swarmlab import labels
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, judge, listed, look, over
 
 
 def clean(world: World) -> Finding:
     """Nothing of this lab is left on the engine that its nodes ran on."""
-    label = f"swarmlab.lab={world.name}"
+    label = f"{labels.LAB}={world.name}"
 
     def at() -> Seen:
         api = world.host_engine().api

@@ -107,6 +107,8 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
         raise EnvironmentProblem(
             f"The network of {instance.place} cannot be entered.",
             evidence=(errors or output or b"").decode(errors="replace").strip()[-500:],
+            hint="`swarmlab status` tells whether the node is well, `swarmlab doctor` whether this"
+            " machine lets nodes do so.",
         ) from error
     if "trouble" in told:
         raise Unfit(f"{instance.place} gets no answer: {told['trouble']}")

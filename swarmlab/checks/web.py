@@ -27,7 +27,8 @@ _WORDS = {
 class Answer:
     """What one request to a node brought: an HTTP answer, or the trouble in words.
 
-    `status` is 0 and `trouble` is not empty when no answer came.
+    `status` is 0 and `trouble` is not empty when no answer came; `refused` when that is so
+    because nothing listens on the node's port.
     """
 
     node: str
@@ -50,13 +51,20 @@ def get(world: World, node: str, port: int, path: str) -> Answer:
     host, number = world.endpoint(node, port)
     connection = http.client.HTTPConnection(host, number, timeout=TIME_LIMIT)
     name = node if port == 80 else f"{node}:{port}"
+    # A published port is listened on by the engine: it takes every connection, and hangs up
+    # when nothing listens on the node's own port.
+    refusals: tuple[type[OSError], ...] = (ConnectionRefusedError,)
+    if host != world.address(node):
+        refusals += (ConnectionResetError, BrokenPipeError)
+    begun = False
     try:
         connection.request("GET", path, headers={"Host": name, "Connection": "close"})
         answer = connection.getresponse()
+        begun = True
         return Answer(node, answer.status, answer.read(_LARGEST_BODY))
     except (OSError, http.client.HTTPException) as error:
         words = _WORDS.get(type(error)) or f"{type(error).__name__}: {error}"
-        return Answer(node, trouble=words, refused=isinstance(error, ConnectionRefusedError))
+        return Answer(node, trouble=words, refused=isinstance(error, refusals) and not begun)
     finally:
         connection.close()
 

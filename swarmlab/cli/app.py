@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from swarmlab import __version__
+from swarmlab import __version__, naming
 from swarmlab.cli import chapter, cluster, handout, images, machine
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
@@ -71,7 +71,8 @@ class Root(TyperGroup):
             show_error(told)
             raise SystemExit(told.exit_code) from None
         except KeyboardInterrupt:
-            sys.stderr.write("\nInterrupted. `swarmlab status` says where the lab stands.\n")
+            advice = naming.named("`swarmlab status` says where the lab stands.")
+            sys.stderr.write(f"\nInterrupted. {advice}\n")
             raise SystemExit(EXIT_INTERRUPTED) from None
 
 

@@ -43,7 +43,7 @@ def _find(lab: Lab, wanted: str) -> Step:
     from swarmlab.errors import UsageError
     from swarmlab.words import say
 
-    step = lab.find(wanted)
+    step = lab.find(wanted.lstrip("0") or wanted)
     if step is None:
         import difflib
 
@@ -209,7 +209,7 @@ def verify(
     with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
         result = runner.verify(numbers)
     if not as_json:
-        verified(lab, result)
+        verified(lab, result, _progress(name).done(), each=bool(which))
     _end(result, as_json)
 
 

@@ -23,12 +23,16 @@ def up(
     Given twice it says that the lab is up; a lab of which a part is missing is mended. Images
     that are not there yet are built first, which takes some minutes once.
     """
+    from swarmlab import loader
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress
     from swarmlab.report.cluster import cluster_up
+    from swarmlab.student import ProgressStore
 
     with lifecycle.up(name, nodes=nodes, reach=reach.value, progress=ConsoleProgress()) as cluster:
-        cluster_up(cluster)
+        done = ProgressStore(name).load(cluster.cluster_id).done
+        steps = loader.load_builtin("service-discovery").steps
+        cluster_up(cluster, next((step for step in steps if step.id not in done), None))
 
 
 def down(
@@ -68,15 +72,20 @@ def status(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
 
     Exit code 0 when the lab is up and well, 3 when it is not.
     """
+    from swarmlab import loader
     from swarmlab.cluster import lifecycle
+    from swarmlab.console import err
     from swarmlab.errors import EXIT_ENVIRONMENT
     from swarmlab.report.cluster import cluster_status
+    from swarmlab.student import ProgressStore
 
-    found = lifecycle.status(name)
+    with err().status("Looking at the lab"):
+        found = lifecycle.status(name)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
     else:
-        cluster_status(found)
+        done = ProgressStore(name).load(found.cluster_id).done
+        cluster_status(found, loader.load_builtin("service-discovery"), done)
     if not found.healthy:
         raise typer.Exit(EXIT_ENVIRONMENT)
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from swarmlab import naming
 from swarmlab.errors import UsageError
 
-DEFAULT_NAME = "default"
+DEFAULT_NAME = naming.DEFAULT
 DEFAULT_LANGUAGE = "en"
 
 
@@ -29,6 +30,7 @@ def _name(value: str) -> str:
             f"{value!r} cannot name a lab.",
             hint="Use 1 to 20 small letters, digits and inner hyphens, such as `--name monday`.",
         )
+    naming.choose(value)
     return value
 
 

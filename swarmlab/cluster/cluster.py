@@ -63,8 +63,9 @@ class Cluster:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes' names in order."""
-        return self._info.names
+        """The names of the nodes that the lab was made with, in order, lost ones included."""
+        made = [f"swarm-{number}" for number in range(1, self._info.expected + 1)]
+        return tuple(made) or self._info.names
 
     def address(self, node: str) -> str:
         """The node's address on the lab's network. Raises UsageError for an unknown node."""
@@ -93,15 +94,20 @@ class Cluster:
 
     @property
     def workstation(self) -> Container:
-        """The workstation's container. Raises LabAbsent when it is gone."""
+        """The workstation's container. Raises LabAbsent when it is gone, EngineUnreachable."""
         from docker.errors import NotFound
 
-        try:
-            return self._engine.client.containers.get(labels.container(self.name, "workstation"))
-        except NotFound:
-            raise LabAbsent(
-                "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
-            ) from None
+        from swarmlab.providers.problems import explained
+
+        with explained("looking for the workstation"):
+            try:
+                return self._engine.client.containers.get(
+                    labels.container(self.name, "workstation")
+                )
+            except NotFound:
+                raise LabAbsent(
+                    "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
+                ) from None
 
     @cached_property
     def cluster_id(self) -> str:
@@ -144,6 +150,10 @@ class Cluster:
 
     def _node(self, name: str) -> Node:
         node = self._info.node(name)
+        if node is None and name in self.nodes:
+            raise EnvironmentProblem(
+                f"The node {name} is missing.", hint="`swarmlab up` mends the lab."
+            )
         if node is None:
             raise UsageError(
                 f"The lab {self.name!r} has no node {name!r}.",

@@ -75,14 +75,7 @@ class Site:
         """New certificates, the client's part of them written to this machine."""
         from swarmlab.cluster import tls
 
-        made = tls.make_set(self.name, self.addresses)
-        result = keys.Keys(
-            ca=made.authority.certificate,
-            client=keys.Pair(made.client.certificate, made.client.key),
-            nodes={
-                node: keys.Pair(pair.certificate, pair.key) for node, pair in made.servers.items()
-            },
-        )
+        result = tls.make_set(self.name, self.addresses)
         keys.cache(self.name, self.provider.instance, result)
         return result
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swarmlab import archive, state
+from swarmlab import archive, flock, labels, state
 from swarmlab.errors import ClusterProblem
+from swarmlab.wait import Observation, until
 
 BUNDLE = "/etc/swarmlab/keys"
 """The folder in each container that holds the whole set."""
@@ -24,6 +25,7 @@ BUNDLE = "/etc/swarmlab/keys"
 NODE_CERTS = "/etc/docker/certs"
 MACHINES = "/root/.docker/machine/machines"
 
+_TURN_SECONDS = 30.0
 _CLIENT = ("ca.pem", "cert.pem", "key.pem")
 
 
@@ -85,19 +87,22 @@ def of_bundle(files: Mapping[str, bytes]) -> Keys:
         ) from None
 
 
-def fetch(api: Any, containers: list[str]) -> Keys:
-    """The set from the first of the containers that holds it, running or not.
+def of_lab(api: Any, lab: str, nodes: Iterable[str]) -> Keys:
+    """The set from the first of the lab's containers that holds it, running or not.
 
-    Raises ClusterProblem when none does.
+    Raises ClusterProblem when none does, EngineUnreachable when the host's engine fails.
     """
     from docker.errors import APIError
 
-    for container in containers:
-        try:
-            stream, _ = api.get_archive(container, BUNDLE)
-            return of_bundle(archive.unpack(stream))
-        except (APIError, ClusterProblem):
-            continue
+    from swarmlab.providers.problems import explained
+
+    for holder in ("workstation", *nodes):
+        with explained("reading the lab's certificates"):
+            try:
+                stream, _ = api.get_archive(labels.container(lab, holder), BUNDLE)
+                return of_bundle(archive.unpack(stream))
+            except (APIError, ClusterProblem):
+                continue
     raise ClusterProblem(
         "None of the lab's containers holds its certificates.",
         hint="`swarmlab down`, then `swarmlab up`.",
@@ -121,14 +126,30 @@ def cached(name: str, instance: str) -> Path | None:
 
 
 def cache(name: str, instance: str, keys: Keys) -> Path:
-    """Write the client's files, readable by this user alone; the instance last, as a seal."""
+    """Write the client's files, readable by this user alone; the instance last, as a seal.
+
+    Commands that only look may do so at the same time, so one writes and the others wait for it.
+    Raises EnvironmentProblem when the state folder cannot be written.
+    """
     folder = cache_folder(name)
-    forget(name)
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.mkdir(mode=0o700)
-    for file, content in keys.of_client().items():
-        _write(folder / file, content)
-    _write(folder / "instance", instance.encode("ascii"))
+    with state.opened(state.folder() / "locks" / f"{name}.certs.lock") as turn:
+        until(
+            "another swarmlab to have written the lab's certificates",
+            lambda: Observation(flock.take(turn), "it is still writing"),
+            within=_TURN_SECONDS,
+            every=0.02,
+            hint="End it, then run the command again.",
+        )
+        if cached(name, instance) is not None:
+            return folder
+        forget(name)
+        state.made(folder)
+        try:
+            for file, content in keys.of_client().items():
+                _write(folder / file, content)
+            _write(folder / "instance", instance.encode("ascii"))
+        except OSError as error:
+            raise state.unwritable(folder, error) from error
     return folder
 
 

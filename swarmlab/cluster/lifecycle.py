@@ -19,7 +19,7 @@ from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lock import lock
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
-from swarmlab.errors import UsageError
+from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.base import Info
 from swarmlab.providers.dind import Dind
@@ -88,9 +88,9 @@ def up(
         if there.nothing:
             return _anew(name, engine, nodes, reach, told)
         if there.info.expected not in (0, nodes):
-            told.note(
-                f"The lab has {there.info.expected} nodes; `swarmlab down` comes before "
-                "another number."
+            raise UsageError(
+                f"The lab {name!r} has {there.info.expected} nodes, not {nodes}.",
+                hint="`swarmlab down` removes it; then bring it up with the other number.",
             )
         return _mend(name, engine, there, nodes, reach, told)
 
@@ -159,6 +159,7 @@ def names() -> list[str]:
 def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> Cluster:
     from swarmlab.cluster.create import Site, create
 
+    _refuse_rootless(engine)
     images = _images(engine, told)
     images.node()
     provider = Dind(engine, name, image=images.node, count=nodes)
@@ -171,6 +172,17 @@ def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> 
         # Nothing of a first `up` that failed or was interrupted is of use.
         _clear(name, engine, told, "Removing what was begun")
         raise
+
+
+def _refuse_rootless(engine: Engine) -> None:
+    from swarmlab import findings
+
+    with explained("asking the engine about itself"):
+        found = findings.rootless(engine.client.api.info())
+    if found is not None:
+        raise EnvironmentProblem(
+            f"A lab cannot run here: {found.seen}. {found.why}", hint=found.mend
+        )
 
 
 def _mend(
@@ -213,8 +225,7 @@ def _opened(
     """The lab with its certificates at hand, fetched from its containers where need be."""
     certs = keys.cached(name, info.instance)
     if certs is None:
-        holders = [labels.container(name, what) for what in ("workstation", *info.names)]
-        found = keys.fetch(engine.client.api, holders)
+        found = keys.of_lab(engine.client.api, name, info.names)
         certs = keys.cache(name, info.instance, found)
     return Cluster(name, engine, provider, info, certs, complete=complete)
 

@@ -12,9 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from swarmlab import state
+from swarmlab import flock, state
 from swarmlab.errors import LabBusy
 
 _held: dict[str, int] = {}
@@ -39,9 +38,8 @@ def lock(name: str) -> Iterator[None]:
                 _held[name] -= 1
         return
     path = state.folder() / "locks" / f"{state.checked(name)}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a+", encoding="utf-8") as file:
-        if not _acquire(file):
+    with state.opened(path) as file:
+        if not flock.take(file):
             raise _busy(name, path)
         file.seek(0)
         file.truncate()
@@ -70,22 +68,3 @@ def _busy(name: str, path: Path) -> LabBusy:
 def _command() -> str:
     program, *rest = sys.argv or ["swarmlab"]
     return " ".join([Path(program).name, *rest])[:200]
-
-
-def _acquire(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            file.seek(1 << 20)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -10,7 +10,6 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab import labels
 from swarmlab.cluster import keys, swarm, workstation
 from swarmlab.cluster.create import Images, Site
 from swarmlab.cluster.crew import Crew
@@ -139,6 +138,10 @@ class _Job:
             return self._again(node, crew)
 
     def _again(self, node: str, crew: Crew) -> APIClient:
+        self._say(
+            f"what was started on {node} by hand (Consul, say) and its volumes went with it: "
+            "`swarmlab verify` tells what that was, `swarmlab run` does it again"
+        )
         # A disk without its machine holds the membership of a node that is gone.
         self._site.provider.remove(node)
         return self._site.boot(node, lambda: self._keyring, crew=crew)
@@ -184,7 +187,7 @@ class _Job:
         token: swarm.Token,
     ) -> None:
         if standing.state != "inactive":
-            api.leave_swarm(force=True)
+            swarm.leave(api)
         known = self._there.info.node(node)
         if known is not None and known.state is NodeState.RUNNING:
             self._say(f"{node} was not in the swarm")
@@ -196,15 +199,15 @@ class _Job:
 
 
 def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
-    holders = [labels.container(name, what) for what in ("workstation", *there.info.names)]
-    return keys.fetch(engine.client.api, holders)
+    return keys.of_lab(engine.client.api, name, there.info.names)
 
 
 def _standing(api: APIClient) -> swarm.Standing:
     """The node's standing; a swarm that is just coming up again (`pending`) is waited for."""
 
     def look() -> Observation[swarm.Standing]:
-        standing = swarm.standing(api)
+        with swarm.asking("tell its place in the swarm"):
+            standing = swarm.standing(api)
         return Observation(standing.state != "pending", standing.state, standing)
 
     found = poll(look, within=_ANSWER_SECONDS, every=swarm.EVERY).last.value

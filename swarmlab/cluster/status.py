@@ -10,7 +10,6 @@ from typing import Any
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab import labels
 from swarmlab.cluster import access, keys, remains, swarm
 from swarmlab.cluster.cluster import data_plane
 from swarmlab.cluster.crew import Crew
@@ -138,9 +137,8 @@ def _certs(engine: Engine, lab: str, there: Remains) -> Path | None:
     found = keys.cached(lab, there.info.instance)
     if found is not None:
         return found
-    holders = [labels.container(lab, what) for what in ("workstation", *there.info.names)]
     try:
-        fetched = keys.fetch(engine.client.api, holders)
+        fetched = keys.of_lab(engine.client.api, lab, there.info.names)
     except SwarmlabError:
         return None
     return keys.cache(lab, there.info.instance, fetched)
@@ -251,7 +249,8 @@ def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
     if known is None:
         return [f"the container of {node.name} is missing"]
     if known.state is not NodeState.RUNNING:
-        return [f"{node.name} is stopped ({node.container})"]
+        word = "paused" if "(Paused)" in node.container else "stopped"
+        return [f"{node.name} is {word} ({node.container})"]
     if not node.answers:
         return [f"the engine of {node.name} does not answer within {LOOK_SECONDS} s"]
     found = []

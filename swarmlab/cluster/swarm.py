@@ -6,7 +6,8 @@ that carry one are raised anew without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.errors import ClusterProblem
+from swarmlab.errors import ClusterProblem, EnvironmentProblem
 from swarmlab.process import redact
 from swarmlab.wait import Observation, until
 
@@ -26,6 +27,8 @@ EVERY = 0.05
 """Seconds between two looks: all of them are on this machine."""
 
 _READY_SECONDS = 60.0
+_FORGET_SECONDS = 30.0
+_ANEW = "Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin anew."
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,29 +87,32 @@ class Standing:
 
 def begin(api: APIClient, address: str) -> Token:
     """Make the node at `address` the first manager; the token for the others."""
-    try:
+    with asking("begin the swarm"):
         api.init_swarm(advertise_addr=address, listen_addr=f"0.0.0.0:{PORT}")
-        return manager_token(api)
-    except APIError as error:
-        raise _refused("begin the swarm", error) from None
+    return manager_token(api)
 
 
 def manager_token(api: APIClient) -> Token:
     """The token by which managers join."""
-    return Token(str(api.inspect_swarm()["JoinTokens"]["Manager"]))
+    with asking("tell how to join the swarm"):
+        return Token(str(api.inspect_swarm()["JoinTokens"]["Manager"]))
+
+
+def leave(api: APIClient) -> None:
+    """Let the node forget whatever swarm it believes to be in."""
+    with asking("leave its old swarm"):
+        api.leave_swarm(force=True)
 
 
 def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> None:
     """Let the node at `address` join as a manager by one of the `remotes` (addresses)."""
-    try:
+    with asking(f"join {address} to the swarm"):
         api.join_swarm(
             remote_addrs=[f"{remote}:{PORT}" for remote in remotes],
             join_token=token.reveal(),
             advertise_addr=address,
             listen_addr=f"0.0.0.0:{PORT}",
         )
-    except APIError as error:
-        raise _refused(f"join {address} to the swarm", error) from None
 
 
 def members(api: APIClient) -> list[Member]:
@@ -142,11 +148,12 @@ def settle(
         check()
         try:
             seen = members(api)
+            for member in seen:
+                if member.name in names and member.state == "ready":
+                    _put_right(api, member)
         except (DockerException, RequestException) as error:
-            return Observation(False, redact(str(error)))
-        for member in seen:
-            if member.name in names and member.state == "ready":
-                _put_right(api, member)
+            # A node may also have changed between our look and our request: look again.
+            return Observation(False, redact(_words(error)))
         return _judge([m for m in seen if m.name in names], len(names), labelled=True)
 
     until(
@@ -155,7 +162,7 @@ def settle(
         within=_READY_SECONDS,
         every=EVERY,
         report=report,
-        hint="Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin anew.",
+        hint=_ANEW,
     )
 
 
@@ -168,9 +175,15 @@ def agree(api: APIClient, node: str, names: Sequence[str], *, check: Callable[[]
             seen = [member for member in members(api) if member.name in names]
             return _judge(seen, len(names), labelled=False)
         except (DockerException, RequestException) as error:
-            return Observation(False, redact(str(error)))
+            return Observation(False, redact(_words(error)))
 
-    until(f"{node} to see {len(names)} ready managers", look, within=_READY_SECONDS, every=EVERY)
+    until(
+        f"{node} to see {len(names)} ready managers",
+        look,
+        within=_READY_SECONDS,
+        every=EVERY,
+        hint=_ANEW,
+    )
 
 
 def forget(api: APIClient, member: Member, *, check: Callable[[], None]) -> None:
@@ -181,37 +194,33 @@ def forget(api: APIClient, member: Member, *, check: Callable[[], None]) -> None
 
     def look() -> Observation[None]:
         check()
-        now = next((m for m in members(api) if m.id == member.id), None)
-        if now is None:
-            return Observation(True, "gone")
         try:
+            now = next((m for m in members(api) if m.id == member.id), None)
+            if now is None:
+                return Observation(True, "gone")
             if now.role == "manager":
                 _update(api, now, Role="worker")
             else:
                 api.remove_node(now.id, force=True)
-        except APIError as error:
-            return Observation(False, redact(str(error.explanation or error)))
+        except (DockerException, RequestException) as error:
+            return Observation(False, redact(_words(error)))
         return Observation(False, f"{now.role}, {now.state}")
 
-    until(f"the swarm to let go of the lost {member.name}", look, within=30.0, every=EVERY)
+    until(
+        f"the swarm to let go of the lost {member.name}",
+        look,
+        within=_FORGET_SECONDS,
+        every=EVERY,
+        hint=_ANEW,
+    )
 
 
 def _put_right(api: APIClient, member: Member) -> None:
     labelled = LABELS.items() <= member.labels.items()
     if labelled and member.role == "manager" and member.availability == "active":
         return
-    try:
-        _update(
-            api,
-            member,
-            Role="manager",
-            Availability="active",
-            Labels={**member.labels, **LABELS},
-        )
-    except APIError as error:
-        # The node changed between our look and our request: the next look tries again.
-        if "out of sequence" not in str(error.explanation or ""):
-            raise
+    labels = {**member.labels, **LABELS}
+    _update(api, member, Role="manager", Availability="active", Labels=labels)
 
 
 def _update(api: APIClient, member: Member, **changes: Any) -> None:
@@ -252,9 +261,30 @@ def _member(node: Mapping[str, Any]) -> Member:
     )
 
 
-def _refused(doing: str, error: APIError) -> ClusterProblem:
-    return ClusterProblem(
-        f"A node's engine would not {doing}.",
-        evidence=redact(str(error.explanation or error))[:500],
-        hint="`swarmlab down` and `swarmlab up` begin anew.",
-    )
+@contextmanager
+def asking(doing: str) -> Iterator[None]:
+    """Raise what a node's engine answers, or that it does not, anew and without any secret.
+
+    `doing` completes "would not". Raises ClusterProblem when it refuses, EnvironmentProblem when
+    it does not answer.
+    """
+    try:
+        yield
+    except APIError as error:
+        raise ClusterProblem(
+            f"A node's engine would not {doing}.",
+            evidence=redact(_words(error))[:500],
+            hint="`swarmlab down` and `swarmlab up` begin anew.",
+        ) from None
+    except (DockerException, RequestException) as error:
+        raise EnvironmentProblem(
+            f"A node's engine did not answer when asked to {doing}.",
+            evidence=redact(_words(error))[:500],
+            hint="`swarmlab up` mends the lab; `swarmlab doctor` tells whether this machine is "
+            "fit for one.",
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    """What the engine said, without the address around it; or what the client says of it."""
+    return str(getattr(error, "explanation", "") or error)

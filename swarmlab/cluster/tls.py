@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from swarmlab.cluster.keys import Keys, Pair
 
 CLOCK_SKEW = timedelta(days=1)
 """How far behind a machine's clock may be; virtual machines wake with old clocks."""
@@ -25,34 +26,17 @@ VALIDITY = timedelta(days=5 * 365)
 _LONGEST_NAME = 64  # characters of a common name, RFC 5280, upper bound ub-common-name
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its private key, both PEM. The repr shows neither."""
-
-    name: str
-    certificate: bytes = field(repr=False)
-    key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class CertificateSet:
-    """All that a lab's TLS needs: the authority, a server pair for each node, a client pair."""
-
-    authority: Pair
-    servers: Mapping[str, Pair]
-    client: Pair
-
-
-def make_set(lab: str, nodes: Mapping[str, str]) -> CertificateSet:
+def make_set(lab: str, nodes: Mapping[str, str]) -> Keys:
     """Everything for a new lab; `nodes` maps a node's name to its IP address.
 
-    Raises ValueError for an address that is none.
+    The authority's key is not part of it and is gone afterwards. Raises ValueError for an
+    address that is none.
     """
     authority = make_authority(lab)
-    return CertificateSet(
-        authority,
-        {name: issue_server(authority, name, [address]) for name, address in nodes.items()},
-        issue_client(authority, f"swarmlab {lab} client"),
+    return Keys(
+        ca=authority.cert,
+        client=issue_client(authority, f"swarmlab {lab} client"),
+        nodes={name: issue_server(authority, name, [address]) for name, address in nodes.items()},
     )
 
 
@@ -95,7 +79,7 @@ def _issue(
     purpose: x509.ObjectIdentifier,
     alternatives: x509.SubjectAlternativeName | None,
 ) -> Pair:
-    issuer = x509.load_pem_x509_certificate(authority.certificate)
+    issuer = x509.load_pem_x509_certificate(authority.cert)
     issuer_key = serialization.load_pem_private_key(authority.key, password=None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
         raise ValueError("The authority's key is not one that make_authority made.")
@@ -153,10 +137,8 @@ def _name(text: str) -> x509.Name:
 
 
 def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
-    name = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     return Pair(
-        name=str(name),
-        certificate=certificate.public_bytes(serialization.Encoding.PEM),
+        cert=certificate.public_bytes(serialization.Encoding.PEM),
         key=key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

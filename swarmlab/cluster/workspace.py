@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
-from swarmlab.errors import SwarmlabError
+from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.model import Command, Lab
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.results import CommandResult, Verdict
@@ -68,7 +68,7 @@ class LabWorkspace:
         """The live lab, brought up or mended first where that is needed."""
         if self._cluster is None:
             found = lifecycle.find(self.name)
-            if found is not None and not found.complete:
+            if found is not None and not (found.complete and _formed(found)):
                 found.close()
                 found = None
             self._cluster = found or lifecycle.up(self.name, progress=self._told)
@@ -122,3 +122,11 @@ class LabWorkspace:
         if self._session is not None:
             session, self._session = self._session, None
             session.close()
+
+
+def _formed(cluster: Cluster) -> bool:
+    """Whether the nodes are a swarm: an `up` that was killed may have left them without one."""
+    try:
+        return bool(cluster.cluster_id)
+    except EnvironmentProblem:
+        return False

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
 
-from swarmlab import state
+from swarmlab import flock, state
 from swarmlab.progress import Progress
 from swarmlab.wait import Observation, until
 
@@ -20,34 +18,13 @@ def taken(progress: Progress) -> Iterator[None]:
 
     The kernel gives the turn back when its holder dies. Raises TimedOut after half an hour.
     """
-    path = state.folder() / "locks" / "images.lock"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a") as file:
-        if not _taken(file):
+    with state.opened(state.folder() / "locks" / "images.lock") as file:
+        if not flock.take(file):
             with progress.stage("waiting for another swarmlab that is building images"):
                 until(
                     "the other swarmlab to have built its images",
-                    lambda: Observation(_taken(file), "it is still building"),
+                    lambda: Observation(flock.take(file), "it is still building"),
                     within=_LONGEST,
-                    hint=f"If none is running, remove {path}.",
+                    hint="Wait until it is done, or end it, then run the command again.",
                 )
         yield
-
-
-def _taken(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -28,7 +28,8 @@ from swarmlab.providers.problems import explain, explained, said
 # SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
 # enter a container whose process is not root: `docker exec` there would end with "setns".
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
-SECURITY = ("seccomp=unconfined", "apparmor=unconfined")
+# SELinux keeps a labelled process from mounting; without SELinux the third says nothing.
+SECURITY = ("seccomp=unconfined", "apparmor=unconfined", "label=disable")
 # A link of a number and a port of its own, so that it meets no overlay network.
 VXLAN = "ip link add name slprobe type vxlan id 16777000 dstport 4790 && ip link del dev slprobe"
 
@@ -229,7 +230,10 @@ class Dind:
                     "Type": "volume",
                     "Source": labels.container(self._lab, node),
                     "Target": "/var/lib/docker",
-                    "VolumeOptions": {"NoCopy": True, "Labels": self._labels("volume", own)},
+                    "VolumeOptions": {
+                        "NoCopy": True,
+                        "Labels": self._labels(labels.ROLE_VOLUME, own),
+                    },
                 }
             ],
             # The engine chooses the ports, so that labs side by side never meet.

@@ -9,6 +9,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+from swarmlab.process import redact
 
 _KNOWN = (
     (
@@ -64,7 +65,7 @@ def explained(doing: str) -> Iterator[None]:
     except (DockerException, RequestException, OSError) as error:
         raise EngineUnreachable(
             f"The Docker engine stopped answering while {doing}.",
-            evidence=str(error)[:300],
+            evidence=redact(str(error))[:300],
             hint="Look with `swarmlab doctor`, then run the command again.",
         ) from error
 
@@ -83,5 +84,5 @@ def explain(doing: str, text: str) -> EnvironmentProblem:
 
 
 def said(error: APIError) -> str:
-    """What the engine said, without the URL around it."""
-    return str(error.explanation or error)[:500]
+    """What the engine said, without the URL around it and without secrets."""
+    return redact(str(error.explanation or error))[:500]

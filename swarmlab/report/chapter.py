@@ -8,8 +8,9 @@ from rich.text import Text
 
 from swarmlab.console import out
 from swarmlab.model import Lab, Step
-from swarmlab.report import pieces, text
-from swarmlab.report.cluster import option, program
+from swarmlab.naming import named, option
+from swarmlab.report import pieces, runs, text
+from swarmlab.report.cluster import program
 from swarmlab.results import RunResult, Verdict
 from swarmlab.words import say
 
@@ -61,17 +62,44 @@ def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
         _next(f"swarmlab step {following.number}{name}", following.title)
 
 
-def verified(lab: Lab, result: RunResult) -> None:
-    """After `verify`: all steps looked at, the evidence of what does not hold, and totals."""
+def verified(
+    lab: Lab, result: RunResult, done: Collection[str] = (), *, each: bool = False
+) -> None:
+    """After `verify`: all steps looked at, the evidence of what does not hold, and totals.
+
+    With `each`, what was seen is shown for what holds as well.
+    """
     console = out()
     if not result.steps:
         nothing = say("No step is done yet, so there is nothing that should hold.")
         pieces.show(console, Text(nothing))
         _next(f"swarmlab step 1{option(result.name)}", say("begins the chapter"))
         return
-    pieces.table(console, result)
-    pieces.problems(console, result)
-    pieces.totals(console, result)
+    name = option(result.name)
+    failed = [step for step in result.steps if step.verdict in (Verdict.FAILED, Verdict.ERRORED)]
+    early = [step for step in failed if step.id not in done]
+    if each:
+        for step in result.steps:
+            head = say("Step {number}: {title}", number=step.number, title=step.title)
+            pieces.show(console, Text(head, style="bold"))
+            if step in early:
+                words = say("not done yet: `swarmlab step {number}` does it", number=step.number)
+                pieces.show(console, Text(f"  {named(words)}"))
+            for check in step.checks:
+                pieces.check_line(console, check)
+                pieces.seen(console, check)
+    else:
+        runs.table(console, result)
+        runs.problems(console, result)
+    runs.totals(console, result)
+    if result.count(Verdict.SKIPPED):
+        words = say("skipped: was true at its moment, and a later step changed it")
+        pieces.show(console, Text(words, style="dim"))
+    lost = [step for step in failed if step not in early]
+    if lost:
+        again = say("does again what no longer holds, from step {number}", number=lost[0].number)
+        last = max((s.number for s in lab.steps if s.id in done), default=lost[-1].number)
+        _next(f"swarmlab run --to {last}{name}", again)
 
 
 def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
@@ -79,8 +107,8 @@ def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     console = out()
     pieces.show(console, Text(""))
     pieces.show(console, Text(say("Summary"), style="bold"))
-    pieces.table(console, result)
-    pieces.totals(console, result)
+    runs.table(console, result)
+    runs.totals(console, result)
     _closing(result)
     if result.verdict is not Verdict.PASSED:
         what_next(lab, result, done)

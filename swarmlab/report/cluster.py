@@ -14,12 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from swarmlab.console import mark, out
+from swarmlab.naming import option
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from swarmlab.cluster.cluster import Cluster
     from swarmlab.cluster.lifecycle import Removed
     from swarmlab.cluster.status import ClusterStatus, NodeStatus
     from swarmlab.doctor import Diagnosis
+    from swarmlab.model import Lab, Step
 
 _PLANES = {
     "ipvs": "ipvs (the kernel's own load balancer)",
@@ -36,22 +40,25 @@ def program() -> str:
     return os.path.relpath(called)
 
 
-def option(name: str) -> str:
-    """` --name NAME` for a lab that is not the default one, to end a command with."""
-    return "" if name == "default" else f" --name {name}"
+def cluster_up(cluster: Cluster, following: Step | None) -> None:
+    """The lab is ready: where its nodes are, and what to type next.
 
-
-def cluster_up(cluster: Cluster) -> None:
-    """The lab is ready: where its nodes are, and what to type next."""
+    `following` is the first step that is not done.
+    """
     console = out()
-    nodes = ", ".join(f"{node} {cluster.address(node)}" for node in cluster.nodes)
-    console.print(f"The lab [bold]{escape(cluster.name)}[/bold] is up: {nodes}", soft_wrap=True)
-    console.print(f"Data plane: {_PLANES.get(cluster.data_plane, 'unknown')}", soft_wrap=True)
-    console.print(
-        f"Next: [bold]{program()} step 1{option(cluster.name)}[/bold] begins the chapter, "
-        f"[bold]{program()} run{option(cluster.name)}[/bold] runs all of it.",
-        soft_wrap=True,
-    )
+    whole = not console.is_terminal
+    console.print(f"The lab [bold]{escape(cluster.name)}[/bold] is up:")
+    for node in cluster.nodes:
+        console.print(f"  {node}  {cluster.address(node)}")
+    console.print(f"Data plane: {_PLANES.get(cluster.data_plane, 'unknown')}", soft_wrap=whole)
+    name = option(cluster.name)
+    if following is not None:
+        console.print(
+            f"Next: [bold]{program()} step {following.number}{name}[/bold] "
+            f"({escape(following.title)}), or [bold]{program()} run{name}[/bold] (all that is "
+            "left of the chapter).",
+            soft_wrap=whole,
+        )
 
 
 def cluster_down(removed: Removed | None) -> None:
@@ -77,19 +84,19 @@ def cluster_down(removed: Removed | None) -> None:
         f"The lab {removed.name!r} is gone ({what}, {removed.seconds:.1f} s). "
         "Images and the build cache stay.",
         markup=False,
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
 
 
-def cluster_status(status: ClusterStatus) -> None:
-    """Nodes, services and problems as two tables and a list."""
+def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> None:
+    """Nodes, services, steps and problems as two tables and a list."""
     console = out()
     if not status.present and not status.problems:
         console.print(
             f"There is no lab {status.name!r} on this machine. `swarmlab up"
             f"{option(status.name)}` makes one.",
             markup=False,
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
         return
     console.print(f"Lab [bold]{escape(status.name)}[/bold]")
@@ -98,8 +105,13 @@ def cluster_status(status: ClusterStatus) -> None:
     console.print(_nodes(status, console))
     if status.services:
         console.print(_services(status))
+    count = sum(1 for step in lab.steps if step.id in done)
+    console.print(f"Steps: {count} of {len(lab.steps)} done.")
     for problem in status.problems:
-        console.print(f"[red]{mark(console, False)}[/red] {escape(problem)}", soft_wrap=True)
+        console.print(
+            f"[red]{mark(console, False)}[/red] {escape(problem)}",
+            soft_wrap=not console.is_terminal,
+        )
     if status.problems:
         console.print(f"What next: `swarmlab up{option(status.name)}` mends the lab.")
     else:
@@ -107,17 +119,13 @@ def cluster_status(status: ClusterStatus) -> None:
 
 
 def _nodes(status: ClusterStatus, console: Console) -> Table:
-    table = _table("Node", "Address", "Role", "State", "Engine")
     narrow = console.width < 70
+    columns = ("Node", "Address", "Role", "State")
+    table = _table(*columns) if narrow else _table(*columns, "Engine")
     for node in status.nodes:
         state = " ".join(part for part in (node.state, node.availability) if part)
-        table.add_row(
-            node.name,
-            node.address,
-            _role(node),
-            state or node.container,
-            node.engine.partition("+")[0] if narrow else node.engine,
-        )
+        row = (node.name, node.address, _role(node), state or node.container)
+        table.add_row(*row) if narrow else table.add_row(*row, node.engine)
     return table
 
 
@@ -145,7 +153,8 @@ def _services(status: ClusterStatus) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An address or a name that is broken into two lines is another address.
+        table.add_column(column, overflow="fold", no_wrap=column in ("Node", "Address", "Service"))
     return table
 
 
@@ -159,11 +168,13 @@ def diagnosis(found: Diagnosis) -> None:
         console.print(
             f"[{colours[state]}]{words[state]}[/{colours[state]}] "
             f"[bold]{escape(finding.title)}[/bold]: {escape(finding.seen)}",
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
         if state != "ok":
             for label, text in (("why", finding.why), ("mend", finding.mend)):
                 if text:
-                    console.print(f"        {label}: {escape(text)}", soft_wrap=True)
+                    console.print(
+                        f"        {label}: {escape(text)}", soft_wrap=not console.is_terminal
+                    )
     good = "A lab can run here." if found.healthy else "Something stops a lab; see PROBLEM above."
     console.print(good)

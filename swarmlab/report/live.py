@@ -13,8 +13,9 @@ from rich.text import Text
 from swarmlab.console import err, out
 from swarmlab.listener import SilentListener
 from swarmlab.model import CheckSpec, Command, Step
+from swarmlab.naming import named
 from swarmlab.report import pieces, text
-from swarmlab.results import CheckResult, CommandResult, StepResult
+from swarmlab.results import CheckResult, CommandResult, StepResult, Verdict
 from swarmlab.words import say
 
 # `run` shows so many lines of a command's output; `step` and the JSON result have all of it.
@@ -27,7 +28,7 @@ class QuietListener(SilentListener):
     """One line a step on standard error: for `--json`, whose result has the rest."""
 
     def note(self, text: str) -> None:
-        err().print(f"· {escape(text)}", soft_wrap=True)
+        err().print(f"· {escape(named(text))}", soft_wrap=True)
 
     def reset_started(self, step: Step) -> None:
         self.note(say("Resetting step {number}: {title}", number=step.number, title=step.title))
@@ -59,7 +60,7 @@ class LiveListener(SilentListener):
 
     def note(self, text: str) -> None:
         self._quiet()
-        pieces.show(self._console, Text(f"· {text}", style="dim"))
+        pieces.show(self._console, Text(f"· {named(text)}", style="dim"))
 
     def reset_started(self, step: Step) -> None:
         words = say("Resetting step {number}: {title}", number=step.number, title=step.title)
@@ -107,8 +108,11 @@ class LiveListener(SilentListener):
                 count=hidden,
                 number=number,
             )
-            pieces.show(self._console, Text(f"  {more}", style="dim"))
+            pieces.show(self._console, Text(f"  {named(more)}", style="dim"))
         self._lines = 0
+        if result.verdict is not Verdict.PASSED:
+            # The rest of the text tells what would be seen had the command worked.
+            self._parts = iter(())
         pieces.command_end(self._console, result)
 
     def check_waiting(self, spec: CheckSpec, seen: str) -> None:
@@ -127,6 +131,8 @@ class LiveListener(SilentListener):
         self._told.pop(result.id, None)
         if result.id in self._own:
             self._prose_until(None)
+        elif result.verdict is not Verdict.PASSED:
+            self._parts = iter(())
         pieces.check_line(self._console, result)
         if self._full:
             pieces.seen(self._console, result)

@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from swarmlab.model import Command, Where
+from swarmlab.naming import named
 from swarmlab.report.wrapping import flowing
-from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
+from swarmlab.results import CheckResult, CommandResult, StepResult, Verdict
 from swarmlab.words import later, say
 
 WORDS = {
@@ -113,7 +114,7 @@ def seconds(number: float) -> str:
 def typed(console: Console, command: Command) -> None:
     """A command as it is being run, with the prompts of a shell."""
     prompt = "$ " if command.where is Where.WORKSTATION else say("(your machine) $") + " "
-    for number, line in enumerate(command.run.splitlines()):
+    for number, line in enumerate(_lines(command)):
         start = Text(prompt if number == 0 else "> ", style="dim")
         show(console, start + Text(line, style="bold"), wrap=False)
 
@@ -123,8 +124,15 @@ def to_type(console: Console, command: Command) -> None:
     if command.where is Where.HOST:
         where = say("# on your own machine, not in the workstation:")
         show(console, Text(f"    {where}", style="dim"))
-    for line in command.run.splitlines():
+    for line in _lines(command):
         show(console, Text("    " + line, style="bold"), wrap=False)
+
+
+def _lines(command: Command) -> list[str]:
+    """The command's lines; one for the student's own machine names the lab that it is about."""
+    if command.where is Where.HOST:
+        return named(f"`{command.run.strip()}`").strip("`").splitlines()
+    return command.run.splitlines()
 
 
 def output(console: Console, text: str) -> None:
@@ -138,17 +146,17 @@ def command_end(console: Console, result: CommandResult) -> None:
     if result.verdict is Verdict.PASSED:
         return
     if result.verdict is Verdict.SKIPPED:
-        row = _row(
+        line = row(
             result.verdict,
             Text(say("not typed: {command}", command=first_line(result.run))),
             result.reason,
         )
-        show(console, row)
+        show(console, line)
         return
     why = say(
         "the command {command!r}: {reason}", command=first_line(result.run), reason=result.reason
     )
-    show(console, _row(result.verdict, Text(why), seconds(result.seconds)))
+    show(console, row(result.verdict, Text(why), seconds(result.seconds)))
 
 
 def check_line(console: Console, result: CheckResult) -> None:
@@ -159,7 +167,7 @@ def check_line(console: Console, result: CheckResult) -> None:
     note = result.reason
     if result.verdict is Verdict.PASSED and result.waited >= 0.95:
         note = say("after {seconds}", seconds=seconds(result.waited))
-    show(console, _row(result.verdict, Text(result.title), note))
+    show(console, row(result.verdict, Text(result.title), note))
 
 
 def seen(console: Console, result: CheckResult) -> None:
@@ -172,20 +180,20 @@ def seen(console: Console, result: CheckResult) -> None:
 def evidence(console: Console, result: CheckResult) -> None:
     """A check that did not pass: what should be, what is, how to see it, and what to do."""
     took = say("waited {seconds}", seconds=seconds(result.waited)) if result.waited >= 0.95 else ""
-    show(console, _row(result.verdict, Text(result.title, style="bold"), took))
+    show(console, row(result.verdict, Text(result.title, style="bold"), took))
     parts = [(say("expected"), result.expected), (say("seen"), result.actual)]
     if result.verdict is Verdict.ERRORED:
         parts = [(say("could not be looked at"), result.reason)]
     for label, text in parts:
         if text:
-            show(console, _labelled(label, Text(_cut(text))))
+            show(console, _labelled(label, Text(_cut(named(text)))))
     if result.source:
         # Not in a table: a table breaks long lines, and this one is to be typed.
         show(console, Text("      " + say("look yourself"), style="dim"))
         for line in result.source.splitlines():
             show(console, Text("        " + line), wrap=False)
     if result.hint:
-        show(console, _labelled(say("what to do"), Text(_cut(result.hint))))
+        show(console, _labelled(say("what to do"), Text(_cut(named(result.hint)))))
 
 
 def step_end(console: Console, result: StepResult) -> None:
@@ -199,84 +207,7 @@ def step_end(console: Console, result: StepResult) -> None:
             passed=passed,
             checks=checks,
         )
-    show(console, _row(result.verdict, Text(words, style="bold"), seconds(result.seconds), 0))
-
-
-def table(console: Console, result: RunResult) -> None:
-    """All steps of a run: verdict, checks, time."""
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    grid.add_column(say("Step"), justify="right", no_wrap=True)
-    grid.add_column(say("What"), overflow="fold", ratio=1)
-    grid.add_column(say("Result"), no_wrap=True)
-    grid.add_column(say("Checks"), justify="right", no_wrap=True)
-    grid.add_column(say("Time"), justify="right", no_wrap=True)
-    for step in result.steps:
-        looked_at = len(step.checks) - step.count(Verdict.SKIPPED)
-        grid.add_row(
-            str(step.number),
-            flowing(Text(step.title)),
-            verdict(step.verdict),
-            f"{step.count(Verdict.PASSED)}/{looked_at}",
-            seconds(step.seconds),
-        )
-    show(console, grid)
-
-
-def totals(console: Console, result: RunResult) -> None:
-    """The run in a few lines: steps, checks, and what the time was spent on."""
-    proven = sum(1 for step in result.steps if step.verdict is Verdict.PASSED)
-    # A step whose claims have all ended since (a diverged state that was mended) has nothing left
-    # to look at: it is no miss.
-    looked_at = sum(1 for step in result.steps if step.verdict is not Verdict.SKIPPED)
-    parts = [
-        say(words, count=result.count(kind))
-        for kind, words in (
-            (Verdict.PASSED, later("{count} passed")),
-            (Verdict.FAILED, later("{count} failed")),
-            (Verdict.ERRORED, later("{count} could not be looked at")),
-            (Verdict.SKIPPED, later("{count} skipped")),
-        )
-        if result.count(kind)
-    ]
-    head = verdict(result.verdict)
-    steps = say("{proven} of {looked_at} steps", proven=proven, looked_at=looked_at)
-    checks = say("checks: {verdicts}", verdicts=say(", ").join(parts) or say("none"))
-    head.append(f"  {steps}{say('; ')}{checks}")
-    show(console, head)
-    time = result.timing
-    spent = [
-        f"{say(name)} {seconds(value)}"
-        for name, value in (
-            (later("bringing the lab up"), time.lab),
-            (later("commands"), time.commands),
-            (later("waiting for the cluster"), time.waiting),
-            (later("checks"), time.checks),
-            (later("swarmlab itself"), time.own),
-        )
-        if value >= 0.05
-    ]
-    if spent:
-        sums = f"{seconds(result.seconds)}{say(': ')}{say(', ').join(spent)}"
-        show(console, Text(sums, style="dim"))
-
-
-def problems(console: Console, result: RunResult) -> None:
-    """The evidence of every check that did not pass, step by step.
-
-    What kept many checks from looking (a node that stands still, say) is told once.
-    """
-    told: set[str] = set()
-    for step in result.steps:
-        bad = [c for c in step.checks if c.verdict in (Verdict.FAILED, Verdict.ERRORED)]
-        if bad:
-            head = say("Step {number}: {title}", number=step.number, title=step.title)
-            show(console, Text(head, style="bold"))
-        for check in bad:
-            if check.verdict is Verdict.ERRORED and check.reason in told:
-                show(console, _row(check.verdict, Text(check.title), say("the same cause")))
-                continue
-            told.add(check.reason)
-            evidence(console, check)
+    show(console, row(result.verdict, Text(words, style="bold"), seconds(result.seconds), 0))
 
 
 def first_line(text: str) -> str:
@@ -288,7 +219,7 @@ def first_line(text: str) -> str:
     return f"{line} ..." if len(lines) > 1 else line
 
 
-def _row(found: Verdict, words: Text, note: str = "", indent: int = 2) -> RenderableType:
+def row(found: Verdict, words: Text, note: str = "", indent: int = 2) -> RenderableType:
     """Mark and words side by side, so that words which need two lines stay beside the mark."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, min_width=9)

@@ -96,9 +96,9 @@ def heading(console: Console, step: Step) -> None:
 def prose(console: Console, text: str) -> None:
     """Markdown without commands or pictures."""
     width = min(console.width, PROSE_COLUMNS)
-    if console.color_system is None or console.no_color:
-        # Where colour cannot set code off from the words around it, its backquotes must.
-        text = _CODE.sub(r"`` `\1` ``", text)
+    # Where colour alone would set code off from the words around it, a pasted sentence would
+    # lose it: the backquotes stay.
+    text = _CODE.sub(r"`` `\1` ``", text)
     show(console, Constrain(_Prose(text), width), trim=True)
 
 

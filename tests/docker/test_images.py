@@ -18,6 +18,7 @@ from docker import DockerClient
 
 from swarmlab.errors import ImageProblem
 from swarmlab.images import base, build, builder, catalog, recipe, schedule, store
+from swarmlab.labels import OWNER
 from swarmlab.wait import Observation, until
 
 pytestmark = pytest.mark.docker
@@ -29,6 +30,17 @@ from swarmlab.images import build
 build.build(docker.from_env(), Path(sys.argv[1]), name="cut", target=sys.argv[2],
             args={"BASE": sys.argv[3], "TARGET": sys.argv[2]}, labels={}, say=print,
             stop=threading.Event())
+"""
+
+
+STORE = """
+import sys, docker
+from swarmlab.images import recipe, schedule, store
+store._PLENTY_OF_MEMORY = sys.maxsize  # a volume on any machine
+def job(stop):
+    return store.make(docker.from_env(), recipe.Keys(), sys.argv[1],
+                      lambda line: print(line, flush=True), stop)
+schedule.run({"store": job}, {}, workers=1)
 """
 
 
@@ -227,6 +239,47 @@ def gone(engine: DockerClient, target: str) -> None:
         return Observation(not left, f"left: {left}")
 
     until("the engine to clear up", look, within=30)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_killed_while_it_arranges_the_store_leaves_nothing(
+    engine: DockerClient, images: dict[str, builder.Built], target: str, how: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STORE, target], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    try:
+        with process.stdout as words:
+            assert b"arranging the store\n" in iter(words.readline, b"")
+            left = owned(engine, process.pid)
+            process.send_signal(how)
+            assert process.wait(timeout=20) != 0
+    finally:
+        process.kill()
+        process.wait()
+    (names,) = left.values()
+    assert len(names) == 1, "the loader has one volume"
+
+    def look() -> Observation[None]:
+        # Ctrl-C clears up by itself; after a kill the next command that needs images does.
+        if how == signal.SIGKILL:
+            builder.ensure(["base"], engine=engine)
+        rest = owned(engine, process.pid)
+        return Observation(not rest, f"left: {rest}")
+
+    until("the loader to be gone", look, within=30)
+    assert names[0] not in {volume.name for volume in engine.volumes.list()}
+
+
+def owned(engine: DockerClient, pid: int) -> dict[str, list[str]]:
+    """The containers of that process's build, each with its volumes."""
+    containers = engine.api.containers(all=True, filters={"label": [OWNER]})
+    return {
+        container["Id"]: [mount["Name"] for mount in container["Mounts"] if "Name" in mount]
+        for container in containers
+        if container["Labels"][OWNER].endswith(f" {pid}")
+    }
 
 
 def test_an_image_that_deletes_files_is_kept_out_of_the_store(

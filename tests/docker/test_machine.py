@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from swarmlab import doctor
+from swarmlab import doctor, probe
+from swarmlab import engine as engines
 from swarmlab.findings import State
 from swarmlab.images import builder
 from tests.docker.lifecycle_site import RealLab, host
@@ -33,3 +34,19 @@ def test_where_a_lab_runs_the_doctor_says_that_one_can(lab: RealLab) -> None:
     assert any(f.title == f"Lab {lab.name}" and f.state is State.OK for f in found.findings)
     assert json.loads(json.dumps(found.to_dict()))["kind"] == "swarmlab-doctor"
     assert unlabelled() <= before
+
+
+def test_a_root_on_two_overlays_is_seen_to_be_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where Docker's own data is on an overlay: what is on a volume alone would still work."""
+    engine = engines.connect()
+    built = builder.ensure(["node"], engine=engine.client)
+    (node,) = [image.reference for image in built if image.name == "node"]
+    deeper = (
+        "cd /var/lib/docker && mkdir deep-upper deep-work && mount -t overlay overlay "
+        "-o lowerdir=/usr,upperdir=deep-upper,workdir=deep-work /usr || exit 1\n"
+    )
+    monkeypatch.setattr(probe, "SCRIPT", deeper + probe.SCRIPT)
+    found = probe.run(engine, node)
+    assert found.works("vxlan") and found.works("cgroups")
+    assert not found.works("overlay")
+    assert State.PROBLEM in {f.state for f in probe.kernel(found) if f.id == "overlay"}

@@ -1,0 +1,92 @@
+"""A whole run on a terminal: its steps in a table, its totals, and the evidence of what failed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from swarmlab.report import pieces
+from swarmlab.report.wrapping import flowing
+from swarmlab.results import RunResult, Verdict
+from swarmlab.words import later, say
+
+
+def table(console: Console, result: RunResult) -> None:
+    """All steps of a run: verdict, checks, time."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column(say("Step"), justify="right", no_wrap=True)
+    grid.add_column(say("What"), overflow="fold", ratio=1)
+    grid.add_column(say("Result"), no_wrap=True)
+    grid.add_column(say("Checks"), justify="right", no_wrap=True)
+    grid.add_column(say("Time"), justify="right", no_wrap=True)
+    for step in result.steps:
+        looked_at = len(step.checks) - step.count(Verdict.SKIPPED)
+        grid.add_row(
+            str(step.number),
+            flowing(Text(step.title)),
+            pieces.verdict(step.verdict),
+            f"{step.count(Verdict.PASSED)}/{looked_at}",
+            pieces.seconds(step.seconds),
+        )
+    pieces.show(console, grid)
+
+
+def totals(console: Console, result: RunResult) -> None:
+    """The run in a few lines: steps, checks, and what the time was spent on."""
+    proven = sum(1 for step in result.steps if step.verdict is Verdict.PASSED)
+    # A step whose claims have all ended since (a diverged state that was mended) has nothing left
+    # to look at: it is no miss.
+    looked_at = sum(1 for step in result.steps if step.verdict is not Verdict.SKIPPED)
+    parts = [
+        say(words, count=result.count(kind))
+        for kind, words in (
+            (Verdict.PASSED, later("{count} passed")),
+            (Verdict.FAILED, later("{count} failed")),
+            (Verdict.ERRORED, later("{count} could not be looked at")),
+            (Verdict.SKIPPED, later("{count} skipped")),
+        )
+        if result.count(kind)
+    ]
+    head = pieces.verdict(result.verdict)
+    steps = say("{proven} of {looked_at} steps", proven=proven, looked_at=looked_at)
+    checks = say("checks: {verdicts}", verdicts=say(", ").join(parts) or say("none"))
+    head.append(f"  {steps}{say('; ')}{checks}")
+    pieces.show(console, head)
+    time = result.timing
+    spent = [
+        f"{say(name)} {pieces.seconds(value)}"
+        for name, value in (
+            (later("bringing the lab up"), time.lab),
+            (later("commands"), time.commands),
+            (later("waiting for the cluster"), time.waiting),
+            (later("checks"), time.checks),
+            (later("swarmlab itself"), time.own),
+        )
+        # Finding a lab that is up takes a moment; bringing one up takes seconds.
+        if value >= (1.0 if value == time.lab else 0.05)
+    ]
+    if spent:
+        sums = f"{pieces.seconds(result.seconds)}{say(': ')}{say(', ').join(spent)}"
+        pieces.show(console, Text(sums, style="dim"))
+
+
+def problems(console: Console, result: RunResult) -> None:
+    """The evidence of every check that did not pass, step by step.
+
+    What kept many checks from looking (a node that stands still, say) is told once.
+    """
+    told: set[str] = set()
+    for step in result.steps:
+        bad = [c for c in step.checks if c.verdict in (Verdict.FAILED, Verdict.ERRORED)]
+        if bad:
+            head = say("Step {number}: {title}", number=step.number, title=step.title)
+            pieces.show(console, Text(head, style="bold"))
+        for check in bad:
+            if check.verdict is Verdict.ERRORED and check.reason in told:
+                pieces.show(
+                    console, pieces.row(check.verdict, Text(check.title), say("the same cause"))
+                )
+                continue
+            told.add(check.reason)
+            pieces.evidence(console, check)
