@@ -33,7 +33,7 @@ lint:
 unit:
 	@sh scripts/venv.sh dev
 	@sh scripts/paper.sh
-	$(PYTEST) -m "not docker and not long" -n 2 -q
+	$(PYTEST) -m "not docker and not long" -n 2 --dist loadgroup -q
 
 test: lint unit images
 	$(PYTEST) -m "docker and not long" -q --durations=15

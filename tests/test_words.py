@@ -100,8 +100,8 @@ def test_translations_have_the_same_names_and_the_same_code(language: str) -> No
         assert translation.strip(), message
 
 
-def fields(message: str) -> list[tuple[str, str | None, str | None]]:
-    return sorted((f, s, c) for _, f, s, c in Formatter().parse(message) if f is not None)
+def fields(message: str) -> set[tuple[str, str | None, str | None]]:
+    return {(f, s, c) for _, f, s, c in Formatter().parse(message) if f is not None}
 
 
 @each_language
@@ -130,6 +130,23 @@ def test_nothing_is_shown_that_was_not_said(module: str) -> None:
                 assert not re.search("[A-Za-z]{2}", SAME.sub("", literal)), (
                     f"{module}:{call.lineno}: {literal!r}"
                 )
+
+
+@pytest.mark.parametrize(
+    "module", sorted(path.stem for path in (PACKAGE / "checks").glob("[a-z]*.py"))
+)
+def test_evidence_is_said_in_the_language_of_the_student(module: str) -> None:
+    """What a check expects and what it saw; `source`, a command, is the same in all languages."""
+    tree = ast.parse((PACKAGE / "checks" / f"{module}.py").read_text(encoding="utf-8"))
+    for name, places in (("look", [0]), ("judge", [0, 1]), ("Seen", [1]), ("Unfit", [0])):
+        for call in calls(tree, name):
+            for place in places[: len(call.args)]:
+                for part in ast.walk(call.args[place]):
+                    if isinstance(part, ast.JoinedStr):
+                        for literal in literals(part):
+                            assert not re.search("[A-Za-z]{2}", literal), (
+                                f"{module}:{call.lineno}: {literal!r}"
+                            )
 
 
 def literals(node: ast.expr) -> Iterator[str]:

@@ -26,6 +26,7 @@ from swarmlab.checks.looking import (
     shown,
 )
 from swarmlab.checks.web import Answer, get_each
+from swarmlab.words import later, say
 
 PORT = 8500
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
@@ -38,11 +39,15 @@ def leader(world: World, *, node: str = "swarm-1") -> Finding:
         answer = get_each(world, chosen(world, [node]), PORT, "/v1/status/leader")[node]
         name = _json(answer)
         if not isinstance(name, str) or not name:
-            return Seen(False, f"Consul on {node} knows no leader ({answer})")
-        return Seen(True, f"the leader is {name}")
+            return Seen(
+                False, say("Consul on {node} knows no leader ({answer})", node=node, answer=answer)
+            )
+        return Seen(True, say("the leader is {name}", name=name))
 
     return look(
-        f"Consul on {node} has elected a leader", f"curl {node}:{PORT}/v1/status/leader", at
+        say("Consul on {node} has elected a leader", node=node),
+        f"curl {node}:{PORT}/v1/status/leader",
+        at,
     )
 
 
@@ -62,17 +67,23 @@ def members(
                 continue
             living = [one for one in found if one.get("Status") == _ALIVE]
             of_servers = [one for one in living if one.get("Tags", {}).get("role") == "consul"]
-            seen = (
-                f"{counted(len(living), 'member')} alive"
-                f" ({listed(sorted(str(one.get('Name')) for one in living))}),"
-                f" {counted(len(of_servers), 'server')}"
+            seen = say(
+                "{living} alive ({part}), {of_servers}",
+                living=counted(len(living), "member"),
+                part=listed(sorted(str(one.get("Name")) for one in living)),
+                of_servers=counted(len(of_servers), "server"),
             )
             if (len(living), len(of_servers)) != (alive, servers):
                 troubles[node] = f"{seen}{_missing(world, living, alive)}"
-        return judge(by_node(troubles), f"{seen}, at {listed(asked)}")
+        return judge(by_node(troubles), say("{seen}, at {asked}", seen=seen, asked=listed(asked)))
 
     return look(
-        f"{counted(alive, 'member')} alive, {counted(servers, 'server')}, at {listed(asked)}",
+        say(
+            "{alive} alive, {servers}, at {asked}",
+            alive=counted(alive, "member"),
+            servers=counted(servers, "server"),
+            asked=listed(asked),
+        ),
         f"curl -s {asked[0]}:{PORT}/v1/agent/members | jq -c '.[] | [.Name, .Status, .Tags.role]'",
         at,
     )
@@ -102,15 +113,23 @@ def key(
             elif (stored := _value(entry)) != wanted:
                 troubles[node] = _text(stored)
             elif flags is not None and entry.get("Flags") != flags:
-                troubles[node] = f"flags {entry.get('Flags')}"
+                troubles[node] = say("flags {part}", part=entry.get("Flags"))
             elif raws[node].status != 200 or raws[node].body != wanted:
-                troubles[node] = f"raw {_no(raws[node])}"
-        and_flags = f" with flags {flags}" if flags is not None else ""
-        return judge(by_node(troubles), f"{_text(wanted)}{and_flags} at {listed(asked)}")
+                troubles[node] = say("raw {raws}", raws=_no(raws[node]))
+        and_flags = say(" with flags {flags}", flags=flags) if flags is not None else ""
+        return judge(
+            by_node(troubles),
+            say("{value} at {asked}", value=_text(wanted) + and_flags, asked=listed(asked)),
+        )
 
     return look(
-        f"{key} is {_text(wanted)}{f' with flags {flags}' if flags is not None else ''}"
-        f" at {listed(asked)}",
+        say(
+            "{key} is {wanted}{what} at {asked}",
+            key=key,
+            wanted=_text(wanted),
+            what="" if flags is None else say(" with flags {flags}", flags=flags),
+            asked=listed(asked),
+        ),
         f"curl -s {asked[0]}:{PORT}{path} | jq '.[0] | .Flags, (.Value | @base64d)'",
         at,
     )
@@ -126,7 +145,8 @@ def absent(
     """At every node Consul answers 404 for these keys; without keys: for all below `prefix`."""
     asked = chosen(world, nodes or [])
     paths = [_kv(one) for one in keys or []] or [f"{_kv(prefix)}?recurse"]
-    what = listed(keys) if keys else f"anything below {prefix}" if prefix else "any key"
+    below = say("anything below {prefix}", prefix=prefix) if prefix else say("any key")
+    what = listed(keys) if keys else below
 
     def at() -> Seen:
         found = over(paths, lambda path: get_each(world, asked, PORT, path))
@@ -141,9 +161,13 @@ def absent(
                 }
             )
         ]
-        return judge(troubles, f"404 at {listed(asked)}")
+        return judge(troubles, say("404 at {asked}", asked=listed(asked)))
 
-    return look(f"404 for {what} at {listed(asked)}", f"curl -i '{asked[0]}:{PORT}{paths[0]}'", at)
+    return look(
+        say("404 for {what} at {asked}", what=what, asked=listed(asked)),
+        f"curl -i '{asked[0]}:{PORT}{paths[0]}'",
+        at,
+    )
 
 
 def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
@@ -158,7 +182,7 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
         )
 
     return look(
-        f"nothing answers on port {PORT} of {listed(asked)}",
+        say("nothing answers on port {port} of {asked}", port=PORT, asked=listed(asked)),
         f"curl {asked[0]}:{PORT}/v1/status/leader",
         at,
     )
@@ -166,7 +190,8 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
 
 def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
     """At every node the proxy's keys hold the service's path and port, and the index has it."""
-    expected = f"path {path}, port {port} and an index entry for {service}"
+    words = later("path {path}, port {port} and an index entry for {service}")
+    expected = say(words, path=path, port=port, service=service)
 
     def at() -> Seen:
         troubles = {}
@@ -176,13 +201,14 @@ def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
                 for what, wanted in (("path", path), ("port", str(port)))
                 if stored[what] != wanted.encode()
             ]
-            differing += [] if stored["index"] is not None else ["no index entry"]
+            differing += [] if stored["index"] is not None else [say("no index entry")]
             if differing:
                 troubles[node] = listed(differing)
-        return judge(by_node(troubles), f"{expected}, at {listed(world.nodes)}")
+        fine = say("{expected}, at {nodes}", expected=expected, nodes=listed(world.nodes))
+        return judge(by_node(troubles), fine)
 
     return look(
-        f"Consul holds {expected}, at {listed(world.nodes)}",
+        say("Consul holds {expected}, at {nodes}", expected=expected, nodes=listed(world.nodes)),
         f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow?recurse'"
         ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
         at,
@@ -196,7 +222,7 @@ def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Find
         stored = _stored(world, world.nodes[0], service)
         for what in ("path", "port", "index"):
             if stored[what] is None:
-                raise Unfit(f"Consul holds no {what} of {service}")
+                raise Unfit(say("Consul holds no {what} of {service}", what=what, service=service))
         wanted = haproxy.Route(
             service,
             tuple((stored["path"] or b"").decode(errors="replace").split(",")),
@@ -207,14 +233,16 @@ def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Find
         for instance, text in configurations.items():
             route = haproxy.route(text, service)
             if route != wanted:
-                troubles.append(f"{instance.name} serves {route or 'no such route'}")
+                serves = route or say("no such route")
+                troubles.append(say("{name} serves {route}", name=instance.name, route=serves))
+        names = listed(one.name for one in configurations)
         return judge(
-            [f"Consul: {wanted}", *troubles] if troubles else [],
-            f"{wanted} in Consul and in {listed(one.name for one in configurations)}",
+            [say("Consul: {wanted}", wanted=wanted), *troubles] if troubles else [],
+            say("{wanted} in Consul and in {names}", wanted=wanted, names=names),
         )
 
     return look(
-        f"Consul's keys of {service} are what every instance of {proxy} serves",
+        say("Consul's keys of {service} are what {proxy} serves", service=service, proxy=proxy),
         f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow/{service}?recurse'"
         ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
         at,
@@ -234,7 +262,7 @@ def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise Unfit(f"{node}: {_no(answer)}")
+            raise Unfit(f"{node}{say(': ')}{_no(answer)}")
         return answer.body
 
     return over(names, ask)
@@ -257,7 +285,7 @@ def _json(answer: Answer) -> Any:
 def _entry(answer: Answer, key: str) -> dict[str, Any] | str:
     """The one entry of a key's JSON form, or what was answered instead, in words."""
     if answer.status == 404:
-        return "no such key (404)"
+        return say("no such key (404)")
     found = _json(answer)
     if not isinstance(found, list) or len(found) != 1 or found[0].get("Key") != key:
         return _no(answer)
@@ -269,14 +297,16 @@ def _value(entry: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(entry.get("Value") or "", validate=True)
     except binascii.Error as error:
-        raise Unfit(f"the value of {entry.get('Key')} is not base64: {error}") from error
+        raise Unfit(
+            say("the value of {part} is not base64: {error}", part=entry.get("Key"), error=error)
+        ) from error
 
 
 def _found(path: str, answer: Answer) -> str:
     found = _json(answer)
     if isinstance(found, list):
-        return f"there is {listed(str(one.get('Key')) for one in found)}"
-    return f"{path} answers {_no(answer)}"
+        return say("there is {part}", part=listed(str(one.get("Key")) for one in found))
+    return say("{path} answers {answer}", path=path, answer=_no(answer))
 
 
 def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
@@ -286,11 +316,13 @@ def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
     addresses = {str(one.get("Addr")) for one in living}
     names = {str(one.get("Name")) for one in living}
     lost = [n for n in world.nodes if n not in names and world.address(n) not in addresses]
-    return f"; {listed(lost)} missing" if lost else ""
+    return say("; {lost} missing", lost=listed(lost)) if lost else ""
 
 
 def _no(answer: Answer) -> str:
-    return f"{answer.trouble} on port {PORT}" if answer.trouble else str(answer)
+    if not answer.trouble:
+        return str(answer)
+    return say("{trouble} on port {port}", trouble=answer.trouble, port=PORT)
 
 
 def _text(value: bytes | None) -> str:

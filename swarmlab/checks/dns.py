@@ -10,6 +10,7 @@ from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, over, shown
 from swarmlab.checks.tasks import Instance, Service, service_named
+from swarmlab.words import later, say
 
 _SECTION = re.compile(r";; (\w+) SECTION:")
 _SERVER = re.compile(r";; SERVER: (\S+)")
@@ -51,25 +52,43 @@ def lookup(
     `vip`: its virtual address, `tasks`: the addresses of its running tasks, each on the networks
     that both services share. `count` is how many records must be there, at least one in any case.
     """
-    kind = "virtual address" if expect == "vip" else "task addresses"
-    how_many = f"exactly {counted(count, 'A record')}" if count is not None else "A records"
+    kind = say("virtual address") if expect == "vip" else say("task addresses")
+    how_many = (
+        say("exactly {count}", count=counted(count, "A record"))
+        if count is not None
+        else say("A records")
+    )
 
     def at() -> Seen:
         states = over({service, of}, lambda one: service_named(world, one))
         asker = next(iter(states[service].instances()), None)
         if asker is None:
-            raise Unfit(f"service {service} has no running task to ask in")
+            raise Unfit(say("service {service} has no running task to ask in", service=service))
         wanted = _wanted(states[of], asker, expect)
         reply = _ask(world, asker, name)
         return judge(
             _troubles(reply, name, wanted, count, ttl, server),
-            f"{name}: {listed(sorted(wanted))}, TTL {ttl}, from {server},"
-            f" as Swarm reports (asked on {asker.node})",
+            say(
+                "{name}: {wanted}, TTL {ttl}, from {server}, as Swarm reports (asked on {node})",
+                name=name,
+                wanted=listed(sorted(wanted)),
+                ttl=ttl,
+                server=server,
+                node=asker.node,
+            ),
         )
 
     return look(
-        f"{name} resolves to {how_many}: the {kind} that Swarm reports of {of}; TTL {ttl},"
-        f" server {server}",
+        say(
+            "{name} resolves to {how_many}: the {kind} that Swarm reports of {of}; TTL {ttl},"
+            " server {server}",
+            name=name,
+            how_many=how_many,
+            kind=kind,
+            of=of,
+            ttl=ttl,
+            server=server,
+        ),
         f"docker exec $(docker ps -q --filter label=com.docker.swarm.service.name={service}"
         f" | head -1) drill {name}",
         at,
@@ -80,7 +99,7 @@ def parse(output: str) -> Reply:
     """Read what drill prints. Raises Unfit for what is not a whole reply."""
     code, server = _STATUS.search(output), _SERVER.search(output)
     if code is None or server is None:
-        raise Unfit(f"drill got no reply: {shown(' '.join(output.split()), 120)}")
+        raise Unfit(say("drill got no reply: {split}", split=shown(" ".join(output.split()), 120)))
     section = ""
     records = []
     for line in output.splitlines():
@@ -89,7 +108,9 @@ def parse(output: str) -> Reply:
         elif section == "ANSWER" and line.strip() and not line.startswith(";"):
             fields = line.split()
             if len(fields) < 5 or fields[2] != "IN" or not fields[1].isdecimal():
-                raise Unfit(f"drill printed an answer that makes no sense: {shown(line)}")
+                raise Unfit(
+                    say("drill printed an answer that makes no sense: {line}", line=shown(line))
+                )
             records.append(
                 Record(fields[0].rstrip("."), int(fields[1]), fields[3], " ".join(fields[4:]))
             )
@@ -99,12 +120,11 @@ def parse(output: str) -> Reply:
 def _ask(world: World, asker: Instance, name: str) -> Reply:
     ran = inside.run(world, asker, ["timeout", "3", "drill", name])
     if ran.exit_code in (126, 127):
-        raise Unfit(f"the container of {asker.name} has no drill")
+        raise Unfit(say("the container of {name} has no drill", name=asker.name))
     if ran.exit_code:
-        raise Unfit(
-            f"drill {name} ended with exit code {ran.exit_code} in {asker.name}:"
-            f" {shown(ran.errors or ran.output.strip(), 120)}"
-        )
+        words = later("drill {name} ended with exit code {code} in {asker}: {said}")
+        said = shown(ran.errors or ran.output.strip(), 120)
+        raise Unfit(say(words, name=name, code=ran.exit_code, asker=asker.name, said=said))
     return parse(ran.output)
 
 
@@ -125,8 +145,15 @@ def _wanted(of: Service, asker: Instance, expect: str) -> set[str]:
             if place.network_id in shared
         }
     if not found:
-        what = "virtual address" if expect == "vip" else "running task"
-        raise Unfit(f"{of.name} has no {what} on a network that {asker.name} is on")
+        what = say("virtual address") if expect == "vip" else say("running task")
+        raise Unfit(
+            say(
+                "{name} has no {what} on a network that {name2} is on",
+                name=of.name,
+                what=what,
+                name2=asker.name,
+            )
+        )
     return found
 
 
@@ -135,21 +162,34 @@ def _troubles(
 ) -> list[str]:
     # What an unknown name gets depends on the machine's own name server: an error, or nothing.
     if reply.code != "NOERROR" or not reply.records:
-        return [f"{name} does not resolve ({reply.code}, {counted(len(reply.records), 'record')})"]
+        return [
+            say(
+                "{name} does not resolve ({code}, {records})",
+                name=name,
+                code=reply.code,
+                records=counted(len(reply.records), "record"),
+            )
+        ]
     got = sorted(record.data for record in reply.records if record.kind == "A")
     troubles = []
     strangers = [
         f"{one.name} {one.kind}" for one in reply.records if (one.name, one.kind) != (name, "A")
     ]
     if strangers:
-        troubles.append(f"other records: {listed(strangers)}")
+        troubles.append(say("other records: {strangers}", strangers=listed(strangers)))
     if set(got) != wanted or len(got) != len(wanted):
-        troubles.append(f"{listed(got)}, where Swarm reports {listed(sorted(wanted))}")
+        troubles.append(
+            say(
+                "{got}, where Swarm reports {wanted}",
+                got=listed(got),
+                wanted=listed(sorted(wanted)),
+            )
+        )
     if count is not None and len(got) != count:
         troubles.append(f"{counted(len(got), 'A record')} ({listed(got)})")
     ttls = {record.ttl for record in reply.records}
     if ttls - {ttl}:
-        troubles.append(f"TTL {listed(sorted(ttls))}")
+        troubles.append(say("TTL {ttls}", ttls=listed(sorted(ttls))))
     if reply.server != server:
-        troubles.append(f"answered by {reply.server}")
+        troubles.append(say("answered by {server}", server=reply.server))
     return troubles

@@ -6,6 +6,9 @@ import shlex
 
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each, over
+from swarmlab.words import later, say
+
+_KINDS = {"label": later("label"), "name": later("name")}
 
 
 def containers(
@@ -26,9 +29,9 @@ def containers(
     filters = {key: value for key, value in (("label", label), ("name", name)) if value}
     option = "" if running else " -a"
     words = "".join(f" --filter {shlex.quote(f'{key}={value}')}" for key, value in filters.items())
-    what = " and ".join(
-        [f"{key} {value}" for key, value in filters.items()] + ([f"image {image}"] if image else [])
-    )
+    parts = [f"{say(_KINDS[key])} {value}" for key, value in filters.items()]
+    parts += [say("image {image}", image=image)] if image else []
+    what = say(" with {texts}", texts=listed(parts)) if parts else ""
 
     def at() -> Seen:
         def on(node: str) -> list[str]:
@@ -45,13 +48,13 @@ def containers(
         right = total == count and all(
             len(found.get(node, [])) == number for node, number in (per_node or {}).items()
         )
-        where = "; ".join(f"{node}: {listed(names)}" for node, names in found.items())
+        where = say("; ").join(f"{node}: {listed(names)}" for node, names in found.items())
         return Seen(right, f"{counted(total, 'container')} ({where})")
 
-    spread = f" ({', '.join(f'{n} on {node}' for node, n in per_node.items())})" if per_node else ""
+    places = [f"{node}: {number}" for node, number in (per_node or {}).items()]
+    spread = f" ({', '.join(places)})" if places else ""
     return look(
-        f"{counted(count, 'running container' if running else 'container')}"
-        f"{f' with {what}' if what else ''}{spread}",
+        counted(count, "running container" if running else "container") + what + spread,
         on_each(world, f"docker ps{option}{words}"),
         at,
     )
@@ -67,12 +70,12 @@ def volume_absent(world: World, *, name: str) -> Finding:
 
         found = [node for node, there in over(world.nodes, has).items() if there]
         return judge(
-            [f"volume {name} is on {listed(found)}"] if found else [],
-            f"no volume {name} on {listed(world.nodes)}",
+            [say("volume {name} is on {nodes}", name=name, nodes=listed(found))] if found else [],
+            say("no volume {name} on {nodes}", name=name, nodes=listed(world.nodes)),
         )
 
     return look(
-        f"no volume {name} on any node",
+        say("no volume {name} on any node", name=name),
         on_each(world, f"docker volume ls --filter name={shlex.quote(name)}"),
         at,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarmlab import labels
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, judge, listed, look, over
+from swarmlab.words import later, say
 
 
 def clean(world: World) -> Finding:
@@ -15,22 +16,22 @@ def clean(world: World) -> Finding:
         api = world.host_engine().api
         filters = {"label": label}
         kinds = {
-            "container": lambda: [
+            later("container"): lambda: [
                 one["Names"][0].lstrip("/") for one in api.containers(all=True, filters=filters)
             ],
-            "volume": lambda: [
+            later("volume"): lambda: [
                 one["Name"] for one in api.volumes(filters=filters).get("Volumes") or []
             ],
-            "network": lambda: [one["Name"] for one in api.networks(filters=filters)],
+            later("network"): lambda: [one["Name"] for one in api.networks(filters=filters)],
         }
         left = over(kinds, lambda kind: kinds[kind]())
         return judge(
-            [f"{kind} {listed(sorted(names))}" for kind, names in left.items() if names],
-            f"no container, volume or network labelled {label}",
+            [f"{say(kind)} {listed(sorted(names))}" for kind, names in left.items() if names],
+            say("no container, volume or network labelled {label}", label=label),
         )
 
     return look(
-        f"no container, volume or network labelled {label} on this machine",
+        say("no container, volume or network labelled {label} on this machine", label=label),
         f"docker ps -a --filter label={label}; docker volume ls --filter label={label};"
         f" docker network ls --filter label={label}",
         at,

@@ -7,6 +7,7 @@ from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, by_node, chosen, judge, listed, look, over, shown
 from swarmlab.checks.tasks import running
 from swarmlab.checks.web import Answer, get_each, get_many, tally, tally_by_node
+from swarmlab.words import say
 
 
 def answers(
@@ -26,11 +27,17 @@ def answers(
         wrong = {node: str(one) for node, one in found.items() if not fits(one, status, body)}
         return judge(
             by_node(wrong),
-            f"{_answer(status, body)} from {listed(asked)}",
+            say("{status} from {asked}", status=_answer(status, body), asked=listed(asked)),
         )
 
     return look(
-        f"{_answer(status, body)} for {path} on port {port} of {listed(asked)}",
+        say(
+            "{status} for {path} on port {port} of {asked}",
+            status=_answer(status, body),
+            path=path,
+            port=port,
+            asked=listed(asked),
+        ),
         f"curl -i {asked[0]}{_suffix(port)}{path}",
         at,
     )
@@ -50,10 +57,13 @@ def ports_open(world: World, *, ports: list[int]) -> Finding:
             for node, answer in answers.items()
             if answer.trouble
         }
-        return judge(by_node(wrong), f"ports {listed(ports)} answer on {listed(world.nodes)}")
+        return judge(
+            by_node(wrong),
+            say("ports {ports} answer on {nodes}", ports=listed(ports), nodes=listed(world.nodes)),
+        )
 
     return look(
-        f"ports {listed(ports)} answer on {listed(world.nodes)}",
+        say("ports {ports} answer on {nodes}", ports=listed(ports), nodes=listed(world.nodes)),
         f"for p in {' '.join(map(str, ports))}; do curl -i swarm-1:$p/; done",
         at,
     )
@@ -93,8 +103,16 @@ def split(
         return Seen(right, tally_by_node(found, world.nodes))
 
     return look(
-        f"about {about} (one in {whole / part:.3g}, ±{tolerance:.0%}) in {requests} requests"
-        f" for {path}, over {listed(world.nodes)}",
+        say(
+            "about {about} (one in {whole:.3g}, ±{tolerance:.0%}) in {requests} requests for"
+            " {path}, over {nodes}",
+            about=about,
+            whole=whole / part,
+            tolerance=tolerance,
+            requests=requests,
+            path=path,
+            nodes=listed(world.nodes),
+        ),
         _loop(port, path, requests),
         at,
     )
@@ -116,12 +134,17 @@ def all(
         wrong = [answer for answer in found if not fits(answer, status, body)]
         seen = tally_by_node(found, world.nodes)
         if wrong:
-            seen += f"; for example {wrong[0].node}: {wrong[0]}"
+            seen += say("; for example {node}: {wrong}", node=wrong[0].node, wrong=wrong[0])
         return Seen(not wrong and len(found) == requests, seen)
 
     return look(
-        f"{_answer(status, body)} for each of {requests} requests for {path},"
-        f" over {listed(world.nodes)}",
+        say(
+            "{status} for each of {requests} requests for {path}, over {nodes}",
+            status=_answer(status, body),
+            requests=requests,
+            path=path,
+            nodes=listed(world.nodes),
+        ),
         _loop(port, path, requests),
         at,
     )
@@ -136,10 +159,17 @@ def within(
         one = running(world, service)[0]
         code, text = inside.get(world, one, url)
         answer = Answer(one.node, code, text.encode())
-        return Seen(fits(answer, status, body), f"{one.place} gets {answer}")
+        return Seen(
+            fits(answer, status, body), say("{place} gets {answer}", place=one.place, answer=answer)
+        )
 
     return look(
-        f"{_answer(status, body)} for {url}, asked from a container of {service}",
+        say(
+            "{status} for {url}, asked from a container of {service}",
+            status=_answer(status, body),
+            url=url,
+            service=service,
+        ),
         _within(service, url),
         at,
     )
@@ -154,11 +184,16 @@ def database(world: World, *, service: str, url: str, contains: list[str]) -> Fi
         lines = [line.strip() for line in text.splitlines()]
         wrong = [name for name in contains if lines.count(name) != 1]
         names = listed(shown(line) for line in lines if line)
-        seen = f"{one.place} gets {code}, names: {names}"
+        seen = say("{place} gets {code}, names: {names}", place=one.place, code=code, names=names)
         return Seen(code == 200 and not wrong, seen)
 
     return look(
-        f"{url} lists {listed(contains)}, each once, asked from a container of {service}",
+        say(
+            "{url} lists {contains}, each once, asked from a container of {service}",
+            url=url,
+            contains=listed(contains),
+            service=service,
+        ),
         _within(service, url),
         at,
     )
@@ -184,11 +219,17 @@ def unreachable(
         }
         return judge(
             by_node(wrong),
-            f"{tally(found.values())} from {listed(asked)}",
+            say("{values} from {asked}", values=tally(found.values()), asked=listed(asked)),
         )
 
     return look(
-        f"{status} or a refused connection for {path} on port {port} of {listed(asked)}",
+        say(
+            "{status} or a refused connection for {path} on port {port} of {asked}",
+            status=status,
+            path=path,
+            port=port,
+            asked=listed(asked),
+        ),
         f"curl -i {asked[0]}{_suffix(port)}{path}",
         at,
     )

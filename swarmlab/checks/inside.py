@@ -13,6 +13,7 @@ from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
 from swarmlab.checks.tasks import Instance, inspect
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import later, say
 
 if TYPE_CHECKING:
     from docker.errors import APIError
@@ -94,7 +95,7 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
     """
     container = inspect(world, instance)
     if container is None or not container["State"].get("Running"):
-        raise Unfit(f"the container of {instance.place} does not run")
+        raise Unfit(say("the container of {place} does not run", place=instance.place))
     key = str(container["NetworkSettings"]["SandboxKey"])
     command = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
     command += [str(container["ResolvConfPath"]), key, _GET, url]
@@ -111,7 +112,8 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
             " machine lets nodes do so.",
         ) from error
     if "trouble" in told:
-        raise Unfit(f"{instance.place} gets no answer: {told['trouble']}")
+        words = later("{place} gets no answer: {trouble}")
+        raise Unfit(say(words, place=instance.place, trouble=told["trouble"]))
     return int(told["status"]), str(told["body"])
 
 
@@ -128,7 +130,7 @@ def read(world: World, instance: Instance, path: str) -> bytes:
         member = archive.next()
         content = archive.extractfile(member) if member is not None and member.isfile() else None
         if content is None:
-            raise Unfit(f"{path} in {instance.name} is not a file")
+            raise Unfit(say("{path} in {name} is not a file", path=path, name=instance.name))
         return content.read(_LARGEST_FILE)
 
 
@@ -136,5 +138,7 @@ def _gone(instance: Instance, error: APIError, path: str = "") -> Exception:
     """404 and 409 say that the container (or the file) is not there now; the rest is ours."""
     if error.status_code not in (404, 409):
         return error
-    what = f"{path} of {instance.place}" if path else f"the container of {instance.place}"
-    return Unfit(f"{what} is not there: {error.explanation}")
+    what = say("the container of {place}", place=instance.place)
+    if path:
+        what = say("{path} of {place}", path=path, place=instance.place)
+    return Unfit(say("{what} is not there: {why}", what=what, why=error.explanation))

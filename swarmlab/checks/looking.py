@@ -9,9 +9,29 @@ from typing import TypeVar
 
 from swarmlab.checks.base import Finding, World
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import MAIN, language, later, say
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+# What checks count; English has a plural for them.
+_NOUNS = frozenset(
+    (
+        later("A record"),
+        later("container"),
+        later("instance"),
+        later("leader"),
+        later("manager"),
+        later("member"),
+        later("network"),
+        later("record"),
+        later("request"),
+        later("running container"),
+        later("server"),
+        later("service"),
+        later("task"),
+    )
+)
 
 AT_ONCE = 8
 """Looks that run side by side: enough to hide waiting, few enough for a small machine."""
@@ -35,7 +55,7 @@ class Seen:
 
 def judge(troubles: Sequence[str], fine: str) -> Seen:
     """Passed with the words `fine` when there are no troubles; otherwise the troubles."""
-    return Seen(not troubles, "; ".join(troubles) or fine)
+    return Seen(not troubles, say("; ").join(troubles) or fine)
 
 
 def look(expected: str, source: str, at: Callable[[], Seen]) -> Finding:
@@ -80,6 +100,8 @@ def on_each(world: World, command: str) -> str:
 
 def counted(number: int, noun: str) -> str:
     """`1 node`, `3 nodes`, `2 replies`."""
+    if noun in _NOUNS and language() != MAIN:
+        return say("{number} {noun}", number=number, noun=say(noun))
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
@@ -89,8 +111,11 @@ def listed(words: Iterable[object]) -> str:
     """`a`, `a and b`, `a, b and c`; `none` for nothing."""
     texts = [str(word) for word in words]
     if len(texts) < 2:
-        return texts[0] if texts else "none"
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+        return texts[0] if texts else say("none")
+    head = texts[0]
+    for text in texts[1:-1]:
+        head = say("{head}, {next}", head=head, next=text)
+    return say("{head} and {last}", head=head, last=texts[-1])
 
 
 def by_node(texts: Mapping[str, str]) -> list[str]:
@@ -98,7 +123,7 @@ def by_node(texts: Mapping[str, str]) -> list[str]:
     nodes: dict[str, list[str]] = {}
     for node, text in texts.items():
         nodes.setdefault(text, []).append(node)
-    return [f"{listed(names)}: {text}" for text, names in nodes.items()]
+    return [f"{listed(names)}{say(': ')}{text}" for text, names in nodes.items()]
 
 
 def shown(text: str, limit: int = 60) -> str:

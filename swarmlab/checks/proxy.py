@@ -9,6 +9,7 @@ from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, on_each, shown
 from swarmlab.checks.proxies import CONFIGURATION, fingerprint, read_all, read_one
 from swarmlab.checks.tasks import Instance, running
+from swarmlab.words import say
 
 
 def routes(world: World, *, service: str, have: int, of: int, proxy: str = "proxy") -> Finding:
@@ -23,12 +24,23 @@ def routes(world: World, *, service: str, have: int, of: int, proxy: str = "prox
         where = listed(one.place for one in holders)
         return Seen(
             (len(holders), len(found)) == (have, of),
-            f"{len(holders)} of {len(found)} have it: {where}",
+            say(
+                "{holders} of {found} have it: {where}",
+                holders=len(holders),
+                found=len(found),
+                where=where,
+            ),
         )
 
     return look(
-        f"{have} of {of} instances of {proxy} have acl, use_backend, backend and server"
-        f" of {service}",
+        say(
+            "{have} of {of} instances of {proxy} have acl, use_backend, backend and server of"
+            " {service}",
+            have=have,
+            of=of,
+            proxy=proxy,
+            service=service,
+        ),
         _in_each(world, proxy, f"grep {service}"),
         at,
     )
@@ -43,17 +55,26 @@ def identical(
     def at() -> Seen:
         found = read_all(world, proxy)
         if len(found) != instances:
-            raise Unfit(f"{counted(len(found), 'instance')}: {_hashes(found)}")
+            raise Unfit(counted(len(found), "instance") + say(": ") + _hashes(found))
         if len(set(found.values())) != 1:
-            raise Unfit(f"different: {_hashes(found)}")
+            raise Unfit(say("different: {found}", found=_hashes(found)))
         return judge(
             _lacking(found, texts),
-            f"{counted(len(found), 'instance')}, all {_hashes(found)}",
+            say(
+                "{found}, all {found2}",
+                found=counted(len(found), "instance"),
+                found2=_hashes(found),
+            ),
         )
 
     return look(
-        f"{counted(instances, 'instance')} of {proxy} with the same {CONFIGURATION}"
-        f"{_holding(texts)}",
+        say(
+            "{instances} of {proxy} with the same {configuration}{holding}",
+            instances=counted(instances, "instance"),
+            proxy=proxy,
+            configuration=CONFIGURATION,
+            holding=_holding(texts),
+        ),
         _in_each(world, proxy, "sha256sum"),
         at,
     )
@@ -67,7 +88,7 @@ def differ(world: World, *, proxy: str = "proxy") -> Finding:
         return Seen(len(set(found.values())) > 1, _hashes(found))
 
     return look(
-        f"the instances of {proxy} have different configurations",
+        say("the instances of {proxy} have different configurations", proxy=proxy),
         _in_each(world, proxy, "sha256sum"),
         at,
     )
@@ -82,12 +103,17 @@ def instance(
     def at() -> Seen:
         one = next((one for one in running(world, proxy) if one.slot == slot), None)
         if one is None:
-            raise Unfit(f"no task of {proxy} runs in slot {slot}")
+            raise Unfit(say("no task of {proxy} runs in slot {slot}", proxy=proxy, slot=slot))
         found = {one: read_one(world, one)}
         return judge(_lacking(found, texts), f"{_hashes(found)}{_holding(texts)}")
 
     return look(
-        f"{proxy}.{slot} runs and has a configuration{_holding(texts)}",
+        say(
+            "{proxy}.{slot} runs and has a configuration{holding}",
+            proxy=proxy,
+            slot=slot,
+            holding=_holding(texts),
+        ),
         f"docker service ps -f desired-state=running {proxy};"
         f" on its node: docker exec $(docker ps -q --filter name={proxy}.{slot}.)"
         f" cat {CONFIGURATION}",
@@ -108,7 +134,9 @@ def _lacking(found: dict[Instance, str], texts: list[str]) -> list[str]:
         lines = [" ".join(line.split()) for line in configuration.splitlines()]
         missing = [text for text in texts if not any(" ".join(text.split()) in li for li in lines)]
         if missing:
-            troubles.append(f"{one.name} lacks {listed(map(shown, missing))}")
+            troubles.append(
+                say("{name} lacks {missing}", name=one.name, missing=listed(map(shown, missing)))
+            )
     return troubles
 
 
@@ -117,8 +145,8 @@ def _hashes(found: dict[Instance, str]) -> str:
     by_hash: dict[str, list[str]] = defaultdict(list)
     for one, text in found.items():
         by_hash[fingerprint(text)].append(one.place)
-    return listed(f"{mark} ({', '.join(names)})" for mark, names in by_hash.items())
+    return listed(f"{mark} ({say(', ').join(names)})" for mark, names in by_hash.items())
 
 
 def _holding(texts: list[str]) -> str:
-    return f" with {listed(map(shown, texts))}" if texts else ""
+    return say(" with {texts}", texts=listed(map(shown, texts))) if texts else ""

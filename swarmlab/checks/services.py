@@ -17,6 +17,7 @@ from swarmlab.checks.tasks import (
     running,
     service_named,
 )
+from swarmlab.words import say
 
 # How a task that ran can have ended; rejected and orphaned ones never ran or were lost.
 _ENDED = ("failed", "shutdown", "complete")
@@ -40,12 +41,18 @@ def service(
     """
     wanted = len(world.nodes) if mode == "global" else replicas
     parts = [
-        f"{mode} service {name} with"
-        + (f" {wanted} of {wanted} tasks running" if wanted is not None else " all tasks running")
+        say("{mode} service {name} with", mode=mode, name=name)
+        + (
+            say(" {wanted} of {wanted} tasks running", wanted=wanted)
+            if wanted is not None
+            else say(" all tasks running")
+        )
     ]
-    parts += [f"image {image}"] if image else []
-    parts += ["every container healthy"] if healthy else []
-    parts += [f"published ports: {listed(sorted(ports))}"] if ports is not None else []
+    parts += [say("image {image}", image=image)] if image else []
+    parts += [say("every container healthy")] if healthy else []
+    parts += (
+        [say("published ports: {ports}", ports=listed(sorted(ports)))] if ports is not None else []
+    )
 
     def at() -> Seen:
         found = service_named(world, name)
@@ -54,16 +61,25 @@ def service(
         if image is not None:
             troubles += _image_troubles(found, instances, image)
         if ports is not None and _published(found) != set(ports):
-            troubles.append(f"published ports: {listed(sorted(_published(found)))}")
+            troubles.append(
+                say("published ports: {published}", published=listed(sorted(_published(found))))
+            )
         if healthy:
             troubles += _health_troubles(world, instances)
         places = Counter(instance.node for instance in instances)
-        spread = ", ".join(f"{places[node]} on {node}" for node in sorted(places))
-        extra = ", all healthy" if healthy else ""
-        fine = f"{len(instances)} of {len(instances)} tasks running{extra} ({spread or 'none'})"
+        spread = say(", ").join(
+            say("{count} on {node}", count=places[node], node=node) for node in sorted(places)
+        )
+        extra = say(", all healthy") if healthy else ""
+        fine = say(
+            "{instances} of {instances} tasks running{extra} ({spread})",
+            instances=len(instances),
+            extra=extra,
+            spread=spread or say("none"),
+        )
         return judge(troubles, fine)
 
-    return look(", ".join(parts), f"docker service ps -f desired-state=running {name}", at)
+    return look(say(", ").join(parts), f"docker service ps -f desired-state=running {name}", at)
 
 
 def attached(world: World, *, service: str, networks: list[str]) -> Finding:
@@ -75,11 +91,24 @@ def attached(world: World, *, service: str, networks: list[str]) -> Finding:
         for one in instances:
             names = {place.network for place in one.attachments} - {"ingress"}
             if names != set(networks):
-                troubles.append(f"{one.name} is on {listed(sorted(names))}")
-        return judge(troubles, f"{counted(len(instances), 'task')} on {listed(sorted(networks))}")
+                troubles.append(
+                    say("{name} is on {names}", name=one.name, names=listed(sorted(names)))
+                )
+        return judge(
+            troubles,
+            say(
+                "{instances} on {networks}",
+                instances=counted(len(instances), "task"),
+                networks=listed(sorted(networks)),
+            ),
+        )
 
     return look(
-        f"the tasks of {service} are on {listed(sorted(networks))}, and on no other network",
+        say(
+            "the tasks of {service} are on {networks}, and on no other network",
+            service=service,
+            networks=listed(sorted(networks)),
+        ),
         f"docker inspect $(docker service ps -q -f desired-state=running {service})"
         " --format '{{range .NetworksAttachments}}{{.Network.Spec.Name}} {{end}}'",
         at,
@@ -93,12 +122,25 @@ def environment(world: World, *, service: str, name: str, value_pattern: str) ->
         found = service_named(world, service)
         values = dict(entry.partition("=")[::2] for entry in found.container_spec.get("Env") or [])
         if name not in values:
-            return Seen(False, f"{service} has no {name} (it has {listed(sorted(values))})")
+            return Seen(
+                False,
+                say(
+                    "{service} has no {name} (it has {values})",
+                    service=service,
+                    name=name,
+                    values=listed(sorted(values)),
+                ),
+            )
         right = re.fullmatch(value_pattern, values[name]) is not None
         return Seen(right, f"{name}={values[name]!r}")
 
     return look(
-        f"{service} has {name} set, matching {value_pattern}",
+        say(
+            "{service} has {name} set, matching {value_pattern}",
+            service=service,
+            name=name,
+            value_pattern=value_pattern,
+        ),
         f"docker service inspect {service} --format '{{{{.Spec.TaskTemplate.ContainerSpec.Env}}}}'",
         at,
     )
@@ -117,7 +159,13 @@ def healed(world: World, *, service: str, slot: int) -> Finding:
         new = next((one for one in found.instances() if one.slot == slot), None)
         if new is None:
             states = sorted(f"{task['ID'][:12]} {task['Status']['State']}" for task in of_slot)
-            raise Unfit(f"no task runs in slot {slot} (tasks: {listed(states)})")
+            raise Unfit(
+                say(
+                    "no task runs in slot {slot} (tasks: {states})",
+                    slot=slot,
+                    states=listed(states),
+                )
+            )
         raw = next(task for task in of_slot if task["ID"] == new.task)
         olds = [
             task
@@ -127,19 +175,35 @@ def healed(world: World, *, service: str, slot: int) -> Finding:
             and _time(task["CreatedAt"]) < _time(raw["CreatedAt"])
         ]
         if not olds:
-            return Seen(False, f"{new.name} is still its first task, {new.task[:12]}")
+            return Seen(
+                False,
+                say("{name} is still its first task, {task}", name=new.name, task=new.task[:12]),
+            )
         old = max(olds, key=lambda task: _time(task["CreatedAt"]))
         took = _time(raw["Status"]["Timestamp"]) - _time(old["Status"]["Timestamp"])
         why = old["Status"].get("Err") or old["Status"].get("Message", "")
         return Seen(
             True,
-            f"{new.name} runs as task {new.task[:12]} on {new.node}, {took:.1f} s after task"
-            f" {old['ID'][:12]} ended on {found.node_name(old['NodeID'])}"
-            f" ({old['Status']['State']}: {why})",
+            say(
+                "{name} runs as task {task} on {node}, {took:.1f} s after task {old} ended on"
+                " {node_name} ({state}: {why})",
+                name=new.name,
+                task=new.task[:12],
+                node=new.node,
+                took=took,
+                old=old["ID"][:12],
+                node_name=found.node_name(old["NodeID"]),
+                state=old["Status"]["State"],
+                why=why,
+            ),
         )
 
     return look(
-        f"in slot {slot} of {service} a new task runs in the place of one that ended",
+        say(
+            "in slot {slot} of {service} a new task runs in the place of one that ended",
+            slot=slot,
+            service=service,
+        ),
         f"docker service ps --filter name={service}.{slot} {service}",
         at,
     )
@@ -149,22 +213,28 @@ def _count_troubles(
     world: World, found: Service, instances: list[Instance], mode: str, replicas: int | None
 ) -> list[str]:
     if found.mode != mode:
-        return [f"service {found.name} is {found.mode}"]
+        return [say("service {name} is {mode}", name=found.name, mode=found.mode)]
     if mode == "global":
         counts = Counter(instance.node for instance in instances)
         troubles = [
-            f"{counted(counts[node], 'task')} running on {node}"
+            say("{counts} running on {node}", counts=counted(counts[node], "task"), node=node)
             for node in sorted({*world.nodes, *counts})
             if counts[node] != (1 if node in world.nodes else 0)
         ]
     else:
         troubles = []
         if replicas is not None and found.replicas != replicas:
-            troubles.append(f"{found.replicas} wanted by the service")
+            troubles.append(say("{replicas} wanted by the service", replicas=found.replicas))
         if len(instances) != found.replicas:
-            troubles.append(f"{len(instances)} of {found.replicas} tasks running")
+            troubles.append(
+                say(
+                    "{instances} of {replicas} tasks running",
+                    instances=len(instances),
+                    replicas=found.replicas,
+                )
+            )
         elif not instances and replicas != 0:
-            troubles.append("no task is wanted, and none runs")
+            troubles.append(say("no task is wanted, and none runs"))
     return [*troubles[:-1], troubles[-1] + _why(found)] if troubles else []
 
 
@@ -173,15 +243,15 @@ def _why(found: Service) -> str:
     states = Counter(str(task["Status"]["State"]) for task in found.starting())
     words = [f"{count} {state}" for state, count in sorted(states.items())]
     if error := found.last_error():
-        words.append(f"last error: {error}")
+        words.append(say("last error: {error}", error=error))
     return f" ({'; '.join(words)})" if words else ""
 
 
 def _image_troubles(found: Service, instances: list[Instance], image: str) -> list[str]:
     named = plain_image(found.container_spec)
-    troubles = [f"the service has image {named}"] if named != image else []
+    troubles = [say("the service has image {named}", named=named)] if named != image else []
     return troubles + [
-        f"{one.name} still runs {one.image}"
+        say("{name} still runs {image}", name=one.name, image=one.image)
         for one in instances
         if one.image != image and one.image != named
     ]
@@ -192,17 +262,17 @@ def _health_troubles(world: World, instances: list[Instance]) -> list[str]:
     for instance, container in inspect_all(world, instances).items():
         state = _health(container)
         if state != "healthy":
-            troubles.append(f"{instance.place} is {state}")
+            troubles.append(say("{place} is {state}", place=instance.place, state=state))
     return troubles
 
 
 def _health(container: dict[str, Any] | None) -> str:
     if container is None:
-        return "without its container"
+        return say("without its container")
     state = container["State"]
     if not state.get("Running"):
-        return str(state.get("Status", "not running"))
-    return str((state.get("Health") or {}).get("Status") or "without a HEALTHCHECK")
+        return str(state.get("Status", say("not running")))
+    return str((state.get("Health") or {}).get("Status") or say("without a HEALTHCHECK"))
 
 
 def _published(found: Service) -> set[int]:

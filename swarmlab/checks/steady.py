@@ -11,6 +11,7 @@ from swarmlab.checks.http import fits
 from swarmlab.checks.looking import counted, listed, shown
 from swarmlab.checks.web import Answer, get, vouch
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 _AFTER = 15.0  # seconds that may pass after `finish` until enough requests were made
 _BLIND = 5.0  # seconds between two requests in which something could have gone by unseen
@@ -81,9 +82,13 @@ class Steady:
         pause = max(self._pause, asleep)
         if pause > max(_BLIND, 2 * self._every):
             raise EnvironmentProblem(
-                f"The watching of {self._path} was interrupted for {pause:.1f} s, so what"
-                " happened then is not known.",
-                hint="This machine is very busy; run the step again when it is not.",
+                say(
+                    "The watching of {path} was interrupted for {pause:.1f} s, so what happened"
+                    " then is not known.",
+                    path=self._path,
+                    pause=pause,
+                ),
+                hint=say("This machine is very busy; run the step again when it is not."),
             )
         return Finding(
             passed=self._wrong_count == 0 and self._made >= self._at_least,
@@ -124,18 +129,29 @@ class Steady:
 
     def _expected(self) -> str:
         body = f" {shown(self._body)}" if self._body is not None else ""
-        return (
-            f"{self._status}{body} for every one of at least {self._at_least} requests for"
-            f" {self._path}, over {listed(self._world.nodes)}, all the while"
+        return say(
+            "{status}{body} for every one of at least {at_least} requests for {path}, over {nodes},"
+            " all the while",
+            status=self._status,
+            body=body,
+            at_least=self._at_least,
+            path=self._path,
+            nodes=listed(self._world.nodes),
         )
 
     def _seen(self) -> str:
         shares = listed(f"{node} {self._by_node[node]}" for node in self._world.nodes)
-        seen = (
-            f"{counted(self._made, 'request')} ({shares}) in {self._last - self._started:.1f} s,"
-            f" longest pause {self._pause:.1f} s, {self._wrong_count} wrong"
+        seen = say(
+            "{made} ({shares}) in {took:.1f} s, longest pause {pause:.1f} s, {wrong_count} wrong",
+            made=counted(self._made, "request"),
+            shares=shares,
+            took=self._last - self._started,
+            pause=self._pause,
+            wrong_count=self._wrong_count,
         )
         if self._wrong:
             kinds = Counter(f"{answer.node}: {answer}" for answer in self._wrong)
-            seen += "; " + ", ".join(f"{count} × {what}" for what, count in kinds.most_common(4))
+            seen += say("; ") + say(", ").join(
+                f"{count} × {what}" for what, count in kinds.most_common(4)
+            )
         return seen

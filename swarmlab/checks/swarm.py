@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, by_node, counted, judge, listed, look, on_each, over
 from swarmlab.checks.tasks import Refusal, from_manager, from_swarm, list_services
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -32,10 +33,18 @@ def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2)
                 seen[node] = f"{_counts(*counts)}{_unusual(view)}"
         return judge(
             troubles + by_node(seen),
-            f"{listed(views)} each see {_counts(ready, leaders, reachable)}",
+            say(
+                "{views} each see {ready}",
+                views=listed(views),
+                ready=_counts(ready, leaders, reachable),
+            ),
         )
 
-    return look(f"every manager sees {_counts(ready, leaders, reachable)}", "docker node ls", at)
+    return look(
+        say("every manager sees {ready}", ready=_counts(ready, leaders, reachable)),
+        "docker node ls",
+        at,
+    )
 
 
 def quorum(world: World, *, managers: int = 3, needed: int = 2) -> Finding:
@@ -45,15 +54,22 @@ def quorum(world: World, *, managers: int = 3, needed: int = 2) -> Finding:
         found = [node for node in from_swarm(world, _nodes) if _reachability(node) != "worker"]
         there = [node for node in found if _reachability(node) in ("leader", "reachable")]
         majority = len(found) // 2 + 1
-        seen = (
-            f"{counted(len(found), 'manager')}, of which {majority} are a quorum;"
-            f" {len(there)} there ({listed(map(_hostname, there))})"
+        seen = say(
+            "{found}, of which {majority} are a quorum; {there} there ({there2})",
+            found=counted(len(found), "manager"),
+            majority=majority,
+            there=len(there),
+            there2=listed(map(_hostname, there)),
         )
         right = len(found) == managers and majority == needed and len(there) >= needed
         return Seen(right, seen)
 
     return look(
-        f"{counted(managers, 'manager')}, of which {needed} are a quorum, and a quorum is there",
+        say(
+            "{managers}, of which {needed} are a quorum, and a quorum is there",
+            managers=counted(managers, "manager"),
+            needed=needed,
+        ),
         "docker node ls --filter role=manager",
         at,
     )
@@ -64,19 +80,43 @@ def label(world: World, *, name: str, value: str) -> Finding:
 
     def at() -> Seen:
         found = {_hostname(node): _labels(node, name) for node in from_swarm(world, _nodes)}
-        troubles = [f"{node} is not in the swarm" for node in world.nodes if node not in found]
+        troubles = [
+            say("{node} is not in the swarm", node=node)
+            for node in world.nodes
+            if node not in found
+        ]
         for node, places in found.items():
             if value not in places.values():
-                what = ", ".join(f"{name}={v} as {place} label" for place, v in places.items())
-                troubles.append(f"{node} has {what or f'no label {name}'}")
+                what = say(", ").join(
+                    say("{name}={v} as {place} label", name=name, v=v, place=place)
+                    for place, v in places.items()
+                )
+                troubles.append(
+                    say(
+                        "{node} has {what}",
+                        node=node,
+                        what=what or say("no label {name}", name=name),
+                    )
+                )
         kinds = {place for places in found.values() for place in places if places[place] == value}
         return judge(
             troubles,
-            f"{listed(found)} have {name}={value} ({listed(sorted(kinds))} label)",
+            say(
+                "{found} have {name}={value} ({kinds} label)",
+                found=listed(found),
+                name=name,
+                value=value,
+                kinds=listed(sorted(kinds)),
+            ),
         )
 
     return look(
-        f"{listed(world.nodes)} have the label {name}={value}",
+        say(
+            "{nodes} have the label {name}={value}",
+            nodes=listed(world.nodes),
+            name=name,
+            value=value,
+        ),
         "docker node inspect $(docker node ls -q) --format"
         " '{{.Description.Hostname}} {{.Description.Engine.Labels}} {{.Spec.Labels}}'",
         at,
@@ -93,10 +133,12 @@ def same_view(world: World) -> Finding:
         if not refusals and len(set(lists.values())) > 1:
             refusals = by_node({node: _described(view) for node, view in lists.items()})
         first = next(iter(lists.values()), frozenset())
-        return judge(refusals, f"{listed(lists)} all list {_described(first)}")
+        return judge(
+            refusals, say("{lists} all list {first}", lists=listed(lists), first=_described(first))
+        )
 
     return look(
-        f"{listed(world.nodes)} list the same services in the same versions",
+        say("{nodes} list the same services in the same versions", nodes=listed(world.nodes)),
         on_each(world, "docker service ls"),
         at,
     )
@@ -112,14 +154,23 @@ def network(world: World, *, name: str, driver: str = "overlay") -> Finding:
             if one.get("Scope") == "swarm"
         ]
         if len(found) != 1:
-            return Seen(False, f"{counted(len(found), 'network')} {name} of the swarm")
+            return Seen(
+                False,
+                say("{found} {name} of the swarm", found=counted(len(found), "network"), name=name),
+            )
         return Seen(
             found[0]["Driver"] == driver,
-            f"network {name} has driver {found[0]['Driver']} and scope swarm",
+            say(
+                "network {name} has driver {found} and scope swarm",
+                name=name,
+                found=found[0]["Driver"],
+            ),
         )
 
     return look(
-        f"one {driver} network {name} of the swarm", f"docker network ls --filter name={name}", at
+        say("one {driver} network {name} of the swarm", driver=driver, name=name),
+        f"docker network ls --filter name={name}",
+        at,
     )
 
 
@@ -149,14 +200,21 @@ def _absent(world: World, services: list[str], networks: list[str]) -> Finding:
             return [name for name in services if name in names]
 
         left_services, left_networks = from_swarm(world, ask)
-        troubles = [f"service {name} is there" for name in left_services]
-        troubles += [f"network {name} is there" for name in left_networks]
+        troubles = [say("service {name} is there", name=name) for name in left_services]
+        troubles += [say("network {name} is there", name=name) for name in left_networks]
         if services and not left_services:
             for node, names in over(world.nodes, left_running).items():
-                troubles += [f"a container of {name} still runs on {node}" for name in names]
-        return judge(troubles, f"not there: {_things(services, networks)}")
+                troubles += [
+                    say("a container of {name} still runs on {node}", name=name, node=node)
+                    for name in names
+                ]
+        return judge(troubles, say("not there: {services}", services=_things(services, networks)))
 
-    return look(f"gone: {_things(services, networks)}", "docker service ls; docker network ls", at)
+    return look(
+        say("gone: {services}", services=_things(services, networks)),
+        "docker service ls; docker network ls",
+        at,
+    )
 
 
 def _nodes(api: APIClient) -> list[dict[str, Any]]:
@@ -178,14 +236,19 @@ def _services(api: APIClient) -> frozenset[tuple[str, int, str]]:
 
 def _described(view: frozenset[tuple[str, int, str]]) -> str:
     if not view:
-        return "no services"
-    names = listed(f"{name} (version {version})" for name, version, _ in sorted(view))
+        return say("no services")
+    names = listed(
+        say("{name} (version {version})", name=name, version=version)
+        for name, version, _ in sorted(view)
+    )
     return f"{counted(len(view), 'service')}: {names}"
 
 
 def _things(services: list[str], networks: list[str]) -> str:
-    named = [f"service {name}" for name in services] + [f"network {name}" for name in networks]
-    return ", ".join(named) or "nothing named"
+    named = [say("service {name}", name=name) for name in services] + [
+        say("network {name}", name=name) for name in networks
+    ]
+    return say(", ").join(named) or say("nothing named")
 
 
 def _hostname(node: dict[str, Any]) -> str:
@@ -218,7 +281,12 @@ def _labels(node: dict[str, Any], name: str) -> dict[str, str]:
 
 
 def _counts(ready: int, leaders: int, reachable: int) -> str:
-    return f"{ready} ready and active, {counted(leaders, 'leader')}, {reachable} reachable"
+    return say(
+        "{ready} ready and active, {leaders}, {reachable} reachable",
+        ready=ready,
+        leaders=counted(leaders, "leader"),
+        reachable=reachable,
+    )
 
 
 def _unusual(view: list[dict[str, Any]]) -> str:
@@ -236,5 +304,7 @@ def _unusual(view: list[dict[str, Any]]) -> str:
         if _reachability(node) not in ("leader", "reachable"):
             states.append(_reachability(node))
         if states:
-            words.append(f"{_hostname(node)} is {listed(states)}")
-    return f" ({', '.join(words)})" if words else ""
+            words.append(
+                say("{hostname} is {states}", hostname=_hostname(node), states=listed(states))
+            )
+    return f" ({say(', ').join(words)})" if words else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit, over
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -30,7 +31,9 @@ class Refusal:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.node} does not answer as a manager ({self.reason})"
+        return say(
+            "{node} does not answer as a manager ({reason})", node=self.node, reason=self.reason
+        )
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ class Instance:
     @property
     def name(self) -> str:
         """`proxy.3` as `docker service ps` prints it, or `util on swarm-2` for a global one."""
-        return f"{self.service}.{self.slot}" if self.slot else f"{self.service} on {self.node}"
+        if self.slot:
+            return f"{self.service}.{self.slot}"
+        return say("{name} on {node}", name=self.service, node=self.node)
 
     @property
     def place(self) -> str:
         """`proxy.3 on swarm-2`, `util on swarm-2`."""
-        return f"{self.name} on {self.node}" if self.slot else self.name
+        if not self.slot:
+            return self.name
+        return say("{name} on {node}", name=self.name, node=self.node)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Service:
 
     def node_name(self, node_id: str) -> str:
         node = self.nodes.get(node_id)
-        return str(node["Description"]["Hostname"]) if node else "a removed node"
+        return str(node["Description"]["Hostname"]) if node else say("a removed node")
 
     def _runs(self, task: Raw) -> bool:
         node = self.nodes.get(task.get("NodeID", ""))
@@ -180,7 +187,7 @@ def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
         if not isinstance(answer, Refusal):
             return answer
         refusals.append(answer)
-    raise Unfit("no node speaks for a swarm: " + "; ".join(map(str, refusals)))
+    raise Unfit(say("no node speaks for a swarm: ") + say("; ").join(map(str, refusals)))
 
 
 def list_services(api: APIClient, **filters: str) -> list[Raw]:
@@ -207,7 +214,7 @@ def service_named(world: World, name: str) -> Service:
 
     service = from_swarm(world, ask)
     if service is None:
-        raise Unfit(f"there is no service {name}")
+        raise Unfit(say("there is no service {name}", name=name))
     return service
 
 
@@ -215,7 +222,7 @@ def running(world: World, name: str) -> list[Instance]:
     """The running instances of a service. Raises Unfit when there is no such service or none."""
     instances = service_named(world, name).instances()
     if not instances:
-        raise Unfit(f"service {name} has no running task")
+        raise Unfit(say("service {name} has no running task", name=name))
     return instances
 
 

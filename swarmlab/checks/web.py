@@ -11,15 +11,16 @@ from threading import Event
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import counted, listed, over, shown
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import later, say
 
 TIME_LIMIT = 3.0  # seconds for each wait of a request
 _LARGEST_BODY = 1 << 20  # bytes
 _GIVE_UP_AFTER = 3  # requests without an answer; all of them would take minutes
 _WORDS = {
-    ConnectionRefusedError: "connection refused",
-    TimeoutError: f"no answer within {TIME_LIMIT:.0f} s",
-    http.client.RemoteDisconnected: "connection closed without an answer",
-    ConnectionResetError: "connection reset",
+    ConnectionRefusedError: later("connection refused"),
+    TimeoutError: later("no answer within {seconds:.0f} s"),
+    http.client.RemoteDisconnected: later("connection closed without an answer"),
+    ConnectionResetError: later("connection reset"),
 }
 
 
@@ -63,7 +64,10 @@ def get(world: World, node: str, port: int, path: str) -> Answer:
         begun = True
         return Answer(node, answer.status, answer.read(_LARGEST_BODY))
     except (OSError, http.client.HTTPException) as error:
-        words = _WORDS.get(type(error)) or f"{type(error).__name__}: {error}"
+        known = _WORDS.get(type(error))
+        words = f"{type(error).__name__}: {error}"
+        if known is not None:
+            words = say(known, seconds=TIME_LIMIT)
         return Answer(node, trouble=words, refused=isinstance(error, refusals) and not begun)
     finally:
         connection.close()
@@ -124,7 +128,9 @@ def vouch(world: World, answers: Iterable[Answer]) -> None:
 def tally(answers: Iterable[Answer]) -> str:
     """`40 × 200, 20 × 503, 1 × connection refused`."""
     counts = Counter(answer.trouble or str(answer.status) for answer in answers)
-    return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items())) or "no answers"
+    return say(", ").join(f"{count} × {what}" for what, count in sorted(counts.items())) or say(
+        "no answers"
+    )
 
 
 def tally_by_node(answers: Iterable[Answer], nodes: Sequence[str]) -> str:
@@ -132,4 +138,9 @@ def tally_by_node(answers: Iterable[Answer], nodes: Sequence[str]) -> str:
     kept = list(answers)
     shares = Counter(answer.node for answer in kept)
     over_nodes = listed(f"{node} {shares[node]}" for node in nodes)
-    return f"{tally(kept)} in {counted(len(kept), 'request')} ({over_nodes})"
+    return say(
+        "{tally} in {requests} ({nodes})",
+        tally=tally(kept),
+        requests=counted(len(kept), "request"),
+        nodes=over_nodes,
+    )

@@ -163,7 +163,7 @@ def _replay(lab: Lab, wanted: Step, as_json: bool) -> None:
             hint=say("`swarmlab record` runs the lab and records it."),
         )
     if as_json:
-        typer.echo(json.dumps(replay.result(lab, wanted, recorded).to_dict(), indent=2))
+        typer.echo(json.dumps(replay.to_dict(lab, wanted, recorded), indent=2))
     else:
         replay.show(lab, wanted, recorded)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.text import Text
 
@@ -13,6 +15,8 @@ from swarmlab.report import pieces
 from swarmlab.report.live import LiveListener
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
 from swarmlab.words import say
+
+KIND = "swarmlab-replay"
 
 
 class ReplayListener(LiveListener):
@@ -65,6 +69,11 @@ def result(lab: Lab, step: Step, recording: Recording) -> RunResult:
         seconds=recorded.seconds,
         steps=(one,),
     )
+
+
+def to_dict(lab: Lab, step: Step, recording: Recording) -> dict[str, Any]:
+    """The recorded step as data; its kind keeps it from being taken for a student's result."""
+    return {**result(lab, step, recording).to_dict(), "kind": KIND, "recorded": True}
 
 
 def show(lab: Lab, step: Step, recording: Recording, console: Console | None = None) -> None:
