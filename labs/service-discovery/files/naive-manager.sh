@@ -13,6 +13,11 @@
 #                      there each node reports what runs on it
 set -euo pipefail
 
+if (($# < 3)); then
+    sed -n '3,5s/^# *//p' "$0" >&2
+    exit 2
+fi
+
 nodes=(swarm-1 swarm-2 swarm-3)
 manager=$1 service=$2 wanted=$3
 shift 3
