@@ -14,7 +14,7 @@
 set -euo pipefail
 
 if (($# < 3)); then
-    sed -n '3,5s/^# *//p' "$0" >&2
+    sed -n '3,6s/^# *//p' "$0" >&2
     exit 2
 fi
 
