@@ -323,3 +323,10 @@ def test_what_there_is_not_is_refused(words: list[str], tmp_path: Path) -> None:
     done = swarmlab("handout", *words, "--out", str(tmp_path / "x"), tmp=tmp_path)
     assert done.returncode == 2
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("command", ["handout", "record"])
+def test_the_commands_explain_themselves(command: str, tmp_path: Path) -> None:
+    done = swarmlab(command, "--help", tmp=tmp_path)
+    assert done.returncode == 0 and f"swarmlab {command}" in done.stdout
+    assert f"  {command} " in swarmlab("--help", tmp=tmp_path).stdout
