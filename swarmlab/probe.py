@@ -16,6 +16,16 @@ from swarmlab.providers.problems import explained, said
 
 _SECONDS = 30
 
+# Every kind of rule that the mesh fallback uses: a kernel may have tables, and not all of these.
+MESH = """table ip slprobe {
+    chain before {
+        type nat hook prerouting priority -100
+        ip daddr 192.0.2.1 dnat to numgen inc mod 2 map { 0 : 192.0.2.2, 1 : 192.0.2.3 }
+        fib daddr type local meta l4proto . th dport { tcp . 80 } dnat to 192.0.2.4
+    }
+    chain after { type nat hook postrouting priority 100; ct status dnat masquerade; }
+}"""
+
 # Each line says what was tried and whether it worked; a failure's first words come along.
 # As in a node, the lower layer is on the container's own root, which is an overlay itself, and the
 # upper one on a volume: where Docker's data is on an overlay, too, the kernel refuses a third.
@@ -30,12 +40,12 @@ overlay() {{
     mount -t overlay overlay -o lowerdir=/usr,upperdir=upper,workdir=work merged && umount merged
 }}
 nat() {{ iptables -w -t nat -S; }}
-nftables() {{ nft add table ip slprobe && nft delete table ip slprobe; }}
+nftables() {{ nft '{MESH}' && nft delete table ip slprobe; }}
 bridge_filter() {{
     ip link add slbridge type bridge && test -e /proc/sys/net/bridge/bridge-nf-call-iptables
 }}
-cgroups() {{ mount -o remount,bind,rw /sys/fs/cgroup; }}
-for what in vxlan overlay nat nftables bridge_filter cgroups; do try $what $what; done
+node_cgroups() {{ mount -o remount,bind,rw /sys/fs/cgroup; }}
+for what in vxlan overlay nat nftables bridge_filter node_cgroups; do try $what $what; done
 try ipvs genl ctrl get name IPVS
 echo "caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)"
 echo "free=$(df -Pk /var/lib/docker | awk 'NR == 2 {{ print $4 }}')"
@@ -122,10 +132,10 @@ _KERNEL = (
         "iptables in a node",
         State.PROBLEM,
         "The nodes' engines route with it.",
-        "`sudo modprobe nf_tables nft_compat nf_nat`",
+        "`sudo modprobe -a nf_tables nft_compat nf_nat`",
     ),
     (
-        "cgroups",
+        "node_cgroups",
         "Control groups in a node",
         State.PROBLEM,
         "A node starts containers of its own.",
@@ -178,7 +188,8 @@ def _data_plane(probe: Probe) -> Finding:
         State.PROBLEM,
         f"neither IPVS nor nftables: {probe.why('nftables')}",
         "One of the two spreads requests over a service's tasks.",
-        "`sudo modprobe ip_vs`, or boot a kernel with CONFIG_NF_TABLES",
+        "`sudo modprobe ip_vs`, else `sudo modprobe -a nft_numgen nft_masq nft_fib_ipv4`, "
+        "or boot a kernel with one of the two",
     )
 
 

@@ -23,7 +23,7 @@ INFO: dict[str, Any] = {
     "CgroupDriver": "systemd",
     "SecurityOptions": ["name=seccomp,profile=default"],
 }
-ALL = ("vxlan", "overlay", "nat", "nftables", "bridge_filter", "cgroups", "ipvs")
+ALL = ("vxlan", "overlay", "nat", "nftables", "bridge_filter", "node_cgroups", "ipvs")
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -69,13 +69,19 @@ def test_a_full_kernel_balances_with_ipvs() -> None:
     assert "ipvs" in next(f.seen for f in found if f.id == "data-plane")
 
 
+def test_every_finding_has_a_name_of_its_own() -> None:
+    found = findings.machine(INFO, 4 * GIB)
+    found += probe.kernel(probe.Probe(dict.fromkeys(ALL, "yes"), free=50 * GIB))
+    assert len(states(found)) == len(found)
+
+
 @pytest.mark.parametrize(
     ("lost", "state"),
     [
         ("vxlan", State.PROBLEM),
         ("overlay", State.PROBLEM),
         ("nat", State.PROBLEM),
-        ("cgroups", State.PROBLEM),
+        ("node_cgroups", State.PROBLEM),
         ("bridge_filter", State.WARNING),
     ],
 )
