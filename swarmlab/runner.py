@@ -88,6 +88,7 @@ class Runner:
         target = self._index(number)
         self._start()
         if _removes(self._lab.steps[target]) and not self._workspace.present():
+            self._progress.clear()
             self._listener.note(notes.nothing_to_clean_up())
             return self._result("step", [])
         world = self._up()

@@ -302,6 +302,10 @@ def test_the_largest_file_is_read_within_a_second() -> None:
     line = b"  - {number: 1, id: a, title: b, commands: [{run: x}], nonsense: y}\n"
     head = b"id: a\ntitle: b\nversion: 1\nsteps:\n"
     data = head + line * ((nodes.MAX_BYTES - len(head)) // len(line))
-    began = time.process_time()
-    read(data)
-    assert time.process_time() - began < 1
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        read(data)
+        took.append(time.process_time() - began)
+    # Processor time, and the best of three: a neighbour on the same core slows even that.
+    assert min(took) < 1
