@@ -7,6 +7,7 @@ would send the lab's own traffic astray.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from swarmlab import state
@@ -301,3 +302,15 @@ def _parts(version: str) -> tuple[int, int]:
 
 def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
+
+
+def close_stream(stream: Any) -> None:
+    """Close a connection that docker-py gave for `socket=True`; what fails is past mending.
+
+    docker-py hides the HTTP answer in it that it was taken out of. That is closed first: from
+    Python 3.13 on it would complain on the terminal of a stream that was closed before it.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        stream._response.close()
+    with contextlib.suppress(OSError, AttributeError):
+        stream.close()

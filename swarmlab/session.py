@@ -24,6 +24,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.utils.socket import frames_iter
 
+from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.reaper import VARIABLE, reap
 from swarmlab.transcript import Transcript
@@ -278,8 +279,7 @@ class _Shell:
     def _disconnect(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, AttributeError):
-            self._stream.close()
+        close_stream(self._stream)
 
 
 def _lost(error: BaseException) -> EnvironmentProblem:

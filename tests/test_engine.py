@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -248,3 +249,30 @@ def test_ssh_is_refused_with_a_way_out() -> None:
 )
 def test_local_or_not(url: str, local: bool) -> None:
     assert engine.Target(url, "DOCKER_HOST").local is local
+
+
+class Answer:
+    """The HTTP answer that docker-py hides in a stream: it flushes the stream when it is closed."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self.closed = False
+        self._stream = stream
+
+    def close(self) -> None:
+        self._stream.flush()
+        self.closed = True
+
+
+class Stream(io.BytesIO):
+    _response: Answer
+
+
+def test_a_stream_is_closed_after_the_answer_that_it_was_taken_out_of() -> None:
+    stream = Stream()
+    stream._response = answer = Answer(stream)
+    engine.close_stream(stream)
+    assert answer.closed
+    assert stream.closed
+    plain = io.BytesIO()
+    engine.close_stream(plain)
+    assert plain.closed

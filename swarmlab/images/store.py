@@ -15,6 +15,7 @@ from docker import DockerClient
 from docker.types import Mount
 
 from swarmlab import labels
+from swarmlab.engine import close_stream
 from swarmlab.images import catalog, leftovers, recipe
 from swarmlab.images import engine as transport
 from swarmlab.images.build import failure
@@ -123,7 +124,7 @@ def _feed(engine: DockerClient, loader: str, references: list[str], stop: Event)
     except (BrokenPipeError, ConnectionResetError):
         return
     finally:
-        stream.close()
+        close_stream(stream)
 
 
 def _send(engine: DockerClient, loader: str, raw: socket.socket, block: bytes, stop: Event) -> bool:
