@@ -197,3 +197,13 @@ def test_no_page_promises_a_command_that_does_not_exist(path: Path) -> None:
                     break
                 assert word.rstrip(",") in known, line
                 command = known[word.rstrip(",")]
+
+
+def test_no_page_holds_a_place_that_was_to_be_filled() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    unfilled = {
+        page.name: found
+        for page in pages
+        if (found := re.findall(r"@[A-Z]{4,}@", page.read_text(encoding="utf-8")))
+    }
+    assert unfilled == {}
