@@ -36,10 +36,10 @@ unit:
 	$(PYTEST) -m "not docker and not long" -n 2 --dist loadgroup -q
 
 test: lint unit images
-	$(PYTEST) -m "docker and not long" -q --durations=15
+	$(PYTEST) -m "docker and not long" -n 2 --dist loadfile -q --durations=15
 
 test-long: lint unit images
-	$(PYTEST) -m "docker or long" -q --durations=25
+	$(PYTEST) -m "docker or long" -n 2 --dist loadfile -q --durations=25
 
 bench: images
 	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)

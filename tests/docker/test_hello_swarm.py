@@ -11,7 +11,7 @@ import pytest
 
 from swarmlab.cluster import lifecycle
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = Path("docs") / "examples" / "hello-swarm"

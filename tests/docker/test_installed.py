@@ -15,7 +15,7 @@ import pytest
 
 from swarmlab import __version__
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

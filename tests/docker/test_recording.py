@@ -13,7 +13,7 @@ from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.listener import SilentListener
 from swarmlab.student import ProgressStore
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 
 def test_a_fresh_run_prints_what_is_recorded(tmp_path: Path) -> None:
