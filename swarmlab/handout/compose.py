@@ -62,7 +62,10 @@ def handout(
             for group in around.card or main.card
         ),
         origin=origin,
-        versions=tuple(recording.versions.items()) if recording else (),
+        versions=tuple(
+            (words.parts.get(name, name), version)
+            for name, version in (recording.versions.items() if recording else ())
+        ),
     )
 
 

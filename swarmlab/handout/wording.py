@@ -5,6 +5,7 @@ Words of the lab itself (steps, checks, glossary) come from the lab's files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmlab.errors import UsageError
@@ -12,7 +13,10 @@ from swarmlab.errors import UsageError
 
 @dataclass(frozen=True)
 class Wording:
-    """Everything that a handout says by itself; `{...}` is filled in."""
+    """Everything that a handout says by itself; `{...}` is filled in.
+
+    `parts` names what a recording lists versions of, where its own name is not good enough.
+    """
 
     student: str
     teacher: str
@@ -60,6 +64,7 @@ class Wording:
     colophon: str
     recorded: str
     unrecorded: str
+    parts: Mapping[str, str]
     page: str
     copy: str
     copied: str
@@ -90,7 +95,8 @@ ENGLISH = Wording(
         "no line is broken.",
         "Below each is what a real run printed. What is underlined differs from run to run: yours "
         "will show other ids, times and addresses.",
-        "Tick a box when `swarmlab verify` followed by the number of the step says that it passed.",
+        "Tick a box when `swarmlab step`, followed by the number of the step, says that this check "
+        "passed. For what stays true, `swarmlab verify` with the number says so too.",
     ),
     legend_sample="started",
     step="Step {number}",
@@ -103,8 +109,11 @@ ENGLISH = Wording(
     takes="about {minutes} minutes",
     think="Think",
     answer="Answer",
-    checks="What must now be true",
-    checks_text="`swarmlab verify {number}` looks at what still holds and changes nothing.",
+    checks="What is checked",
+    checks_text=(
+        "`swarmlab step {number}` runs the commands and looks at all of these; "
+        "`swarmlab verify {number}` runs nothing and looks only at what stays true."
+    ),
     glossary="Glossary",
     troubles="When something goes wrong",
     you_see="You see",
@@ -133,6 +142,11 @@ ENGLISH = Wording(
         "of the swarm was {data_plane}."
     ),
     unrecorded="This lab has no recorded run, so no results are shown.",
+    parts={
+        "engine of the nodes": "Docker engine of the nodes",
+        "engine of the machine": "Docker engine of the machine",
+        "kernel": "Linux kernel",
+    },
     page="Page {page} of {pages}",
     copy="Copy",
     copied="Copied",
@@ -159,8 +173,10 @@ CHINESE = Wording(
     legend="如何阅读本讲义",
     legend_text=(
         "带粗边框并有编号的是命令，请完整输入或复制；任何一行都不会被折断。",
-        "命令下方是一次真实运行的输出。带下划线的部分每次运行都不同：你看到的标识、时间和地址会不一样。",
-        "`swarmlab verify` 加步骤编号的结果显示通过后，在对应的方框里打勾。",
+        "命令下方是一次真实运行的输出。带下划线的部分每次运行都不同："
+        "你看到的 ID、时间和地址会不一样。",
+        "`swarmlab step` 加步骤编号显示某项检查通过后，在它的方框里打勾；"
+        "对于一直成立的事，`swarmlab verify` 加步骤编号也能确认。",
     ),
     legend_sample="started",
     step="第 {number} 步",
@@ -173,8 +189,11 @@ CHINESE = Wording(
     takes="约 {minutes} 分钟",
     think="想一想",
     answer="参考答案",
-    checks="现在应当成立的事",
-    checks_text="`swarmlab verify {number}` 查看哪些仍然成立，不做任何改动。",
+    checks="检查项",
+    checks_text=(
+        "`swarmlab step {number}` 会执行命令并查看下面的每一项；"
+        "`swarmlab verify {number}` 不执行命令，只查看一直成立的那些。"
+    ),
     glossary="术语表",
     troubles="遇到问题时",
     you_see="看到的现象",
@@ -203,6 +222,11 @@ CHINESE = Wording(
         "集群的数据平面是 {data_plane}。"
     ),
     unrecorded="本实验没有录制的运行，因此不显示结果。",
+    parts={
+        "engine of the nodes": "节点的 Docker 引擎",
+        "engine of the machine": "主机的 Docker 引擎",
+        "kernel": "Linux 内核",
+    },
     page="第 {page} 页，共 {pages} 页",
     copy="复制",
     copied="已复制",

@@ -118,7 +118,7 @@ def test_what_is_drawn_is_what_there_is(site: RealLab, tmp_path: Path) -> None:
     assert all(f"same configuration {mark}" in written for mark in seen.hashes())
 
     lines = topology(site, "--text", "--lang", "zh").splitlines()
-    assert any("管理节点（Leader）" in line for line in lines)
+    assert any("管理节点（领导者）" in line for line in lines)
     assert any(line.startswith("  proxy.1; 配置 ") for line in lines)
     assert lines[-1] == "服务（运行数/期望数）：proxy 2/2"
 
