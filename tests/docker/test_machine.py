@@ -47,6 +47,6 @@ def test_a_root_on_two_overlays_is_seen_to_be_one_too_many(monkeypatch: pytest.M
     )
     monkeypatch.setattr(probe, "SCRIPT", deeper + probe.SCRIPT)
     found = probe.run(engine, node)
-    assert found.works("vxlan") and found.works("cgroups")
+    assert found.works("vxlan") and found.works("node_cgroups")
     assert not found.works("overlay")
     assert State.PROBLEM in {f.state for f in probe.kernel(found) if f.id == "overlay"}
