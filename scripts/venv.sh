@@ -60,5 +60,5 @@ if ! whole .venv/bin/python; then
     "$python" -m venv .venv
 fi
 echo "· Installing swarmlab and its packages into .venv${extra:+ (with [$extra])}"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
+.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -e ".${extra:+[$extra]}"
 mark > "$stamp"
