@@ -105,6 +105,19 @@ def test_a_covered_step_stays_on_record_until_the_covering_reset_worked(tmp_path
     assert (room.done, room.begun) == ({"s1"}, {"s2", "s3"})
 
 
+@pytest.mark.parametrize("move", ["step", "goto", "run"])
+def test_what_was_undone_by_hand_is_done_again_before_a_step(room: Room, move: str) -> None:
+    room.runner.run()
+    room.facts.true.discard("f2")
+    room.listener.heard.clear()
+    runner = room.runner
+    result = runner.run(4, 4) if move == "run" else getattr(runner, move)(4)
+    numbers = [s.number for s in result.steps]
+    assert numbers == ([2, 3] if move == "goto" else [2, 3, 4])
+    assert result.verdict is P
+    assert room.facts.true >= {"f1", "f2", "f3"}
+
+
 def test_reset_without_a_lab_brings_nothing_up(tmp_path: Path) -> None:
     room = Room(lab(step(1)), tmp_path, up=False)
     with pytest.raises(LabAbsent):
