@@ -283,7 +283,7 @@ def test_a_node_removed_by_hand_is_made_again(broken: str, node: str) -> None:
 
 def test_a_stopped_node_is_started(broken: str) -> None:
     host().stop(f"swarmlab-{broken}-swarm-2", timeout=10)
-    assert any("swarm-2 is paused" in p for p in lifecycle.status(broken).problems)
+    assert any("swarm-2 is stopped" in p for p in lifecycle.status(broken).problems)
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-2 was stopped" in note for note in heard.notes), heard.notes
