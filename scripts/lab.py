@@ -38,8 +38,7 @@ def say(text: str) -> None:
 
 def caught(runner: Runner, workspace: LabWorkspace, step: Step, mistake: Mistake) -> bool:
     """Make the mistake on a cluster where the step is done; whether its check then fails."""
-    for command in mistake.commands:
-        workspace.session().run(command.run, timeout=command.timeout)
+    workspace.session().run(mistake.command.run, timeout=mistake.command.timeout)
 
     def look() -> wait.Observation[None]:
         (result,) = runner.verify([step.number]).steps

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from swarmlab.handout import document as doc
 from swarmlab.handout import pages as handout_pages
 from swarmlab.handout.wording import Wording, duration, wording
 from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
-from swarmlab.model import CheckSpec, Command, Lab, Step, Where
+from swarmlab.model import Command, Lab, Mistake, Step, Where
 from swarmlab.recording import RecordedStep, Recording
 from swarmlab.varying import Piece, pieces
 
@@ -29,6 +29,7 @@ def handout(
     Raises UsageError for a language that handouts do not have, LabFileError for wrong pages.
     """
     words = wording(language)
+    titles = {(step.id, one.id): one.title for step in lab.steps for one in step.all_checks}
     around = handout_pages.load(lab.folder, language)
     main = handout_pages.load(lab.folder)
     if recording is None:
@@ -51,6 +52,7 @@ def handout(
                 step,
                 recording.step(step) if recording else None,
                 [place for place in main.pictures if place.step == step.id],
+                titles,
                 language,
             ).section(teacher)
             for step in lab.steps
@@ -69,25 +71,24 @@ def handout(
     )
 
 
-def checks_of(step: Step) -> tuple[CheckSpec, ...]:
-    """All checks of a step in the order in which they are looked at."""
-    of_commands = [c for command in step.commands for c in (*command.checks, *command.during)]
-    return (*of_commands, *step.checks)
-
-
 class _Reading:
-    """One step on its way to paper: `places` says where its drawn diagrams stand."""
+    """One step on its way to paper: `places` says where its drawn diagrams stand.
+
+    `titles` has the titles of all checks of the lab by the ids of step and check.
+    """
 
     def __init__(
         self,
         step: Step,
         recorded: RecordedStep | None,
         places: Sequence[handout_pages.Place],
+        titles: Mapping[tuple[str, str], str],
         language: str,
     ) -> None:
         self._step = step
         self._recorded = recorded
         self._places = places
+        self._titles = titles
         self._language = language
         self._words = wording(language)
         self._plain = 0
@@ -95,7 +96,7 @@ class _Reading:
     def section(self, teacher: bool) -> doc.Section:
         """The whole step."""
         step, words = self._step, self._words
-        checks = checks_of(step)
+        checks = step.all_checks
         seconds = self._recorded.seconds if self._recorded else 0.0
         blocks: list[doc.Block] = []
         if teacher and step.demonstrate:
@@ -117,7 +118,7 @@ class _Reading:
                 )
             )
         if teacher and step.mistakes:
-            blocks.append(_mistakes(step, words))
+            blocks.append(self._mistakes())
         return doc.Section(
             number=step.number,
             id=step.id,
@@ -152,6 +153,32 @@ class _Reading:
             if place.after == command.id:
                 yield _picture(place.name, self._language)
 
+    def _mistakes(self) -> doc.Mistakes:
+        step, words = self._step, self._words
+        return doc.Mistakes(
+            tuple(
+                doc.Wrong(
+                    one.title,
+                    one.command.run,
+                    self._typed_where(one),
+                    words.caught.format(title=self._titles[step.catcher(one)]),
+                    one.hint,
+                )
+                for one in step.mistakes
+            )
+        )
+
+    def _typed_where(self, mistake: Mistake) -> str:
+        """Where in the step a mistake is made, by the number of the command as printed."""
+        ids = [command.id for command in self._step.commands]
+        for command, template in (
+            (mistake.instead, self._words.instead_of),
+            (mistake.after, self._words.right_after),
+        ):
+            if command:
+                return template.format(number=f"{self._step.number}.{ids.index(command) + 1}")
+        return self._words.after_all
+
     def _passage(self, text: str) -> Iterator[doc.Block]:
         """Prose, notes and pictures between two commands."""
         at = 0
@@ -167,21 +194,6 @@ class _Reading:
                 else plain
             )
         yield from _prose(text[at:])
-
-
-def _mistakes(step: Step, words: Wording) -> doc.Mistakes:
-    titles = {check.id: check.title for check in checks_of(step)}
-    return doc.Mistakes(
-        tuple(
-            doc.Wrong(
-                one.title,
-                "\n".join(command.run for command in one.commands),
-                words.caught.format(title=titles.get(one.caught_by, one.caught_by)),
-                one.hint,
-            )
-            for one in step.mistakes
-        )
-    )
 
 
 def _prose(text: str) -> Iterator[doc.Block]:

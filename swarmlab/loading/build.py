@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from swarmlab.loading import nodes
+from swarmlab.loading import mistakes, nodes
 from swarmlab.loading.fields import Fields, Notes, meant, short
 from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 
@@ -18,7 +18,6 @@ STEP = (
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
 CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
-MISTAKE = ("id", "title", "run", "caught_by", "hint")
 
 # What the student's own machine is asked to run; anything else belongs into the workstation.
 HOST_COMMANDS = ("swarmlab down",)
@@ -141,16 +140,9 @@ class Builder:
         return MappingProxyType(params)
 
     def _mistake(self, node: nodes.Node, what: str) -> Mistake:
-        fields = Fields(self._notes, node, f"{what}, a mistake", MISTAKE)
-        mistake_id = fields.slug("id")
+        fields = Fields(self._notes, node, f"{what}, a mistake", mistakes.FIELDS)
         run = self._images_in(fields.text("run"), fields.place("run"))
-        mistake = Mistake(
-            id=mistake_id,
-            title=fields.text("title"),
-            commands=(Command(id=mistake_id, run=run, exit_codes=()),),
-            caught_by=fields.text("caught_by"),
-            hint=fields.text("hint", ""),
-        )
+        mistake = mistakes.read(fields, run)
         self._places[id(mistake)] = fields
         return mistake
 
@@ -177,7 +169,7 @@ class Builder:
     def _inside(self, fields: Fields, step: Step) -> None:
         """What must fit together within one step."""
         of_commands = [c for command in step.commands for c in (*command.checks, *command.during)]
-        checks = [*of_commands, *step.checks]
+        checks = step.all_checks
         for name, ids in (
             ("command", [command.id for command in step.commands]),
             ("check", [check.id for check in checks]),
@@ -201,12 +193,7 @@ class Builder:
                     "until", "it is looked at only after its command: until has no meaning here"
                 )
         for mistake in step.mistakes:
-            if mistake.caught_by and mistake.caught_by not in known:
-                self._places[id(mistake)].wrong(
-                    "caught_by",
-                    f"{short(mistake.caught_by)} is no check of this step"
-                    f"{meant(mistake.caught_by, known)}",
-                )
+            mistakes.inside(self._places[id(mistake)], mistake, step)
 
     def _together(self, steps: Sequence[Step], items: Sequence[nodes.Node]) -> None:
         """What must fit together among the steps."""
@@ -222,6 +209,8 @@ class Builder:
                     node, f"step {step.number} must have a higher number than those before it"
                 )
             highest = max(highest, step.number)
+            for mistake in step.mistakes:
+                mistakes.together(self._places[id(mistake)], mistake, steps, position)
             earlier = [one.id for one in steps[:position]]
             for other in step.reset_covered_by:
                 if other not in earlier:

@@ -136,6 +136,13 @@ class Fields:
             return None
         return value
 
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false when it is absent."""
+        value = self._plain(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(name, f"{name} must be true or false")
+        return value is True
+
     def items(self, name: str, required: bool = False) -> list[Node]:
         """The items of a list."""
         node = self.value(name)
