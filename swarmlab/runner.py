@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from swarmlab import notes
+from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, ObserverFactory, World
 from swarmlab.errors import ClusterProblem, LabAbsent, UsageError
 from swarmlab.inspection import Inspector, claims
@@ -50,6 +51,7 @@ class Runner:
         self._listener = listener
         self._checks = checks
         self._observers = observers
+        self._advice = Advice(lab.steps)
         self._start()
 
     def run(self, first: int | None = None, last: int | None = None) -> RunResult:
@@ -216,7 +218,7 @@ class Runner:
                 step.number, step.checks, lambda spec: self._superseded(spec, progress)
             )
         ]
-        inspector = Inspector(self._checks, self._observers, SilentListener())
+        inspector = self._inspector(SilentListener())
         with self._clock.checks():
             found = inspector.inspect(world, asked, once=True)
         results = []
@@ -228,6 +230,9 @@ class Runner:
             self._listener.step_verified(result)
             results.append(result)
         return results
+
+    def _inspector(self, listener: Listener) -> Inspector:
+        return Inspector(self._checks, self._observers, listener, self._advice)
 
     def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
         if spec.until is None or spec.until not in progress.touched:
@@ -278,7 +283,7 @@ class Runner:
         results: list[StepResult] = []
         for step in self._lab.steps[start : end + 1]:
             self._progress.begin(self._cluster, step.id)
-            inspector = Inspector(self._checks, self._observers, self._listener)
+            inspector = self._inspector(self._listener)
             stepper = Stepper(self._workspace, self._listener)
             result = stepper.run(world, step, inspector, self._clock)
             # The last step takes the lab away, and with it all that was done.

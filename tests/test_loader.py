@@ -346,13 +346,13 @@ def of_mistakes(folder: Path, one: str = "caught_by: a", three: str = "caught_by
     [
         ("caught_by: x", "'x' is no check of this step"),
         ("caught_by: one/a", "'one' is no earlier step"),
-        ("caught_by: a, instead: c2", "'c2' is no command of this step (did you mean c1?)"),
+        ("caught_by: a, instead: c12", "'c12' is no command of this step (did you mean c1?)"),
         ("caught_by: a, after: d", "'d' is no command of this step"),
         ("caught_by: a, instead: c1, after: c1", "instead of a command or after one, not both"),
         ("caught_by: a, go_on: true", "after the whole step nothing is left to type"),
         ("caught_by: a, instead: c1, go_on: often", "go_on must be true or false"),
         ('caught_by: a, seen: "(x"', "'(x' is no regular expression: missing )"),
-        ("caught_by: a, insted: c1", "has no field 'insted' (did you mean instead?)"),
+        ("caught_by: a, seen: {}", "seen must be text"),
         ("after: c1", "caught_by is missing"),
     ],
 )
