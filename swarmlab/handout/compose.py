@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from swarmlab.handout import document as doc
 from swarmlab.handout import pages as handout_pages
@@ -46,7 +47,7 @@ def handout(
         teacher=teacher,
         version=lab.version,
         learn=around.learn,
-        overview=_overview(language),
+        overview=_overview(lab.folder, language),
         sections=tuple(
             _Reading(
                 step,
@@ -54,6 +55,7 @@ def handout(
                 [place for place in main.pictures if place.step == step.id],
                 titles,
                 language,
+                lab.folder,
             ).section(teacher)
             for step in lab.steps
         ),
@@ -84,7 +86,9 @@ class _Reading:
         places: Sequence[handout_pages.Place],
         titles: Mapping[tuple[str, str], str],
         language: str,
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._step = step
         self._recorded = recorded
         self._places = places
@@ -151,7 +155,7 @@ class _Reading:
         yield _to_type(command, f"{self._step.number}.{number}", self._recorded, self._words)
         for place in self._places:
             if place.after == command.id:
-                yield _picture(place.name, self._language)
+                yield _picture(place.name, self._language, self._folder)
 
     def _mistakes(self) -> doc.Mistakes:
         step, words = self._step, self._words
@@ -189,8 +193,8 @@ class _Reading:
             plain = doc.Picture(found.group(1).rstrip("\n"))
             drawn = [place for place in self._places if place.instead == self._plain]
             yield (
-                replace(_picture(drawn[0].name, self._language), plain=plain.plain)
-                if (drawn)
+                replace(_picture(drawn[0].name, self._language, self._folder), plain=plain.plain)
+                if drawn
                 else plain
             )
         yield from _prose(text[at:])
@@ -247,15 +251,18 @@ def _stripped(line: list[Piece]) -> list[Piece]:
     return kept
 
 
-def _overview(language: str) -> doc.Picture:
+def _overview(folder: Path, language: str) -> doc.Picture | None:
     from swarmlab.handout import diagrams
 
-    return _picture(diagrams.OVERVIEW, language)
+    known = diagrams.names(folder)
+    return _picture(diagrams.OVERVIEW, language, folder) if diagrams.OVERVIEW in known else None
 
 
-def _picture(name: str, language: str) -> doc.Picture:
+def _picture(name: str, language: str, folder: Path) -> doc.Picture:
     from swarmlab.handout import diagrams
 
     return doc.Picture(
-        name=name, svg=diagrams.svg(name, language), title=diagrams.title(name, language)
+        name=name,
+        svg=diagrams.svg(name, language, folder),
+        title=diagrams.title(name, language, folder),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from swarmlab.loading.fields import Fields, meant, short
+from swarmlab.loading.fields import Fields, short
 from swarmlab.model import Command, Mistake, Step
 
 FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "seen", "hint")
@@ -41,7 +41,7 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
     for name, command in (("instead", mistake.instead), ("after", mistake.after)):
         if command and command not in known:
             fields.wrong(
-                name, f"{short(command)} is no command of this step{meant(command, known)}"
+                name, f"{short(command)} is no command of this step{fields.notes.meant(command, known)}"
             )
     if mistake.instead and mistake.after:
         fields.wrong("after", "it is typed instead of a command or after one, not both")
@@ -53,7 +53,7 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
             fields.wrong(
                 "caught_by",
                 f"{short(mistake.caught_by)} is no check of this step"
-                f"{meant(mistake.caught_by, checks)}",
+                f"{fields.notes.meant(mistake.caught_by, checks)}",
             )
 
 
@@ -65,7 +65,7 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     earlier = {step.id: step for step in steps[:position]}
     other = earlier.get(name)
     if other is None:
-        fields.wrong("caught_by", f"{short(name)} is no earlier step{meant(name, earlier)}")
+        fields.wrong("caught_by", f"{short(name)} is no earlier step{fields.notes.meant(name, earlier)}")
         return
     # The checks of commands hold only at their moment, which is over.
     lasting = {check.id: check for check in other.checks}
@@ -73,7 +73,7 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     if check is None:
         fields.wrong(
             "caught_by",
-            f"{short(wanted)} is no lasting check of the step {name!r}{meant(wanted, lasting)}",
+            f"{short(wanted)} is no lasting check of the step {name!r}{fields.notes.meant(wanted, lasting)}",
         )
         return
     ends = [step.id for step in steps[: position + 1]]
