@@ -10,7 +10,7 @@ from swarmlab.loader import LAB_FILE
 from swarmlab.loading import schema
 
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "lab"
-ID = "LAB-ID"
+ID = "id: my-lab\n"
 
 
 def make(folder: Path) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def make(folder: Path) -> tuple[str, ...]:
             for path in sorted(TEMPLATE.rglob("*"))
             if path.is_file()
         }
-        files[LAB_FILE] = files[LAB_FILE].replace(ID, lab_id)
+        files[LAB_FILE] = files[LAB_FILE].replace(ID, f"id: {lab_id}\n")
         files[schema.NAME] = schema.text()
         for name, text in files.items():
             path = folder / name

@@ -160,7 +160,9 @@ class Builder:
         def image(found: re.Match[str]) -> str:
             name = found.group(1)
             if name not in self._images:
-                self._notes.add(place, f"no image {short(name)}{self._notes.meant(name, self._images)}")
+                self._notes.add(
+                    place, f"no image {short(name)}{self._notes.meant(name, self._images)}"
+                )
             return self._images.get(name, found.group())
 
         return _IMAGE.sub(image, text)
@@ -191,7 +193,8 @@ class Builder:
             for need in check.needs:
                 if need not in known:
                     place.wrong(
-                        "needs", f"{short(need)} is no check of this step{self._notes.meant(need, known)}"
+                        "needs",
+                        f"{short(need)} is no check of this step{self._notes.meant(need, known)}",
                     )
         for ring in _rings({check.id: check.needs for check in checks}):
             fields.wrong("checks", f"these checks need each other: {', '.join(ring)}")
@@ -254,7 +257,8 @@ class Builder:
                 place = self._places[id(check)]
                 if check.until not in ids:
                     place.wrong(
-                        "until", f"{short(check.until)} is no step{self._notes.meant(check.until, ids)}"
+                        "until",
+                        f"{short(check.until)} is no step{self._notes.meant(check.until, ids)}",
                     )
                 elif ids[check.until] <= position:
                     place.wrong("until", f"it must name a later step, not {check.until!r}")

@@ -10,43 +10,55 @@ from __future__ import annotations
 
 import re
 
-# Where a command begins: at a line's start or after one of these; assignments may come first.
-_START = r"(?:^|[;&|({!]|\b(?:then|do|else|time)(?=[ \t]))[ \t]*(?:\w+=[^\s;&|(){}]*[ \t]+)*"
-_WORD = r"[^\s;&|(){}]+"
-_DOCKER = rf"docker(?:[ \t]+-{_WORD})*[ \t]+"
-_SPACE = r"[ \t]+"
-_COMPOSE = rf"(?:docker-compose|docker{_SPACE}compose)"
-_LEAVES = re.compile(
-    rf"{_START}(?:"
-    rf"(?P<create>{_DOCKER}(?:network|service|volume|secret|config|container){_SPACE}create\b)"
-    rf"|(?P<run>{_DOCKER}(?:container{_SPACE})?run\b)(?P<options>[^\n;&|]*)"
-    rf"|(?P<compose>{_COMPOSE}\b)(?:{_SPACE}{_WORD})*?{_SPACE}(?P<verb>up|create)\b"
-    rf"|(?P<stack>{_DOCKER}stack{_SPACE}(?:deploy|up)\b)"
-    rf"|(?P<change>{_DOCKER}(?:service{_SPACE}(?:scale|update|rollback)"
-    rf"|node{_SPACE}(?:update|promote|demote))\b)"
-    rf"|(?P<write>curl\b)[^\n;|]*?{_SPACE}(?:-X{_SPACE}?|--request[ =])(?P<method>PUT|POST)\b"
-    r")",
-    re.MULTILINE,
-)
+# So many characters behind `docker run` are looked at for `--rm`.
+LONGEST = 600
+
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[^\n]*", re.MULTILINE)
-_REMOVES_ITSELF = re.compile(r"(?:^|[ \t])--rm\b")
+_ENDS = re.compile(r"[\n;|&]")
+# Where a command begins in what is left: at the start or after one of these, assignments first.
+# Every repetition is bounded, so that no text takes long.
+_START = r"(?:^|[({!]|\b(?:then|do|else|time)(?=[ \t]))[ \t]*(?:\w+=[^\s(){}]*[ \t]+){0,9}"
+_WORD = r"[^\s(){}]+"
+_COMMAND = re.compile(
+    rf"{_START}(?P<program>docker-compose|docker|curl)"
+    rf"(?:[ \t]+-{_WORD}(?:[ \t]+(?!-){_WORD})?){{0,9}}(?=[ \t])"
+)
+_MAKES = re.compile(
+    r"[ \t]+(?:(?:network|service|volume|secret|config|container)[ \t]+create"
+    r"|stack[ \t]+(?:deploy|up)|service[ \t]+(?:scale|update|rollback)"
+    r"|node[ \t]+(?:update|promote|demote))(?![\w-])"
+)
+_RUNS = re.compile(r"[ \t]+(?:container[ \t]+)?run(?![\w-])")
+_REMOVES_ITSELF = re.compile(r"[ \t]--rm(?![\w-])")
+_COMPOSE = re.compile(r"[ \t]+compose(?![\w-])")
+_UP = re.compile(r"[ \t](up|create)(?![\w.-])")
+_WRITES = re.compile(r"[ \t](?:-X[ \t]*|--request[ =])(PUT|POST)\b")
 
 
 def leaves(run: str) -> str:
     """The first command of `run` that leaves something behind, in few words; or nothing."""
-    text = _COMMENT.sub("", run.replace("\\\n", " "))
-    for found in _LEAVES.finditer(text):
-        if found["run"] and _REMOVES_ITSELF.search(found["options"]):
-            continue
-        if found["compose"]:
-            return f"{_plain(found['compose'])} {found['verb']}"
-        if found["write"]:
-            return f"curl -X {found['method']}"
-        first = next(found[one] for one in ("create", "run", "stack", "change") if found[one])
-        return _plain(first)
+    for part in _ENDS.split(_COMMENT.sub("", run.replace("\\\n", " "))):
+        told = _leaves(part)
+        if told:
+            return told
     return ""
 
 
-def _plain(words: str) -> str:
-    """The words without the options between them."""
-    return " ".join(word for word in words.split() if not word.startswith("-"))
+def _leaves(part: str) -> str:
+    """The same of one line, or of what stands between two signs that end a command."""
+    for found in _COMMAND.finditer(part):
+        program, at = found["program"], found.end()
+        # The options of these two take values, so that what counts may be anywhere behind.
+        if program == "curl":
+            written = _WRITES.search(part, found.end("program"))
+            return f"curl -X {written[1]}" if written else ""
+        if program == "docker-compose" or _COMPOSE.match(part, at):
+            up = _UP.search(part, found.end("program"))
+            name = program if program == "docker-compose" else "docker compose"
+            return f"{name} {up[1]}" if up else ""
+        made = _MAKES.match(part, at)
+        if made:
+            return " ".join(["docker", *made[0].split()])
+        if _RUNS.match(part, at) and not _REMOVES_ITSELF.search(part, at, at + LONGEST):
+            return "docker run"
+    return ""

@@ -122,7 +122,7 @@ class Fields:
             return default or ""
         if not text and default is None:
             self.wrong(name, f"{name} is empty")
-        return text
+        return text or default or ""
 
     def slug(self, name: str, default: str | None = None) -> str:
         """A text of small letters, digits and hyphens."""
@@ -209,10 +209,8 @@ class Fields:
         text = self.text(name, default)
         words = list(known)
         if text not in words:
-            self.wrong(
-                name,
-                f"{name} must be {' or '.join(words)}, not {short(text)}{self.notes.meant(text, words)}",
-            )
+            near = self.notes.meant(text, words)
+            self.wrong(name, f"{name} must be {' or '.join(words)}, not {short(text)}{near}")
             return default
         return text
 

@@ -41,7 +41,8 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
     for name, command in (("instead", mistake.instead), ("after", mistake.after)):
         if command and command not in known:
             fields.wrong(
-                name, f"{short(command)} is no command of this step{fields.notes.meant(command, known)}"
+                name,
+                f"{short(command)} is no command of this step{fields.notes.meant(command, known)}",
             )
     if mistake.instead and mistake.after:
         fields.wrong("after", "it is typed instead of a command or after one, not both")
@@ -65,7 +66,9 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     earlier = {step.id: step for step in steps[:position]}
     other = earlier.get(name)
     if other is None:
-        fields.wrong("caught_by", f"{short(name)} is no earlier step{fields.notes.meant(name, earlier)}")
+        fields.wrong(
+            "caught_by", f"{short(name)} is no earlier step{fields.notes.meant(name, earlier)}"
+        )
         return
     # The checks of commands hold only at their moment, which is over.
     lasting = {check.id: check for check in other.checks}
@@ -73,7 +76,8 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     if check is None:
         fields.wrong(
             "caught_by",
-            f"{short(wanted)} is no lasting check of the step {name!r}{fields.notes.meant(wanted, lasting)}",
+            f"{short(wanted)} is no lasting check of the step {name!r}"
+            f"{fields.notes.meant(wanted, lasting)}",
         )
         return
     ends = [step.id for step in steps[: position + 1]]

@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 # A plain number or `true` is taken as it is written where text is asked.
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
 _FILLED: Schema = {"type": ["string", "number", "boolean"], "pattern": r"\S"}
-_SLUG: Schema = {"type": ["string", "number"], "pattern": rf"^{SLUG.pattern}$"}
+_SLUG: Schema = {"type": ["string", "number", "boolean"], "pattern": rf"^{SLUG.pattern}$"}
 _PLAIN: Mapping[Any, Schema] = {
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -153,8 +153,10 @@ def _object(
 
 
 def _or_empty(field: Schema) -> Schema:
+    if field.get("pattern") == _SLUG["pattern"]:
+        field = {**field, "pattern": rf"^(?:{SLUG.pattern})?$"}
     if "enum" in field:
-        return {**field, "enum": [*field["enum"], None]}
+        return {**field, "enum": [*field["enum"], "", None]}
     kinds = field["type"]
     return {**field, "type": [*(kinds if isinstance(kinds, list) else [kinds]), "null"]}
 
