@@ -12,7 +12,7 @@ import re
 DEFAULT = "default"
 
 # Commands that take --name; the others (doctor, images, handout ...) are about no lab.
-_COMMANDS = "up|down|status|topology|run|steps|step|goto|verify|env|ip|record"
+_COMMANDS = "up|down|stop|start|status|topology|run|steps|step|goto|reset|verify|env|ip|record"
 _ADVISED = re.compile(rf"`swarmlab ({_COMMANDS})(?![\w-])([^`]*)`")
 
 _current = DEFAULT

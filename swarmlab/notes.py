@@ -18,9 +18,43 @@ def nothing_done() -> str:
     return say("No step is done yet, so there is nothing to look at.")
 
 
-def recorded(number: int) -> str:
-    """A step that was typed by hand counts from now on."""
-    return say("Step {number} is now recorded as done.", number=number)
+def recorded(step: Step) -> str:
+    """A step that was typed by hand counts from now on; what of it nobody has seen is said."""
+    words = say("Step {number} is now recorded as done.", number=step.number)
+    unseen = sum(len(command.checks) + len(command.during) for command in step.commands)
+    if not unseen:
+        return words
+    one = later("1 check belongs to the moment of a command and was not looked at.")
+    many = later("{count} checks belong to the moment of a command and were not looked at.")
+    return f"{words} {say(one if unseen == 1 else many, count=unseen)}"
+
+
+def holds_early(number: int, missing: int) -> str:
+    """A step holds that was typed by hand, and one before it is not done."""
+    return say(
+        "Step {number} holds, but it is not recorded as done: step {missing} is missing. Typed by "
+        "hand, each step is verified before the next is typed.",
+        number=number,
+        missing=missing,
+    )
+
+
+def typed_ahead(number: int) -> str:
+    """A claim does not hold, and the step that ends it does: it must have been typed by hand."""
+    return say(
+        "Step {number} holds, which ends some of this. Was it typed by hand? `swarmlab verify "
+        "{number}` records it.",
+        number=number,
+    )
+
+
+def once_more(number: int) -> str:
+    """A step failed, and what was typed by hand may be in its way."""
+    return say(
+        "Step {number} failed. Something typed by hand may be in its way: all from the last step "
+        "back to step {number} is undone, and it is run once more.",
+        number=number,
+    )
 
 
 def along(first: int, last: int) -> str:

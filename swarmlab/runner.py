@@ -7,20 +7,19 @@ it that is missing is run. What is done is written down only when it is proven.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from swarmlab import notes
-from swarmlab.advice import Advice
+from swarmlab import byhand, notes
 from swarmlab.checks.base import Check, ObserverFactory, World
-from swarmlab.errors import ClusterProblem, LabAbsent, UsageError
+from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector, claims
 from swarmlab.listener import Listener, SilentListener
 from swarmlab.model import CheckSpec, Lab, Step, Where
 from swarmlab.results import RunResult, StepResult, Verdict
 from swarmlab.stepping import Clock, Stepper
 from swarmlab.student import ProgressStore, StudentProgress
+from swarmlab.undoing import Undoer
 from swarmlab.workspace import Workspace
 
 
@@ -51,7 +50,6 @@ class Runner:
         self._listener = listener
         self._checks = checks
         self._observers = observers
-        self._advice = Advice(lab.steps)
         self._start()
 
     def run(self, first: int | None = None, last: int | None = None) -> RunResult:
@@ -80,7 +78,7 @@ class Runner:
                 self._listener.note(notes.no_longer_holds(results[wrong].number))
                 start, results = wrong, results[:wrong]
         if start <= end:
-            self._reset_from(world, start)
+            self._undone |= self._undoer().recorded(start)
             self._along(start, self._index(first) if first is not None else start)
             results += self._forward(world, start, end)
         return self._result("run", results)
@@ -95,7 +93,7 @@ class Runner:
             return self._result("step", [])
         world = self._up()
         start = self._sound(world, target)
-        self._reset_from(world, start)
+        self._undone |= self._undoer().recorded(start)
         self._along(start, target)
         return self._result("step", self._forward(world, start, target))
 
@@ -105,15 +103,21 @@ class Runner:
         self._start()
         world = self._up()
         start = self._sound(world, target)
-        self._reset_from(world, start)
+        # Where all before it holds, what is left of the step itself can have been typed by hand.
+        self._undone |= self._undoer().recorded(start, also=target if start == target else None)
         self._along(start, target)
         return self._result("goto", self._forward(world, start, target - 1))
 
     def reset(self, number: int) -> RunResult:
-        """Undo a step and all after it, last first; brings nothing up. Raises SwarmlabError."""
+        """Undo a step and all after it, last first; brings nothing up. Raises SwarmlabError.
+
+        The step itself is undone also when it is not on record, because it may have been typed
+        by hand.
+        """
         target = self._index(number)
         self._start()
-        self._reset_from(self._present(), target)
+        self._present()
+        self._undoer().recorded(target, also=target)
         return self._result("reset", [])
 
     def verify(self, numbers: Sequence[int] | None = None) -> RunResult:
@@ -121,7 +125,7 @@ class Runner:
 
         Without numbers: the checks of all steps that are done. With numbers: those steps' checks,
         done or not; one that passes whole is from then on recorded as done, because students may
-        type by hand. Raises LabAbsent when there is no lab.
+        type by hand, provided that all before it are done. Raises LabAbsent when there is no lab.
         """
         indexes = None if numbers is None else sorted({self._index(n) for n in numbers})
         self._start()
@@ -132,11 +136,11 @@ class Runner:
             if not indexes:
                 self._listener.note(notes.nothing_done())
         results = self._look(world, indexes, progress)
+        ahead = byhand.typed_ahead(self._lab, results, progress.done)
+        if ahead is not None and all(map(byhand.proven, self._look(world, [ahead], progress))):
+            self._listener.note(notes.typed_ahead(self._lab.steps[ahead].number))
         if numbers is not None:
-            for result in results:
-                if result.checks and _done(result) and result.id not in progress.done:
-                    self._progress.finish(self._cluster, result.id)
-                    self._listener.note(notes.recorded(result.number))
+            byhand.accept(self._lab, self._cluster, results, self._progress, self._listener)
         return self._result("verify", results)
 
     # Where things stand.
@@ -145,6 +149,7 @@ class Runner:
         self._clock = Clock()
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._cluster = self._data_plane = ""
+        self._undone: frozenset[str] = frozenset()
 
     def _up(self) -> World:
         with self._clock.lab():
@@ -174,9 +179,7 @@ class Runner:
 
     def _floor(self, target: int) -> int:
         """The first step that is missing before `target`, or `target`."""
-        done = self._known().done
-        steps = self._lab.steps[:target]
-        return next((i for i, step in enumerate(steps) if step.id not in done), target)
+        return byhand.first_missing(self._lab.steps[:target], self._known().done)
 
     def _along(self, start: int, target: int) -> None:
         if start < target:
@@ -218,7 +221,7 @@ class Runner:
                 step.number, step.checks, lambda spec: self._superseded(spec, progress)
             )
         ]
-        inspector = self._inspector(SilentListener())
+        inspector = Inspector(self._checks, self._observers, SilentListener())
         with self._clock.checks():
             found = inspector.inspect(world, asked, once=True)
         results = []
@@ -231,9 +234,6 @@ class Runner:
             results.append(result)
         return results
 
-    def _inspector(self, listener: Listener) -> Inspector:
-        return Inspector(self._checks, self._observers, listener, self._advice)
-
     def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
         if spec.until is None or spec.until not in progress.touched:
             return ""
@@ -242,60 +242,50 @@ class Runner:
 
     # Changing.
 
-    def _reset_from(self, world: World, start: int) -> None:
-        """Reset what was begun or done from `start` on, last first.
-
-        A step that an earlier one's reset undoes along is left to that. Until then it is on
-        record as begun, so that an interruption in between loses nothing.
-        """
-        touched = self._known().touched
-        there = [step for step in reversed(self._lab.steps[start:]) if step.id in touched]
-        own: set[str] = set()
-        for step in reversed(there):
-            # Only a reset that is itself carried out can cover another.
-            if not own & set(step.reset_covered_by):
-                own.add(step.id)
-        covered = [step for step in there if step.id not in own]
-        for step in there:
-            if step in covered:
-                self._progress.begin(self._cluster, step.id)
-            else:
-                self._reset(step)
-        for step in covered:
-            self._progress.undo(self._cluster, step.id)
-
-    def _reset(self, step: Step) -> None:
-        begun = time.monotonic()
-        self._listener.reset_started(step)
-        self._progress.begin(self._cluster, step.id)
-        for command in step.reset:
-            with self._clock.commands():
-                result = Stepper(self._workspace, SilentListener()).typed(command)
-            if result.verdict is not Verdict.PASSED:
-                message, hint = notes.reset_failed(step.number, result.reason)
-                evidence = "\n".join([*command.run.splitlines(), *_last_lines(result.output)])
-                raise ClusterProblem(message, evidence=evidence, hint=hint)
-        self._progress.undo(self._cluster, step.id)
-        self._listener.reset_ended(step, time.monotonic() - begun)
+    def _undoer(self) -> Undoer:
+        return Undoer(
+            self._lab,
+            self._cluster,
+            workspace=self._workspace,
+            progress=self._progress,
+            listener=self._listener,
+            clock=self._clock,
+        )
 
     def _forward(self, world: World, start: int, end: int) -> list[StepResult]:
-        """Run the steps from `start` to `end`, which are reset; stop at one that fails."""
+        """Run the steps from `start` to `end`, which are reset; stop at one that fails.
+
+        What is not on record may all the same be there, typed by hand, and in the way. So a step
+        that fails is run once more, after all from the last step back to it was undone, on
+        record or not; unless that was done already.
+        """
         results: list[StepResult] = []
-        for step in self._lab.steps[start : end + 1]:
-            self._progress.begin(self._cluster, step.id)
-            inspector = self._inspector(self._listener)
-            stepper = Stepper(self._workspace, self._listener)
-            result = stepper.run(world, step, inspector, self._clock)
-            # The last step takes the lab away, and with it all that was done.
-            if _removes(step) and not self._workspace.present():
-                self._progress.clear()
-            elif _done(result):
-                self._progress.finish(self._cluster, step.id)
-            self._listener.step_ended(result)
+        for index in range(start, end + 1):
+            step = self._lab.steps[index]
+            result = self._run(world, step)
+            unsure = {s.id for s in self._lab.steps[index:] if s.reset} - self._undone
+            if result.verdict is Verdict.FAILED and unsure:
+                self._listener.note(notes.once_more(step.number))
+                self._undone |= self._undoer().everything(index)
+                result = self._run(world, step)
             results.append(result)
-            if not _done(result):
+            if not byhand.proven(result):
                 break
         return results
+
+    def _run(self, world: World, step: Step) -> StepResult:
+        """Run one step, and write down how that went."""
+        self._progress.begin(self._cluster, step.id)
+        inspector = Inspector(self._checks, self._observers, self._listener)
+        stepper = Stepper(self._workspace, self._listener)
+        result = stepper.run(world, step, inspector, self._clock)
+        # The last step takes the lab away, and with it all that was done.
+        if _removes(step) and not self._workspace.present():
+            self._progress.clear()
+        elif byhand.proven(result):
+            self._progress.finish(self._cluster, step.id)
+        self._listener.step_ended(result)
+        return result
 
     def _result(self, command: str, steps: Sequence[StepResult]) -> RunResult:
         seconds = self._clock.total()
@@ -313,16 +303,6 @@ class Runner:
         )
 
 
-def _done(result: StepResult) -> bool:
-    """Whether the step is proven: every command worked and every check passed."""
-    verdicts = [part.verdict for part in result.commands] + [c.verdict for c in result.checks]
-    return all(verdict is Verdict.PASSED for verdict in verdicts)
-
-
 def _removes(step: Step) -> bool:
     """Whether the step may take the lab away; only commands of the host can."""
     return any(command.where is Where.HOST for command in step.commands)
-
-
-def _last_lines(text: str, count: int = 10) -> list[str]:
-    return text.rstrip().splitlines()[-count:]

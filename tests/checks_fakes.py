@@ -168,10 +168,9 @@ class Engine:
         found = self.swarm.services if self.services_here is None else self.services_here
         return [one for one in found if one["Spec"]["Name"].startswith(wanted)]
 
-    def tasks(self, filters: Mapping[str, str] | None = None) -> list[Raw]:
+    def tasks(self, filters: Mapping[str, str]) -> list[Raw]:
         self._answer()
-        wanted = (filters or {}).get("service")
-        return [one for one in self.swarm.tasks if wanted in (None, one["ServiceID"])]
+        return [one for one in self.swarm.tasks if one["ServiceID"] == filters["service"]]
 
     def networks(
         self, names: list[str] | None = None, filters: Mapping[str, str] | None = None

@@ -107,6 +107,9 @@ class FakeShell:
             word, _, value = line.partition(" ")
             if word == "make":
                 self._facts.true.add(value)
+            elif word == "create":
+                code = 1 if value in self._facts.true else code
+                self._facts.true.add(value)
             elif word == "drop":
                 self._facts.true.discard(value)
             elif word == "say":

@@ -254,8 +254,9 @@ def test_a_failed_command_ends_the_typing_and_checks_are_looked_at_once(tmp_path
     assert "exit code 7 instead of 0" in result.steps[0].commands[1].reason
     assert "'bad' before it failed" in result.steps[0].commands[2].reason
     assert verdicts(result.steps[0]) == {"now": F, "f2": S, "x": S, "f1": P, "f3": F}
-    assert room.facts.looks.count("f3") == 1
-    assert room.shell.typed == ["make f1", "fail 7"]
+    # Once in each of the two tries: what is not on record may have been in the way of the first.
+    assert room.facts.looks.count("f3") == 2
+    assert room.shell.typed == ["make f1", "fail 7", "drop f1", "make f1", "fail 7"]
     assert room.facts.watched == []
 
 

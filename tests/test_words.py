@@ -232,6 +232,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch, columns: int, terminal: bool) -> s
     result = results()
     chapter.step_list(lab, {"swarm", "proxy"})
     chapter.ready_for(lab.steps[3], "default")
+    chapter.undone(lab.steps[3], "default")
     chapter.what_next(lab, result, set())
     chapter.verified(lab, result)
     chapter.verified(lab, RunResult("x", "1", "default", "verify", "c", "", "", 0.0))
@@ -257,7 +258,10 @@ def rendered(monkeypatch: pytest.MonkeyPatch, columns: int, terminal: bool) -> s
         for step in result.steps:
             listener.step_ended(step)
     quiet = live.QuietListener()
-    quiet.note(notes.recorded(3))
+    quiet.note(notes.recorded(lab.steps[3]))
+    quiet.note(notes.holds_early(4, 3))
+    quiet.note(notes.typed_ahead(8))
+    quiet.note(notes.once_more(6))
     quiet.reset_started(full)
     quiet.step_started(full)
     for whole in lab.steps:

@@ -1,4 +1,4 @@
-"""`steps`, `step`, `goto`, `verify`, `run`: the chapter's life."""
+"""`steps`, `step`, `goto`, `reset`, `verify`, `run`: the chapter's life."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name
 
 if TYPE_CHECKING:
     from swarmlab.listener import Listener
@@ -25,10 +25,18 @@ StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or co
 
 def _lab(language: str) -> Lab:
     """The chapter's lab in that language, which is spoken from then on."""
-    from swarmlab import loader
+    import sys
+
+    from swarmlab import loader, words
     from swarmlab.loading.languages import localized
 
-    return localized(loader.load_builtin("service-discovery"), speak(language))
+    encoding = sys.stdout.encoding or "ascii"
+    if not words.fits(language, encoding):
+        note = f"· This terminal's encoding ({encoding}) has no characters for {language!r}: "
+        typer.echo(note + "going on in English. LC_ALL=C.UTF-8 would have them.", err=True)
+        language = words.MAIN
+    words.use(language)
+    return localized(loader.load_builtin("service-discovery"), language)
 
 
 def _find(lab: Lab, wanted: str) -> Step:
@@ -178,6 +186,28 @@ def goto(
     _end(result, as_json)
 
 
+def reset(
+    which: StepName,
+    name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
+    as_json: Json = False,
+) -> None:
+    """Undo a step and all that was run after it; run no step.
+
+    Steps after it that were run go first, the last one before all. The step itself is undone
+    whether it was run or typed by hand, whole or half. Steps before it stay as they are.
+    """
+    lab = _lab(lang)
+    wanted = _find(lab, which)
+    with _runner(lab, name, _listener(as_json), changes=True) as runner:
+        result = runner.reset(wanted.number)
+    if not as_json:
+        from swarmlab.report.chapter import undone
+
+        undone(wanted, name)
+    _end(result, as_json)
+
+
 def verify(
     which: Annotated[
         list[str] | None,
@@ -190,7 +220,7 @@ def verify(
     """Look at what should hold now, given the steps that are done; the cluster stays as it is.
 
     With steps named, each is looked at whether it was run or typed by hand; one that holds is
-    from then on recorded as done.
+    from then on recorded as done, if all before it are.
     """
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
@@ -249,5 +279,5 @@ def run(
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (run, steps, step, goto, verify):
+    for command in (run, steps, step, goto, reset, verify):
         app.command(rich_help_panel=PANEL)(command)

@@ -117,11 +117,10 @@ def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Rem
     )
 
 
-def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Cluster | None:
+def find(name: str = state.DEFAULT_LAB) -> Cluster | None:
     """The lab as it is now, or None when it has no nodes. Mends nothing.
 
-    `patience` bounds each later call to a node's engine, in seconds; the default is the
-    cluster's own. Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
+    Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
     """
     engine = engines.connect()
     provider = Dind(engine, state.checked(name))
@@ -130,7 +129,7 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
     if not there.info.nodes:
         engine.client.close()
         return None
-    return _opened(name, engine, provider, there.info, complete=there.complete, patience=patience)
+    return _opened(name, engine, provider, there.info, complete=there.complete)
 
 
 def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
@@ -221,22 +220,14 @@ def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
 
 
 def _opened(
-    name: str,
-    engine: Engine,
-    provider: Dind,
-    info: Info,
-    *,
-    complete: bool = True,
-    patience: int | None = None,
+    name: str, engine: Engine, provider: Dind, info: Info, *, complete: bool = True
 ) -> Cluster:
     """The lab with its certificates at hand, fetched from its containers where need be."""
     certs = keys.cached(name, info.instance)
     if certs is None:
         found = keys.of_lab(engine.client.api, name, info.names)
         certs = keys.cache(name, info.instance, found)
-    if patience is None:
-        return Cluster(name, engine, provider, info, certs, complete=complete)
-    return Cluster(name, engine, provider, info, certs, complete=complete, patience=patience)
+    return Cluster(name, engine, provider, info, certs, complete=complete)
 
 
 def _images(engine: Engine, told: Progress) -> Images:

@@ -47,6 +47,13 @@ def ready_for(step: Step, name: str) -> None:
     _next(f"swarmlab step {step.number}{option(name)}", say("runs it"))
 
 
+def undone(step: Step, name: str) -> None:
+    """After `reset`: the step is as if it had never been begun."""
+    words = say("Step {number} ({title}) is undone.", number=step.number, title=step.title)
+    pieces.show(out(), Text(words))
+    _next(f"swarmlab step {step.number}{option(name)}", say("does it again"))
+
+
 def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     """After `step`: the next step, or how to go on after a failure."""
     last = result.steps[-1] if result.steps else None

@@ -1,0 +1,91 @@
+"""Undoes steps: their reset commands, last step first, each put on record as it goes."""
+
+from __future__ import annotations
+
+import time
+
+from swarmlab import notes
+from swarmlab.errors import ClusterProblem
+from swarmlab.listener import Listener, SilentListener
+from swarmlab.model import Lab, Step
+from swarmlab.results import Verdict
+from swarmlab.stepping import Clock, Stepper
+from swarmlab.student import ProgressStore
+from swarmlab.workspace import Workspace
+
+
+class Undoer:
+    """Resets steps of `lab` on the live `cluster`, and keeps the record true while it does."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        cluster: str,
+        *,
+        workspace: Workspace,
+        progress: ProgressStore,
+        listener: Listener,
+        clock: Clock,
+    ) -> None:
+        self._lab = lab
+        self._cluster = cluster
+        self._workspace = workspace
+        self._progress = progress
+        self._listener = listener
+        self._clock = clock
+
+    def recorded(self, start: int, *, also: int | None = None) -> frozenset[str]:
+        """Reset what was begun or done from `start` on; and step `also`, on record or not.
+
+        Returns the ids of the steps that were reset. Raises ClusterProblem when a reset fails.
+        """
+        touched = self._progress.load(self._cluster).touched
+        steps = list(enumerate(self._lab.steps))[start:]
+        return self._undo([s for index, s in steps if s.id in touched or index == also])
+
+    def everything(self, start: int) -> frozenset[str]:
+        """Reset all steps from `start` on, on record or not: whatever was typed by hand goes.
+
+        Returns their ids. Raises ClusterProblem when a reset fails.
+        """
+        touched = self._progress.load(self._cluster).touched
+        return self._undo([s for s in self._lab.steps[start:] if s.reset or s.id in touched])
+
+    def _undo(self, steps: list[Step]) -> frozenset[str]:
+        """Reset those steps, last first.
+
+        A step that an earlier one's reset undoes along is left to that. Until then it is on
+        record as begun, so that an interruption in between loses nothing.
+        """
+        own: set[str] = set()
+        for step in steps:
+            # Only a reset that is itself carried out can cover another.
+            if not own & set(step.reset_covered_by):
+                own.add(step.id)
+        covered = [step for step in reversed(steps) if step.id not in own]
+        for step in reversed(steps):
+            if step in covered:
+                self._progress.begin(self._cluster, step.id)
+            else:
+                self._reset(step)
+        for step in covered:
+            self._progress.undo(self._cluster, step.id)
+        return frozenset(step.id for step in steps)
+
+    def _reset(self, step: Step) -> None:
+        begun = time.monotonic()
+        self._listener.reset_started(step)
+        self._progress.begin(self._cluster, step.id)
+        for command in step.reset:
+            with self._clock.commands():
+                result = Stepper(self._workspace, SilentListener()).typed(command)
+            if result.verdict is not Verdict.PASSED:
+                message, hint = notes.reset_failed(step.number, result.reason)
+                evidence = "\n".join([*command.run.splitlines(), *_last_lines(result.output)])
+                raise ClusterProblem(message, evidence=evidence, hint=hint)
+        self._progress.undo(self._cluster, step.id)
+        self._listener.reset_ended(step, time.monotonic() - begun)
+
+
+def _last_lines(text: str, count: int = 10) -> list[str]:
+    return text.rstrip().splitlines()[-count:]
