@@ -15,13 +15,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from swarmlab import loader, wait
+from swarmlab import linting, wait
 from swarmlab.cluster import lifecycle
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.console import ConsoleProgress, show_error
-from swarmlab.errors import EXIT_FAILED, EXIT_PASSED, SwarmlabError
+from swarmlab.errors import EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, SwarmlabError
 from swarmlab.images.catalog import substitutions
 from swarmlab.model import Lab, Mistake, Step
+from swarmlab.report.linting import linted
 from swarmlab.report.live import LiveListener
 from swarmlab.results import Verdict
 from swarmlab.runner import Runner
@@ -38,8 +39,7 @@ def say(text: str) -> None:
 
 def caught(runner: Runner, workspace: LabWorkspace, step: Step, mistake: Mistake) -> bool:
     """Make the mistake on a cluster where the step is done; whether its check then fails."""
-    for command in mistake.commands:
-        workspace.session().run(command.run, timeout=command.timeout)
+    workspace.session().run(mistake.command.run, timeout=mistake.command.timeout)
 
     def look() -> wait.Observation[None]:
         (result,) = runner.verify([step.number]).steps
@@ -86,13 +86,11 @@ def main() -> int:
     parser.add_argument("--name", default="author", help="the cluster's name (author)")
     args = parser.parse_args()
     try:
-        lab = loader.load(args.folder, images=substitutions("local"))
-        checks = sum(
-            len(step.checks) + sum(len(c.checks) + len(c.during) for c in step.commands)
-            for step in lab.steps
-        )
-        say(f"{lab.id}: {len(lab.steps)} steps, {checks} checks, no problem in the files.")
-        return run(lab, args.name) if args.run else EXIT_PASSED
+        found = linting.lint(args.folder, images=substitutions("local"))
+        linted(found)
+        if found.problems or found.lab is None:
+            return EXIT_USAGE
+        return run(found.lab, args.name) if args.run else EXIT_PASSED
     except SwarmlabError as error:
         show_error(error)
         return error.exit_code

@@ -19,6 +19,7 @@ import typer.main
 
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.cli.app import app
+from swarmlab.loading import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "<!-- Made by scripts/reference.py from the code: change the code, then run it again. -->"
@@ -174,7 +175,11 @@ def _parameter(parameter: inspect.Parameter) -> str:
     return f"{told} = {parameter.default!r}"
 
 
-PAGES = {"docs/reference.md": commands, "docs/authors/checks.md": checks}
+PAGES = {
+    "docs/reference.md": commands,
+    "docs/authors/checks.md": checks,
+    f"docs/schemas/{schema.NAME}": schema.text,
+}
 
 
 def stale() -> list[str]:
@@ -194,6 +199,7 @@ def main() -> int:
             sys.stderr.write(f"{name} is not current: run scripts/reference.py\n")
         return 1 if old else 0
     for name in old:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / name).write_text(PAGES[name](), encoding="utf-8")
         sys.stdout.write(f"· {name} written\n")
     return 0

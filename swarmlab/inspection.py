@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, Finding, Observer, ObserverFactory, World
 from swarmlab.errors import SwarmlabError
 from swarmlab.listener import Listener
@@ -76,11 +77,15 @@ class _Look:
 
 @dataclass
 class Inspector:
-    """Looks at checks, tells `listener` how each goes, and remembers verdicts for `needs`."""
+    """Looks at checks, tells `listener` how each goes, and remembers verdicts for `needs`.
+
+    `advice` has the hints for those that fail.
+    """
 
     checks: Mapping[str, Check]
     observers: Mapping[str, ObserverFactory]
     listener: Listener
+    advice: Advice = field(default_factory=Advice)
     _known: dict[tuple[int, str], Verdict] = field(default_factory=dict)
 
     def inspect(
@@ -133,7 +138,8 @@ class Inspector:
                 self._tell(news)
                 for future in ended:
                     claim = running.pop(future)
-                    end(claim, _judge(claim.spec, future.result()))
+                    result = _judge(claim.spec, future.result())
+                    end(claim, self.advice.given(claim.key[0], result))
         finally:
             stop.set()
             pool.shutdown(wait=not running, cancel_futures=True)
@@ -145,7 +151,7 @@ class Inspector:
 
     def unwatch(self, number: int, watches: Sequence[Watch]) -> list[CheckResult]:
         """Stop the observers and say what they saw."""
-        results = [watch.end() for watch in watches]
+        results = [self.advice.given(number, watch.end()) for watch in watches]
         for result in results:
             self._known[(number, result.id)] = result.verdict
             self.listener.check_ended(result)

@@ -19,8 +19,12 @@ from swarmlab.loading.fields import Notes, meant, short
 from swarmlab.model import Lab, Step
 
 LAB_FILE = "lab.yaml"
+CHAPTER = "service-discovery"
+"""The id of the lab that commands mean when none is named."""
 MAIN_LANGUAGE = languages.MAIN_LANGUAGE
 MAX_TEXT_BYTES = 64 * 1024
+# So many of the commands without a place are named.
+MOST_NAMED = 30
 
 # A line of a step's text that stands for a command: `[command: agents]`.
 COMMAND_LINE = re.compile(r"^\[command: *([^\]\s]*) *\][ \t]*$", re.MULTILINE)
@@ -42,6 +46,24 @@ def load_builtin(lab_id: str, *, catalog: str = "local") -> Lab:
             hint=f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}.",
         )
     return load(folder / lab_id, images=substitutions(catalog))
+
+
+def find(wanted: str, *, catalog: str = "local") -> Lab:
+    """The lab that a user names: the id of a built-in one, or the folder of one of their own.
+
+    Raises UsageError when it is neither, LabFileError for one that is not sound.
+    """
+    folder = Path(wanted)
+    if "/" not in wanted and not (folder / LAB_FILE).exists():
+        return load_builtin(wanted, catalog=catalog)
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no lab in {wanted}: it is no folder.",
+            hint="`swarmlab lab new FOLDER` makes one.",
+        )
+    from swarmlab.images.catalog import substitutions
+
+    return load(folder, images=substitutions(catalog))
 
 
 def load(
@@ -139,25 +161,27 @@ def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
 
 def _placed(name: str, text: str, step: Step) -> list[Problem]:
     """Whether each command of the step has its place in the text, once."""
-    problems = []
-    known = [command.id for command in step.commands]
+    notes = Notes(name)
+    known = dict.fromkeys(command.id for command in step.commands)
     seen: dict[str, int] = {}
     for found in COMMAND_LINE.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         command = found.group(1)
         if command not in known:
-            message = f"step {step.number} has no command {short(command)}{meant(command, known)}"
-            problems.append(Problem(name, line, 1, message))
+            near = notes.meant(command, known)
+            notes.at(line, 1, f"step {step.number} has no command {short(command)}{near}")
         elif command in seen:
-            message = f"the command {command!r} already has its place in line {seen[command]}"
-            problems.append(Problem(name, line, 1, message))
+            first = seen[command]
+            notes.at(line, 1, f"the command {command!r} already has its place in line {first}")
         else:
             seen[command] = line
     missing = [command for command in known if command not in seen]
     if missing:
-        message = f"no place for {', '.join(map(repr, missing))}: a line `[command: ID]` each"
-        problems.append(Problem(name, 0, 0, message))
-    return problems
+        those = ", ".join(map(repr, missing[:MOST_NAMED])) + (
+            f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        )
+        notes.add(None, f"no place for {those}: a line `[command: ID]` each")
+    return notes.problems
 
 
 def _strays(folder: Path, language: str, steps: list[Step]) -> list[Problem]:

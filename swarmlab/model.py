@@ -62,13 +62,25 @@ class Command:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A typical wrong move: commands that make it, the check that must catch it, the hint."""
+    """A typical wrong move: what is typed, the check that must catch it, and the hint.
+
+    `command` is typed in place of the step's command with the id `instead`, or right after the
+    one with the id `after`, the commands before typed as printed; with neither, after the whole
+    step. With `go_on` the rest of the step is typed too. `caught_by` is the id of a check of this
+    step, or `STEP/CHECK` for a check of an earlier one. `seen` is a regular expression, searched
+    in what the check saw (in English), that tells this mistake from others which the same check
+    catches (empty: whatever it saw).
+    """
 
     id: str
     title: str
-    commands: tuple[Command, ...]
+    command: Command
     caught_by: str
     hint: str
+    instead: str = ""
+    after: str = ""
+    go_on: bool = False
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,17 @@ class Step:
     answer: str = ""
     minutes: float = 0.0
     demonstrate: str = ""
+
+    @property
+    def all_checks(self) -> tuple[CheckSpec, ...]:
+        """The checks and observers of its commands in order, then its own."""
+        of_commands = [c for command in self.commands for c in (*command.checks, *command.during)]
+        return (*of_commands, *self.checks)
+
+    def catcher(self, mistake: Mistake) -> tuple[str, str]:
+        """The ids of the step and of the check that must catch a mistake of this step."""
+        step, _, check = mistake.caught_by.rpartition("/")
+        return step or self.id, check
 
 
 @dataclass(frozen=True)

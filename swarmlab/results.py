@@ -45,7 +45,8 @@ class CheckResult:
     """One check's verdict and evidence.
 
     `source` is how it was looked up, as a command that the student can type where there is one.
-    `reason` says why it was skipped or errored.
+    `reason` says why it was skipped or errored. `mistakes` are the typical mistakes whose hints
+    make up `hint`, as `STEP/MISTAKE`.
     """
 
     id: str
@@ -59,6 +60,7 @@ class CheckResult:
     reason: str = ""
     seconds: float = 0.0
     waited: float = 0.0
+    mistakes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -73,6 +75,7 @@ class CheckResult:
             "reason": self.reason,
             "seconds": round(self.seconds, 3),
             "waited": round(self.waited, 3),
+            "mistakes": list(self.mistakes),
         }
 
 

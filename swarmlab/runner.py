@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from swarmlab import byhand, notes
+from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, ObserverFactory, World
 from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector, claims
@@ -50,6 +51,7 @@ class Runner:
         self._listener = listener
         self._checks = checks
         self._observers = observers
+        self._advice = Advice(lab.steps)
         self._start()
 
     def run(self, first: int | None = None, last: int | None = None) -> RunResult:
@@ -221,7 +223,7 @@ class Runner:
                 step.number, step.checks, lambda spec: self._superseded(spec, progress)
             )
         ]
-        inspector = Inspector(self._checks, self._observers, SilentListener())
+        inspector = self._inspector(SilentListener())
         with self._clock.checks():
             found = inspector.inspect(world, asked, once=True)
         results = []
@@ -233,6 +235,9 @@ class Runner:
             self._listener.step_verified(result)
             results.append(result)
         return results
+
+    def _inspector(self, listener: Listener) -> Inspector:
+        return Inspector(self._checks, self._observers, listener, self._advice)
 
     def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
         if spec.until is None or spec.until not in progress.touched:
@@ -276,7 +281,7 @@ class Runner:
     def _run(self, world: World, step: Step) -> StepResult:
         """Run one step, and write down how that went."""
         self._progress.begin(self._cluster, step.id)
-        inspector = Inspector(self._checks, self._observers, self._listener)
+        inspector = self._inspector(self._listener)
         stepper = Stepper(self._workspace, self._listener)
         result = stepper.run(world, step, inspector, self._clock)
         # The last step takes the lab away, and with it all that was done.

@@ -7,6 +7,7 @@ names in braces. A message without one is said in English; a test keeps the cata
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -86,7 +87,35 @@ def language() -> str:
 
 def say(message: str, /, **values: object) -> str:
     """The message in the language that is spoken now, its `{names}` filled in."""
-    return _speaking(message, **values)
+    said = _speaking(message, **values)
+    if _speaking.language != MAIN:
+        remember(said, message.format(**values))
+    return said
+
+
+# What was said lately in another language, with its English; the oldest is forgotten first.
+_said: dict[str, str] = {}
+_said_lock = threading.Lock()
+REMEMBERED = 20_000
+
+
+def remember(said: str, meant: str) -> None:
+    """Keep the English of something just said, for `english`."""
+    with _said_lock:
+        _said.pop(said, None)
+        _said[said] = meant
+        while len(_said) > REMEMBERED:
+            del _said[next(iter(_said))]
+
+
+def english(text: str) -> str:
+    """The English of a text that was put together from what was said a moment ago."""
+    with _said_lock:
+        parts = [said for said in _said if said and said in text]
+        # The longest first: what was said may itself hold other things that were said.
+        for said in sorted(parts, key=len, reverse=True):
+            text = text.replace(said, _said[said])
+    return text
 
 
 def later(message: str) -> str:

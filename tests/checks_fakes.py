@@ -168,9 +168,10 @@ class Engine:
         found = self.swarm.services if self.services_here is None else self.services_here
         return [one for one in found if one["Spec"]["Name"].startswith(wanted)]
 
-    def tasks(self, filters: Mapping[str, str]) -> list[Raw]:
+    def tasks(self, filters: Mapping[str, str] | None = None) -> list[Raw]:
         self._answer()
-        return [one for one in self.swarm.tasks if one["ServiceID"] == filters["service"]]
+        wanted = (filters or {}).get("service")
+        return [one for one in self.swarm.tasks if wanted in (None, one["ServiceID"])]
 
     def networks(
         self, names: list[str] | None = None, filters: Mapping[str, str] | None = None

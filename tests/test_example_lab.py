@@ -13,7 +13,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "hello-swarm"
 
 def look(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "scripts/lab.py", str(folder)],
+        [sys.executable, "-m", "swarmlab", "lab", "lint", str(folder)],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -39,6 +39,6 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path) -> None:
     done = look(folder)
     assert done.returncode == 2
     line = wrong[: wrong.index("swarm.netwrok")].count("\n") + 1
-    assert f"lab.yaml:{line}" in done.stderr
-    assert "swarm.network" in done.stderr
-    assert "02-scale.md" in done.stderr
+    assert f"lab.yaml:{line}" in done.stdout
+    assert "did you mean swarm.network" in done.stdout
+    assert "02-scale.md" in done.stdout

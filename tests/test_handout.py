@@ -81,12 +81,12 @@ def test_every_command_stands_there_whole_and_in_order(language: str, teacher: b
 def test_the_boxes_to_tick_are_the_checks(language: str, teacher: bool) -> None:
     for step, section in zip(lab(language).steps, made(language, teacher).sections, strict=True):
         ticks = [block for block in section.blocks if isinstance(block, document.Ticks)]
-        titles = [check.title for check in compose.checks_of(step)]
+        titles = [check.title for check in step.all_checks]
         assert [item.title for block in ticks for item in block.items] == titles
         for title in titles:
             assert f"- [ ] {title}" in text(language, teacher)
     boxes = page(language, teacher).count('<input type="checkbox">')
-    assert boxes == sum(len(compose.checks_of(step)) for step in BUILTIN.steps)
+    assert boxes == sum(len(step.all_checks) for step in BUILTIN.steps)
 
 
 @each_edition
@@ -152,7 +152,12 @@ def test_notes_of_print_and_of_experiment_stand_apart() -> None:
 def test_typical_mistakes_are_the_teachers() -> None:
     step = BUILTIN.steps[0]
     wrong = Mistake(
-        "m", "Forgot & lost", (Command("m", "rm A.state"),), step.checks[0].id, "Do *again*."
+        "m",
+        "Forgot & lost",
+        Command("m", "rm A.state"),
+        step.checks[0].id,
+        "Do *again*.",
+        after=step.commands[1].id,
     )
     small = replace(BUILTIN, steps=(replace(step, mistakes=(wrong,)),))
     for teacher in (True, False):
@@ -160,6 +165,7 @@ def test_typical_mistakes_are_the_teachers() -> None:
         for whole in (shown(html.render(found)), markdown.render(found)):
             assert ("rm A.state" in whole) is teacher
             assert ("Forgot & lost" in whole) is teacher
+            assert ("(after 1.2" in whole) is teacher
             assert (step.checks[0].title in whole.split("Forgot")[-1]) is True
 
 

@@ -25,6 +25,7 @@ steps:
       there: {title: Der Dienst ist da, hint: Noch einmal machen.}
     mistakes:
       forgot: {title: Vergessen, hint: Schreiben.}
+      late: {title: Zu spät, hint: Gleich schreiben.}
   clean-up:
     title: Aufräumen
     checks:
@@ -87,16 +88,16 @@ def test_a_language_that_is_not_there_is_wrong_usage(folder: Path) -> None:
     ("taken", "put", "said"),
     [
         ("title: Ein kleines Lab\n", "", ":1:1: the lab: title is missing"),
-        ("    title: Aufräumen\n", "", ":13:5: step 3: title is missing"),
+        ("    title: Aufräumen\n", "", ":14:5: step 3: title is missing"),
         (
             "      clean: {title: Nichts bleibt}\n",
             "      cleam: {title: Nichts bleibt}\n",
-            ":15:7: step 3, the checks: clean is missing",
+            ":16:7: step 3, the checks: clean is missing",
         ),
         (
             "      clean: {title: Nichts bleibt}\n",
             "      cleam: {title: Nichts bleibt}\n",
-            ":15:7: step 3, the checks has no field 'cleam' (did you mean clean?)",
+            ":16:7: step 3, the checks has no field 'cleam' (did you mean clean?)",
         ),
         (", hint: Noch einmal machen.", "", ":9:14: step 1, check 'there': hint is missing"),
         ("hint: Noch einmal machen.", "hint: ''", ":9:47: step 1, check 'there': hint is empty"),
@@ -109,7 +110,7 @@ def test_a_language_that_is_not_there_is_wrong_usage(folder: Path) -> None:
         (
             "    checks:\n      clean: {title: Nichts bleibt}\n",
             "",
-            ":13:5: step 3: checks is missing: clean",
+            ":14:5: step 3: checks is missing: clean",
         ),
     ],
 )

@@ -154,6 +154,15 @@ def test_evidence_stays_on_one_screen() -> None:
     assert len(screen.lines) <= 15
 
 
+def test_the_hints_of_several_mistakes_are_all_read() -> None:
+    hints = [f"• {'word ' * 50}{n}." for n in range(3)]
+    screen = Screen(60)
+    pieces.check_line(screen.console, checked(F, actual="a", expected="b", hint="\n".join(hints)))
+    drawn = " ".join(screen.drawn.split())
+    assert drawn.count("•") == 3 and "word 2." in drawn
+    assert len(screen.lines) <= 25
+
+
 @pytest.mark.parametrize("width", [20, 40, 60])
 def test_commands_and_sources_are_never_broken(width: int) -> None:
     screen = Screen(width)

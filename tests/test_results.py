@@ -125,8 +125,8 @@ def test_the_public_form_keeps_its_fields() -> None:
         "checks", "commands", "id", "number", "seconds", "title", "verdict",
     ]  # fmt: skip
     assert fields(data["steps"][0]["checks"][0]) == [
-        "actual", "check", "expected", "hint", "id", "reason", "seconds", "source", "title",
-        "verdict", "waited",
+        "actual", "check", "expected", "hint", "id", "mistakes", "reason", "seconds", "source",
+        "title", "verdict", "waited",
     ]  # fmt: skip
     assert fields(data["steps"][0]["commands"][0]) == [
         "exit_code", "id", "output", "reason", "run", "seconds", "verdict", "where",

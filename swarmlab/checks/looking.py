@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from swarmlab.checks.base import Finding, World
 from swarmlab.errors import EnvironmentProblem
-from swarmlab.words import MAIN, language, later, say
+from swarmlab.words import MAIN, language, later, remember, say
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -100,11 +100,16 @@ def on_each(world: World, command: str) -> str:
 
 def counted(number: int, noun: str) -> str:
     """`1 node`, `3 nodes`, `2 replies`."""
-    if noun in _NOUNS and language() != MAIN:
-        return say("{number} {noun}", number=number, noun=say(noun))
     if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+        english = f"1 {noun}"
+    else:
+        english = f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+    if noun not in _NOUNS or language() == MAIN:
+        return english
+    said = say("{number} {noun}", number=number, noun=say(noun))
+    # The English has a plural, which the message has no word for.
+    remember(said, english)
+    return said
 
 
 def listed(words: Iterable[object]) -> str:

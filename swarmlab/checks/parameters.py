@@ -21,7 +21,7 @@ def problems(name: str, params: Mapping[str, Any], *, during: bool | None = None
     known = [*([] if during else CHECKS), *(OBSERVERS if during is not False else [])]
     if name not in known:
         return [_unknown(name, known, during)]
-    hints, needed = _signature(name)
+    hints, needed = signature(name)
     found = []
     for given, value in params.items():
         if given not in hints:
@@ -35,7 +35,7 @@ def problems(name: str, params: Mapping[str, Any], *, during: bool | None = None
     return found
 
 
-def _signature(name: str) -> tuple[dict[str, Any], list[str]]:
+def signature(name: str) -> tuple[dict[str, Any], list[str]]:
     """The types of a check's own parameters, and the names of those without a default."""
     function = CHECKS[name] if name in CHECKS else OBSERVERS[name]
     described = function.__init__ if inspect.isclass(function) else function

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
 
 if TYPE_CHECKING:
     from swarmlab.listener import Listener
@@ -25,18 +25,10 @@ StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or co
 
 def _lab(language: str) -> Lab:
     """The chapter's lab in that language, which is spoken from then on."""
-    import sys
-
-    from swarmlab import loader, words
+    from swarmlab import loader
     from swarmlab.loading.languages import localized
 
-    encoding = sys.stdout.encoding or "ascii"
-    if not words.fits(language, encoding):
-        note = f"· This terminal's encoding ({encoding}) has no characters for {language!r}: "
-        typer.echo(note + "going on in English. LC_ALL=C.UTF-8 would have them.", err=True)
-        language = words.MAIN
-    words.use(language)
-    return localized(loader.load_builtin("service-discovery"), language)
+    return localized(loader.load_builtin("service-discovery"), speak(language))
 
 
 def _find(lab: Lab, wanted: str) -> Step:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_NAME, Json, Name, Nodes, Reach, ReachOption
+from swarmlab.cli.options import (
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    Json,
+    Language,
+    Name,
+    Nodes,
+    Reach,
+    ReachOption,
+    speak,
+)
 from swarmlab.cli.topology import topology
 
 PANEL = "The cluster"
@@ -67,18 +77,50 @@ def down(
         raise failed
 
 
-def status(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
+def status(
+    name: Name = DEFAULT_NAME,
+    as_json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on looking, once a second, until Ctrl-C.")
+    ] = False,
+    probe: Annotated[
+        str,
+        typer.Option(
+            "--probe",
+            metavar="PATH",
+            help="With --watch: ask port 80 for this path once a second, and show the way that "
+            "each request took.",
+        ),
+    ] = "",
+    language: Language = DEFAULT_LANGUAGE,
+) -> None:
     """Show the lab as it is now: nodes, roles, services, data plane, and what is wrong.
 
     Exit code 0 when the lab is up and well, 3 when it is not.
+
+    With --watch, a picture that follows the lab: nodes, leader, Consul's members, tasks on their
+    nodes, whether the proxies agree, and what they answered in the last ten seconds by their own
+    counters. Without a terminal, one plain picture for each change.
     """
     from swarmlab import loader
     from swarmlab.cluster import lifecycle
     from swarmlab.console import err
-    from swarmlab.errors import EXIT_ENVIRONMENT
+    from swarmlab.errors import EXIT_ENVIRONMENT, UsageError
     from swarmlab.report.cluster import cluster_status
     from swarmlab.student import ProgressStore
 
+    if watch and as_json:
+        raise UsageError(
+            "--watch and --json do not go together: the one never ends.",
+            hint="Call `swarmlab status --json` as often as you want it.",
+        )
+    if probe and not (watch and probe.startswith("/")):
+        raise UsageError(
+            "--probe takes a path, and needs --watch.",
+            hint="Like this: `swarmlab status --watch --probe /demo/hello`.",
+        )
+    if watch:
+        _watch(name, probe, language)
     with err().status("Looking at the lab"):
         found = lifecycle.status(name)
     if as_json:
@@ -88,6 +130,26 @@ def status(name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
         cluster_status(found, loader.load_builtin("service-discovery"), done)
     if not found.healthy:
         raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+def _watch(name: str, probe: str, language: str) -> NoReturn:
+    """Show the lab until Ctrl-C. Raises LabAbsent when there is none to begin with."""
+    from swarmlab.cluster import lifecycle
+    from swarmlab.errors import EXIT_INTERRUPTED, LabAbsent
+    from swarmlab.report.watch import follow
+    from swarmlab.watching.watcher import Lookout, Watcher
+
+    speak(language)
+    if name not in lifecycle.names():
+        raise LabAbsent(
+            f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
+        )
+    try:
+        with Lookout(Watcher(name, probe)) as lookout:
+            follow(lookout)
+    except KeyboardInterrupt:
+        # The one way to end it: nothing went wrong, so nothing is said.
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def register(app: typer.Typer) -> None:

@@ -51,6 +51,21 @@ def _language(value: str) -> str:
     return words.known(value)
 
 
+def speak(language: str) -> str:
+    """Speak that language from now on, English where the terminal cannot show it; which it is."""
+    import sys
+
+    from swarmlab import words
+
+    encoding = sys.stdout.encoding or "ascii"
+    if not words.fits(language, encoding):
+        note = f"· This terminal's encoding ({encoding}) has no characters for {language!r}: "
+        typer.echo(note + "going on in English. LC_ALL=C.UTF-8 would have them.", err=True)
+        language = words.MAIN
+    words.use(language)
+    return language
+
+
 Language = Annotated[
     str,
     typer.Option(

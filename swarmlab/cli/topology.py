@@ -23,20 +23,23 @@ def topology(
     """Draw the lab as it is now, as SVG: nodes, leader, tasks, Consul, proxies.
 
     Instances of the proxy with the same configuration carry the same letter, so that a proxy that
-    missed an order stands out. Looks only; changes nothing.
+    missed an order stands out; each says how often it answered what. Looks only; changes nothing.
     """
+    from contextlib import closing
+
     from swarmlab.cluster import lifecycle
     from swarmlab.errors import LabAbsent, UsageError
     from swarmlab.handout.diagrams.current import draw, text
     from swarmlab.handout.diagrams.look import look
+    from swarmlab.watching.eye import Eyes
 
     cluster = lifecycle.find(name)
     if cluster is None:
         raise LabAbsent(
             f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
         )
-    with cluster:
-        seen = look(cluster)
+    with cluster, closing(Eyes(cluster)) as eyes:
+        seen = look(cluster, eyes.read)
     shown = text(seen, language) if as_text else draw(seen, language)
     if out is None:
         typer.echo(shown)

@@ -37,9 +37,11 @@ class Cluster:
         certificates: Path,
         *,
         complete: bool = True,
+        patience: int = _CALL_SECONDS,
     ) -> None:
         """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem;
-        `complete` says that every container of the lab was there and ran.
+        `complete` says that every container of the lab was there and ran; `patience` bounds
+        each call to a node's engine, in seconds.
         """
         self.name = name
         self.complete = complete
@@ -47,6 +49,7 @@ class Cluster:
         self.certificates = certificates
         self._engine = engine
         self._info = info
+        self._patience = patience
         self._clients: dict[str, DockerClient] = {}
         self._guard = threading.Lock()
 
@@ -85,7 +88,9 @@ class Cluster:
                         f"The node {node} does not run ({found.detail or found.state.value}).",
                         hint="`swarmlab up` mends the lab.",
                     )
-                self._clients[node] = access.client(found, self.certificates, timeout=_CALL_SECONDS)
+                self._clients[node] = access.client(
+                    found, self.certificates, timeout=self._patience
+                )
             return self._clients[node]
 
     def host_engine(self) -> DockerClient:

@@ -117,10 +117,11 @@ def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Rem
     )
 
 
-def find(name: str = state.DEFAULT_LAB) -> Cluster | None:
+def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Cluster | None:
     """The lab as it is now, or None when it has no nodes. Mends nothing.
 
-    Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
+    `patience` bounds each later call to a node's engine, in seconds; the default is the
+    cluster's own. Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
     """
     engine = engines.connect()
     provider = Dind(engine, state.checked(name))
@@ -129,7 +130,7 @@ def find(name: str = state.DEFAULT_LAB) -> Cluster | None:
     if not there.info.nodes:
         engine.client.close()
         return None
-    return _opened(name, engine, provider, there.info, complete=there.complete)
+    return _opened(name, engine, provider, there.info, complete=there.complete, patience=patience)
 
 
 def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
@@ -220,14 +221,22 @@ def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
 
 
 def _opened(
-    name: str, engine: Engine, provider: Dind, info: Info, *, complete: bool = True
+    name: str,
+    engine: Engine,
+    provider: Dind,
+    info: Info,
+    *,
+    complete: bool = True,
+    patience: int | None = None,
 ) -> Cluster:
     """The lab with its certificates at hand, fetched from its containers where need be."""
     certs = keys.cached(name, info.instance)
     if certs is None:
         found = keys.of_lab(engine.client.api, name, info.names)
         certs = keys.cache(name, info.instance, found)
-    return Cluster(name, engine, provider, info, certs, complete=complete)
+    if patience is None:
+        return Cluster(name, engine, provider, info, certs, complete=complete)
+    return Cluster(name, engine, provider, info, certs, complete=complete, patience=patience)
 
 
 def _images(engine: Engine, told: Progress) -> Images:

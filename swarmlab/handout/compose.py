@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from swarmlab.handout import document as doc
 from swarmlab.handout import pages as handout_pages
 from swarmlab.handout.wording import Wording, duration, wording
 from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
-from swarmlab.model import CheckSpec, Command, Lab, Step, Where
+from swarmlab.model import Command, Lab, Mistake, Step, Where
 from swarmlab.recording import RecordedStep, Recording
 from swarmlab.varying import Piece, pieces
 
@@ -29,6 +30,7 @@ def handout(
     Raises UsageError for a language that handouts do not have, LabFileError for wrong pages.
     """
     words = wording(language)
+    titles = {(step.id, one.id): one.title for step in lab.steps for one in step.all_checks}
     around = handout_pages.load(lab.folder, language)
     main = handout_pages.load(lab.folder)
     if recording is None:
@@ -45,13 +47,15 @@ def handout(
         teacher=teacher,
         version=lab.version,
         learn=around.learn,
-        overview=_overview(language),
+        overview=_overview(lab.folder, language),
         sections=tuple(
             _Reading(
                 step,
                 recording.step(step) if recording else None,
                 [place for place in main.pictures if place.step == step.id],
+                titles,
                 language,
+                lab.folder,
             ).section(teacher)
             for step in lab.steps
         ),
@@ -69,25 +73,26 @@ def handout(
     )
 
 
-def checks_of(step: Step) -> tuple[CheckSpec, ...]:
-    """All checks of a step in the order in which they are looked at."""
-    of_commands = [c for command in step.commands for c in (*command.checks, *command.during)]
-    return (*of_commands, *step.checks)
-
-
 class _Reading:
-    """One step on its way to paper: `places` says where its drawn diagrams stand."""
+    """One step on its way to paper: `places` says where its drawn diagrams stand.
+
+    `titles` has the titles of all checks of the lab by the ids of step and check.
+    """
 
     def __init__(
         self,
         step: Step,
         recorded: RecordedStep | None,
         places: Sequence[handout_pages.Place],
+        titles: Mapping[tuple[str, str], str],
         language: str,
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._step = step
         self._recorded = recorded
         self._places = places
+        self._titles = titles
         self._language = language
         self._words = wording(language)
         self._plain = 0
@@ -95,7 +100,7 @@ class _Reading:
     def section(self, teacher: bool) -> doc.Section:
         """The whole step."""
         step, words = self._step, self._words
-        checks = checks_of(step)
+        checks = step.all_checks
         seconds = self._recorded.seconds if self._recorded else 0.0
         blocks: list[doc.Block] = []
         if teacher and step.demonstrate:
@@ -117,7 +122,7 @@ class _Reading:
                 )
             )
         if teacher and step.mistakes:
-            blocks.append(_mistakes(step, words))
+            blocks.append(self._mistakes())
         return doc.Section(
             number=step.number,
             id=step.id,
@@ -150,7 +155,33 @@ class _Reading:
         yield _to_type(command, f"{self._step.number}.{number}", self._recorded, self._words)
         for place in self._places:
             if place.after == command.id:
-                yield _picture(place.name, self._language)
+                yield _picture(place.name, self._language, self._folder)
+
+    def _mistakes(self) -> doc.Mistakes:
+        step, words = self._step, self._words
+        return doc.Mistakes(
+            tuple(
+                doc.Wrong(
+                    one.title,
+                    one.command.run,
+                    self._typed_where(one),
+                    words.caught.format(title=self._titles[step.catcher(one)]),
+                    one.hint,
+                )
+                for one in step.mistakes
+            )
+        )
+
+    def _typed_where(self, mistake: Mistake) -> str:
+        """Where in the step a mistake is made, by the number of the command as printed."""
+        ids = [command.id for command in self._step.commands]
+        for command, template in (
+            (mistake.instead, self._words.instead_of),
+            (mistake.after, self._words.right_after),
+        ):
+            if command:
+                return template.format(number=f"{self._step.number}.{ids.index(command) + 1}")
+        return self._words.after_all
 
     def _passage(self, text: str) -> Iterator[doc.Block]:
         """Prose, notes and pictures between two commands."""
@@ -162,26 +193,11 @@ class _Reading:
             plain = doc.Picture(found.group(1).rstrip("\n"))
             drawn = [place for place in self._places if place.instead == self._plain]
             yield (
-                replace(_picture(drawn[0].name, self._language), plain=plain.plain)
-                if (drawn)
+                replace(_picture(drawn[0].name, self._language, self._folder), plain=plain.plain)
+                if drawn
                 else plain
             )
         yield from _prose(text[at:])
-
-
-def _mistakes(step: Step, words: Wording) -> doc.Mistakes:
-    titles = {check.id: check.title for check in checks_of(step)}
-    return doc.Mistakes(
-        tuple(
-            doc.Wrong(
-                one.title,
-                "\n".join(command.run for command in one.commands),
-                words.caught.format(title=titles.get(one.caught_by, one.caught_by)),
-                one.hint,
-            )
-            for one in step.mistakes
-        )
-    )
 
 
 def _prose(text: str) -> Iterator[doc.Block]:
@@ -235,15 +251,18 @@ def _stripped(line: list[Piece]) -> list[Piece]:
     return kept
 
 
-def _overview(language: str) -> doc.Picture:
+def _overview(folder: Path, language: str) -> doc.Picture | None:
     from swarmlab.handout import diagrams
 
-    return _picture(diagrams.OVERVIEW, language)
+    known = diagrams.names(folder)
+    return _picture(diagrams.OVERVIEW, language, folder) if diagrams.OVERVIEW in known else None
 
 
-def _picture(name: str, language: str) -> doc.Picture:
+def _picture(name: str, language: str, folder: Path) -> doc.Picture:
     from swarmlab.handout import diagrams
 
     return doc.Picture(
-        name=name, svg=diagrams.svg(name, language), title=diagrams.title(name, language)
+        name=name,
+        svg=diagrams.svg(name, language, folder),
+        title=diagrams.title(name, language, folder),
     )

@@ -102,10 +102,11 @@ class Show:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A typical mistake: what is typed, which check notices it, what to say."""
+    """A typical mistake: what is typed and where, which check notices it, what to say."""
 
     title: str
     code: str
+    place: str
     caught: str
     hint: str
 

@@ -58,6 +58,9 @@ class Wording:
     plan_sum: str
     show: str
     mistakes: str
+    instead_of: str
+    right_after: str
+    after_all: str
     caught: str
     when_failed: str
     point: str
@@ -133,6 +136,9 @@ ENGLISH = Wording(
     plan_sum="Together",
     show="Show",
     mistakes="Typical mistakes",
+    instead_of="instead of {number}",
+    right_after="after {number}",
+    after_all="after the whole step",
     caught="noticed by the check “{title}”",
     when_failed="If it fails",
     point="Points",
@@ -213,6 +219,9 @@ CHINESE = Wording(
     plan_sum="合计",
     show="课堂演示",
     mistakes="常见错误",
+    instead_of="代替 {number}",
+    right_after="在 {number} 之后",
+    after_all="在整个步骤之后",
     caught="由检查“{title}”发现",
     when_failed="未通过时",
     point="分值",

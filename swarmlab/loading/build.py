@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from swarmlab.loading import nodes
-from swarmlab.loading.fields import Fields, Notes, meant, short
+from swarmlab.loading import mistakes, nodes
+from swarmlab.loading.creating import leaves
+from swarmlab.loading.fields import Fields, Notes, short
 from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 
 LAB = ("id", "title", "version", "steps")
@@ -18,13 +20,14 @@ STEP = (
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
 CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
-MISTAKE = ("id", "title", "run", "caught_by", "hint")
 
 # What the student's own machine is asked to run; anything else belongs into the workstation.
 HOST_COMMANDS = ("swarmlab down",)
 
 MAX_TIMEOUT = 3600.0
 MAX_MINUTES = 600.0
+# No check takes so many parameters.
+MAX_PARAMETERS = 50
 
 _IMAGE = re.compile(r"\{image\.([^{}\s]*)\}")
 
@@ -87,6 +90,7 @@ class Builder:
         if step.answer and not step.question:
             fields.wrong("answer", "an answer needs its question")
         self._inside(fields, step)
+        self._undone(step, fields)
         return step
 
     def _command(self, node: nodes.Node, what: str, default: str) -> Command:
@@ -130,6 +134,9 @@ class Builder:
         node = fields.value("with")
         params: dict[str, Any] = {}
         if isinstance(node, nodes.Mapping):
+            if len(node.entries) > MAX_PARAMETERS:
+                fields.wrong("with", f"with has more than {MAX_PARAMETERS} parameters")
+                return MappingProxyType({})
             params = self._filled(nodes.plain(node), node)
         elif node is not None:
             fields.wrong("with", "with must be a mapping")
@@ -141,16 +148,9 @@ class Builder:
         return MappingProxyType(params)
 
     def _mistake(self, node: nodes.Node, what: str) -> Mistake:
-        fields = Fields(self._notes, node, f"{what}, a mistake", MISTAKE)
-        mistake_id = fields.slug("id")
+        fields = Fields(self._notes, node, f"{what}, a mistake", mistakes.FIELDS)
         run = self._images_in(fields.text("run"), fields.place("run"))
-        mistake = Mistake(
-            id=mistake_id,
-            title=fields.text("title"),
-            commands=(Command(id=mistake_id, run=run, exit_codes=()),),
-            caught_by=fields.text("caught_by"),
-            hint=fields.text("hint", ""),
-        )
+        mistake = mistakes.read(fields, run)
         self._places[id(mistake)] = fields
         return mistake
 
@@ -160,7 +160,9 @@ class Builder:
         def image(found: re.Match[str]) -> str:
             name = found.group(1)
             if name not in self._images:
-                self._notes.add(place, f"no image {short(name)}{meant(name, self._images)}")
+                self._notes.add(
+                    place, f"no image {short(name)}{self._notes.meant(name, self._images)}"
+                )
             return self._images.get(name, found.group())
 
         return _IMAGE.sub(image, text)
@@ -177,7 +179,7 @@ class Builder:
     def _inside(self, fields: Fields, step: Step) -> None:
         """What must fit together within one step."""
         of_commands = [c for command in step.commands for c in (*command.checks, *command.during)]
-        checks = [*of_commands, *step.checks]
+        checks = step.all_checks
         for name, ids in (
             ("command", [command.id for command in step.commands]),
             ("check", [check.id for check in checks]),
@@ -191,7 +193,8 @@ class Builder:
             for need in check.needs:
                 if need not in known:
                     place.wrong(
-                        "needs", f"{short(need)} is no check of this step{meant(need, known)}"
+                        "needs",
+                        f"{short(need)} is no check of this step{self._notes.meant(need, known)}",
                     )
         for ring in _rings({check.id: check.needs for check in checks}):
             fields.wrong("checks", f"these checks need each other: {', '.join(ring)}")
@@ -201,42 +204,61 @@ class Builder:
                     "until", "it is looked at only after its command: until has no meaning here"
                 )
         for mistake in step.mistakes:
-            if mistake.caught_by and mistake.caught_by not in known:
-                self._places[id(mistake)].wrong(
-                    "caught_by",
-                    f"{short(mistake.caught_by)} is no check of this step"
-                    f"{meant(mistake.caught_by, known)}",
+            mistakes.inside(self._places[id(mistake)], mistake, step)
+
+    def _undone(self, step: Step, fields: Fields) -> None:
+        """Whether a step that leaves something behind says how that is undone."""
+        if step.reset or step.reset_covered_by:
+            return
+        for command, item in zip(step.commands, fields.items("commands"), strict=True):
+            what = leaves(command.run) if command.where is Where.WORKSTATION else ""
+            if what:
+                self._notes.add(
+                    item,
+                    f"{fields.what}, command {command.id!r}: `{what}` leaves something behind,"
+                    " and the step has no reset (nor reset_covered_by) that takes it away",
                 )
 
     def _together(self, steps: Sequence[Step], items: Sequence[nodes.Node]) -> None:
         """What must fit together among the steps."""
         ids: dict[str, int] = {}
+        earlier: dict[str, int] = {}
+        numbers: dict[int, int] = {}
         highest = 0
         for position, step in enumerate(steps):
             ids.setdefault(step.id, position)
         for position, (step, node) in enumerate(zip(steps, items, strict=True)):
             if step.id and ids[step.id] < position:
                 self._notes.add(node, f"the step id {step.id!r} is used twice")
-            if 0 < step.number <= highest:
+            if step.number in numbers:
+                first = numbers[step.number]
+                self._notes.add(
+                    node, f"the step number {step.number} is used twice, first in line {first}"
+                )
+            elif 0 < step.number <= highest:
                 self._notes.add(
                     node, f"step {step.number} must have a higher number than those before it"
                 )
+            numbers.setdefault(step.number, node.line)
             highest = max(highest, step.number)
-            earlier = [one.id for one in steps[:position]]
+            for mistake in step.mistakes:
+                mistakes.together(self._places[id(mistake)], mistake, steps, position)
             for other in step.reset_covered_by:
                 if other not in earlier:
                     self._notes.add(
                         node,
                         f"reset_covered_by: {short(other)} is no earlier step"
-                        f"{meant(other, earlier)}",
+                        f"{self._notes.meant(other, earlier)}",
                     )
+            earlier.setdefault(step.id, position)
             for check in step.checks:
                 if check.until is None:
                     continue
                 place = self._places[id(check)]
                 if check.until not in ids:
                     place.wrong(
-                        "until", f"{short(check.until)} is no step{meant(check.until, ids)}"
+                        "until",
+                        f"{short(check.until)} is no step{self._notes.meant(check.until, ids)}",
                     )
                 elif ids[check.until] <= position:
                     place.wrong("until", f"it must name a later step, not {check.until!r}")
@@ -254,13 +276,22 @@ def _parameter(node: nodes.Node, message: str) -> nodes.Node | None:
 
 
 def _twice(ids: Sequence[str]) -> list[str]:
-    return sorted({one for one in ids if one and ids.count(one) > 1})
+    return sorted(one for one, times in Counter(ids).items() if one and times > 1)
 
 
 def _rings(needs: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """What is left when everything that can be looked at in order is taken away."""
-    left = {name: {need for need in wanted if need in needs} for name, wanted in needs.items()}
-    while free := [name for name, wanted in left.items() if not wanted & left.keys()]:
-        for name in free:
-            del left[name]
-    return [sorted(left)] if left else []
+    open_needs = {name: {one for one in wanted if one in needs} for name, wanted in needs.items()}
+    needed_by: dict[str, list[str]] = {name: [] for name in needs}
+    for name, wanted in open_needs.items():
+        for one in wanted:
+            needed_by[one].append(name)
+    free = deque(name for name, wanted in open_needs.items() if not wanted)
+    while free:
+        done = free.popleft()
+        del open_needs[done]
+        for name in needed_by[done]:
+            open_needs[name].discard(done)
+            if not open_needs[name]:
+                free.append(name)
+    return [sorted(open_needs)] if open_needs else []

@@ -10,12 +10,23 @@ from typing import Any
 from swarmlab.errors import Problem
 from swarmlab.loading.nodes import Entry, Mapping, Node, Scalar, Sequence
 
+# Suggestions cost the most of all that reading does: so many for one file, among so many words.
+MOST_MEANT = 150
+MOST_KNOWN = 150
+# No list of a lab is longer.
+MOST_ITEMS = 300
+# A file with more problems than this is no lab file, and nobody reads on.
+MOST_PROBLEMS = 1000
+
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def meant(word: str, known: Iterable[str]) -> str:
     """` (did you mean ...?)` for the nearest known words, or nothing."""
-    close = difflib.get_close_matches(word[:80], list(dict.fromkeys(known)), n=2, cutoff=0.6)
+    words = list(dict.fromkeys(known))
+    if len(words) > MOST_KNOWN:
+        return ""
+    close = difflib.get_close_matches(word[:80], words, n=2, cutoff=0.6)
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
@@ -31,15 +42,25 @@ class Notes:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self._meant = 0
 
     def add(self, place: Node | None, message: str) -> None:
         """Note a problem at a node, or of the file as a whole."""
         line, column = (place.line, place.column) if place is not None else (0, 0)
-        self.problems.append(Problem(self.file, line, column, message))
+        self.at(line, column, message)
 
     def at(self, line: int, column: int, message: str) -> None:
-        """Note a problem at a line and column."""
-        self.problems.append(Problem(self.file, line, column, message))
+        """Note a problem at a line and column; after very many, say once that there are more."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(self.file, line, column, message))
+        elif len(self.problems) == MOST_PROBLEMS:
+            more = f"there are more than these {MOST_PROBLEMS} problems; mend them first"
+            self.problems.append(Problem(self.file, line, column, more))
+
+    def meant(self, word: str, known: Iterable[str]) -> str:
+        """As the function `meant`, for so many words of one file."""
+        self._meant += 1
+        return meant(word, known) if self._meant <= MOST_MEANT else ""
 
 
 class Fields:
@@ -61,7 +82,8 @@ class Fields:
             notes.add(node, f"{what} must be a mapping with {', '.join(names[:4])} and so on")
         for name, entry in self._entries.items():
             if name not in names:
-                notes.add(entry.key, f"{what} has no field {short(name)}{meant(name, names)}")
+                near = notes.meant(name, names)
+                notes.add(entry.key, f"{what} has no field {short(name)}{near}")
 
     @property
     def sound(self) -> bool:
@@ -100,7 +122,7 @@ class Fields:
             return default or ""
         if not text and default is None:
             self.wrong(name, f"{name} is empty")
-        return text
+        return text or default or ""
 
     def slug(self, name: str, default: str | None = None) -> str:
         """A text of small letters, digits and hyphens."""
@@ -136,6 +158,13 @@ class Fields:
             return None
         return value
 
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false when it is absent."""
+        value = self._plain(name)
+        if value is not None and not isinstance(value, bool):
+            self.wrong(name, f"{name} must be true or false")
+        return value is True
+
     def items(self, name: str, required: bool = False) -> list[Node]:
         """The items of a list."""
         node = self.value(name)
@@ -148,7 +177,9 @@ class Fields:
             return []
         if required and not node.items:
             self.wrong(name, f"{name} is empty")
-        return node.items
+        if len(node.items) > MOST_ITEMS:
+            self.wrong(name, f"{name} has more than {MOST_ITEMS} entries")
+        return node.items[:MOST_ITEMS]
 
     def texts(self, name: str) -> list[str]:
         """The items of a list of texts."""
@@ -178,10 +209,8 @@ class Fields:
         text = self.text(name, default)
         words = list(known)
         if text not in words:
-            self.wrong(
-                name,
-                f"{name} must be {' or '.join(words)}, not {short(text)}{meant(text, words)}",
-            )
+            near = self.notes.meant(text, words)
+            self.wrong(name, f"{name} must be {' or '.join(words)}, not {short(text)}{near}")
             return default
         return text
 

@@ -1,8 +1,8 @@
 """YAML as a tree of nodes that know their line and column, and nothing more than plain data.
 
 Built from the parser's events: no tags, so nothing is ever constructed or executed; no anchors,
-so no small file unfolds into a large one; bounded size and depth, so no input takes long. Words
-such as `yes` and `on` stay words.
+so no small file unfolds into a large one; bounded size, depth and number of values, so no input
+takes long. Words such as `yes` and `on` stay words.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import yaml
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+# Values in one file, keys among them: ten times what a long chapter has.
+MAX_NODES = 25_000
 
 # The parser in C is ten times as fast; where PyYAML was built without it, the other reads the same.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -142,6 +144,7 @@ class _Builder:
         self._report = report
         self._open: list[_Open] = []
         self._documents = 0
+        self._nodes = 0
         self.root: Node | None = None
 
     def take(self, event: Any) -> bool:
@@ -157,6 +160,10 @@ class _Builder:
             self._place(Scalar("", True, line, column))
         elif isinstance(event, yaml.NodeEvent):
             self._look(event, line, column)
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                self._report(line, column, f"more than {MAX_NODES} values in one file")
+                return False
             return self._begin(event, line, column)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             self._place(self._open.pop().node)

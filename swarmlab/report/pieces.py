@@ -30,6 +30,8 @@ WORDS = {
 # result has all of it.
 EVIDENCE_LINES = 7
 EVIDENCE_LETTERS = 480
+# Where several mistakes look alike, all their hints are to be read.
+HINT_LETTERS = 960
 
 _PLAIN = str.maketrans(
     {
@@ -193,7 +195,7 @@ def evidence(console: Console, result: CheckResult) -> None:
         for line in result.source.splitlines():
             show(console, Text("        " + line), wrap=False)
     if result.hint:
-        show(console, _labelled(say("what to do"), Text(_cut(named(result.hint)))))
+        show(console, _labelled(say("what to do"), Text(_cut(named(result.hint), HINT_LETTERS))))
 
 
 def step_end(console: Console, result: StepResult) -> None:
@@ -239,10 +241,10 @@ def _labelled(label: str, text: Text) -> RenderableType:
     return Padding(grid, (0, 0, 0, 6), expand=False)
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, room: int = EVIDENCE_LETTERS) -> str:
     """The beginning of a text that is too long for its place on the screen."""
     lines = text.strip().splitlines()
-    kept, room = [], EVIDENCE_LETTERS
+    kept = []
     for number, line in enumerate(lines):
         if number == EVIDENCE_LINES - 1 and len(lines) > EVIDENCE_LINES:
             kept.append(say("... ({count} lines more)", count=len(lines) - number))

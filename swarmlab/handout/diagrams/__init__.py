@@ -7,6 +7,7 @@ clash), is legible without colour, and has its text alternative in `<title>`, `<
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarmlab.errors import UsageError
@@ -22,9 +23,9 @@ OVERVIEW = "cluster"
 """The diagram of the whole cluster at a glance."""
 
 
-def names() -> tuple[str, ...]:
-    """The names of all diagrams, in the chapter's order."""
-    return tuple(diagram.name for diagram in library().diagrams)
+def names(lab: Path | None = None) -> tuple[str, ...]:
+    """The names of all diagrams of the lab in that folder (default: the chapter's), in order."""
+    return tuple(diagram.name for diagram in library(lab).diagrams)
 
 
 def for_step(step_id: str) -> tuple[str, ...]:
@@ -32,14 +33,14 @@ def for_step(step_id: str) -> tuple[str, ...]:
     return tuple(one.name for one in library().diagrams if step_id in one.steps)
 
 
-def title(name: str, language: str = "en") -> str:
+def title(name: str, language: str = "en", lab: Path | None = None) -> str:
     """What stands above the diagram. Raises UsageError for a name or language not there."""
-    return _find(name, language).title.says(language)
+    return _find(name, language, lab).title.says(language)
 
 
-def svg(name: str, language: str = "en") -> str:
+def svg(name: str, language: str = "en", lab: Path | None = None) -> str:
     """The diagram as an SVG element. Raises UsageError for a name or language not there."""
-    return paint(picture(_find(name, language), library(), language))
+    return paint(picture(_find(name, language, lab), library(lab), language))
 
 
 def live(world: World, language: str = "en") -> str:
@@ -53,14 +54,14 @@ def live(world: World, language: str = "en") -> str:
     return draw(look(world), language)
 
 
-def _find(name: str, language: str) -> Diagram:
+def _find(name: str, language: str, lab: Path | None) -> Diagram:
     if language not in LANGUAGES:
         raise UsageError(
             f"There is no diagram in {language!r}.", hint=f"Languages: {', '.join(LANGUAGES)}."
         )
     try:
-        return library().find(name)
+        return library(lab).find(name)
     except KeyError:
         raise UsageError(
-            f"There is no diagram {name!r}.", hint=f"Diagrams: {', '.join(names())}."
+            f"There is no diagram {name!r}.", hint=f"Diagrams: {', '.join(names(lab)) or 'none'}."
         ) from None

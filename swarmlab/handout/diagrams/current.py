@@ -25,24 +25,24 @@ def draw(topology: Topology, language: str = "en") -> str:
 
 def text(topology: Topology, language: str = "en") -> str:
     """The cluster in lines, for a terminal or a screen reader."""
-    say = _words(language)
+    say = words_of(language)
     lines = [
         f"{say('live-title', name=topology.name)} ({say('live-seen', time=topology.seen)})",
     ]
     for node in topology.nodes:
-        lines.append(f"{node.name}  {node.address}  {'; '.join(_standing(node, say))}")
+        lines.append(f"{node.name}  {node.address}  {'; '.join(standing(node, say))}")
         if node.consul:
-            lines.append("  " + "; ".join([_consul_name(node, say), *_consul_words(node, say)]))
+            lines.append("  " + "; ".join([consul_name(node, say), *consul_words(node, say)]))
         lines += ["  " + "; ".join([_name(t, say), *_task_words(t, say)]) for t in node.tasks]
         lines += ["  " + say("by-hand", name=other) for other in node.others]
         if not (node.consul or node.tasks or node.others) and node.answers:
             lines.append("  " + say("nothing"))
-    return "\n".join([*lines, _services(topology, say)])
+    return "\n".join([*lines, services(topology, say)])
 
 
 def diagram(topology: Topology, language: str) -> Diagram:
     """What is to be drawn; its words are in that language only."""
-    say = _words(language)
+    say = words_of(language)
     letters = dict(zip(topology.hashes(), ascii_uppercase, strict=False))
     number = count(1)
     wide = 12 / min(SIDE_BY_SIDE, len(topology.nodes))
@@ -54,7 +54,7 @@ def diagram(topology: Topology, language: str) -> Diagram:
         Row(tuple(parts[start : start + SIDE_BY_SIDE]), gap=12)
         for start in range(0, len(parts), SIDE_BY_SIDE)
     ]
-    notes = [_services(topology, say), say("live-seen", time=topology.seen)]
+    notes = [services(topology, say), say("live-seen", time=topology.seen)]
     return Diagram(
         name="live",
         title=same(say("live-title", name=topology.name)),
@@ -65,7 +65,8 @@ def diagram(topology: Topology, language: str) -> Diagram:
     )
 
 
-def _words(language: str) -> Say:
+def words_of(language: str) -> Say:
+    """How the words of the live diagram are said in that language."""
     words = library().words
 
     def say(word: str, /, **values: str) -> str:
@@ -77,10 +78,10 @@ def _words(language: str) -> Say:
 def _node(
     node: Node, column: float, span: float, letters: dict[str, str], say: Say, number: count[int]
 ) -> Part:
-    holds = [_part(number, Kind.MANAGER if _manages(node) else Kind.PLAIN, *_standing(node, say))]
+    holds = [_part(number, Kind.MANAGER if _manages(node) else Kind.PLAIN, *standing(node, say))]
     if node.consul:
         kind = Kind.REGISTRY if node.consul.role == "server" else Kind.AGENT
-        holds.append(_part(number, kind, _consul_name(node, say), *_consul_words(node, say)))
+        holds.append(_part(number, kind, consul_name(node, say), *consul_words(node, say)))
     for task in node.tasks:
         kind = Kind.PROXY if task.service == PROXY else Kind.SERVICE
         if not task.running:
@@ -110,7 +111,7 @@ def _manages(node: Node) -> bool:
     return node.role in ("leader", "manager", "manager-lost")
 
 
-def _standing(node: Node, say: Say) -> list[str]:
+def standing(node: Node, say: Say) -> list[str]:
     """What the node is in the swarm, and what is unusual with it."""
     words = [say(node.role)]
     if node.state not in ("", "ready"):
@@ -122,11 +123,13 @@ def _standing(node: Node, say: Say) -> list[str]:
     return words
 
 
-def _consul_name(node: Node, say: Say) -> str:
+def consul_name(node: Node, say: Say) -> str:
+    """What of Consul runs on the node; empty for none."""
     return say(f"consul-{node.consul.role}") if node.consul else ""
 
 
-def _consul_words(node: Node, say: Say) -> list[str]:
+def consul_words(node: Node, say: Say) -> list[str]:
+    """What is unusual with the node's Consul."""
     if node.consul is None:
         return []
     words = [] if node.consul.alive else [say("consul-failed")]
@@ -144,10 +147,21 @@ def _task_words(task: Task, say: Say) -> list[str]:
     if task.configuration is None:
         return [say("no-configuration")]
     routes = say("routes", routes=", ".join(task.routes)) if task.routes else say("no-routes")
-    return [say("configuration", hash=task.configuration), routes]
+    return [say("configuration", hash=task.configuration), routes, *_answered(task, say)]
 
 
-def _services(topology: Topology, say: Say) -> str:
+def _answered(task: Task, say: Say) -> list[str]:
+    """How often the proxy answered what since it last read its configuration."""
+    if task.answered is None:
+        return []
+    counts = ", ".join(
+        f"{one.service or say('no-route')} {one.count} × {one.status}" for one in task.answered
+    )
+    return [say("answered", counts=counts) if counts else say("answered-none")]
+
+
+def services(topology: Topology, say: Say) -> str:
+    """How many tasks run of those wanted, or why that is not known."""
     if not topology.swarm:
         return say("no-swarm")
     if not topology.services:

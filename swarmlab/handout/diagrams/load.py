@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from swarmlab import resources
-from swarmlab.errors import LabFileError, Problem
+from swarmlab.errors import LabFileError
 from swarmlab.handout.diagrams.model import (
     NOTHING,
     Arrow,
@@ -25,8 +26,11 @@ from swarmlab.handout.diagrams.model import (
     Way,
     same,
 )
+from swarmlab.loading import nodes
+from swarmlab.loading.fields import Fields, Notes
 
 LAB = "service-discovery"
+FILE = "diagrams.yaml"
 LANGUAGES = ("en", "zh")
 
 E = TypeVar("E", bound=StrEnum)
@@ -49,37 +53,56 @@ class Library:
 
 
 @lru_cache(maxsize=4)
-def library(lab: str = LAB) -> Library:
-    """The built-in lab's diagrams. Raises LabFileError for a file that is not right."""
-    return read(resources.labs_dir() / lab / "diagrams.yaml")
+def library(folder: Path | None = None) -> Library:
+    """The diagrams of the lab in `folder` (default: the chapter's); none without the file.
+
+    Raises LabFileError for a file that is not right.
+    """
+    path = (folder or resources.labs_dir() / LAB) / FILE
+    return read(path) if folder is None or path.exists() else Library((), {})
 
 
 def read(path: Path) -> Library:
-    """The diagrams of one file. Raises LabFileError, which says where the file is wrong."""
-    import yaml
-
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        words = {key: _label(value, f"words: {key}") for key, value in _map(raw, "words").items()}
-        return Library(tuple(_diagram(one) for one in raw["diagrams"]), words)
-    except OSError as error:
-        raise _wrong(path, f"cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise _wrong(path, f"is not YAML: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise _wrong(path, what) from error
-
-
-def _wrong(path: Path, message: str) -> LabFileError:
-    return LabFileError(path.parent.name, [Problem(path.name, 0, 0, message)])
-
-
-def _map(raw: Any, key: str) -> dict[str, Any]:
-    found = raw[key]
-    if not isinstance(found, dict):
-        raise ValueError(f"{key} must be a mapping")
+    """The diagrams of one file. Raises LabFileError with all that are wrong, and where."""
+    notes = Notes(path.name)
+    found = _library(path, notes)
+    if notes.problems:
+        raise LabFileError(path.parent.name, notes.problems)
     return found
+
+
+def _library(path: Path, notes: Notes) -> Library:
+    """What is sound in the file; what is not is noted."""
+    diagrams: list[Diagram] = []
+    words: dict[str, Label] = {}
+    try:
+        with path.open("rb") as file:
+            root = nodes.parse(file.read(nodes.MAX_BYTES + 1), notes.at)
+    except OSError as error:
+        notes.add(None, f"cannot be read: {error.strerror or error}")
+        return Library((), {})
+    if root is not None:
+        around = Fields(notes, root, "the file", ("words", "diagrams"))
+        shared = around.value("words")
+        entries = shared.entries if isinstance(shared, nodes.Mapping) else {}
+        if shared is not None and not isinstance(shared, nodes.Mapping):
+            around.wrong("words", "words must be a mapping")
+        for key, entry in entries.items():
+            with _noting(notes, entry.value):
+                words[key] = _label(nodes.plain(entry.value), f"words: {key}")
+        for node in around.items("diagrams", required=True):
+            with _noting(notes, node):
+                diagrams.append(_diagram(nodes.plain(node)))
+    return Library(tuple(diagrams), words)
+
+
+@contextmanager
+def _noting(notes: Notes, node: nodes.Node) -> Iterator[None]:
+    """Note at the node what is wrong with what is made of it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        notes.add(node, f"lacks {error}" if isinstance(error, KeyError) else str(error))
 
 
 def _diagram(raw: dict[str, Any]) -> Diagram:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from swarmlab.checks.looking import Unfit, over
 from swarmlab.checks.tasks import Instance, Refusal, Service, from_manager, list_services
 from swarmlab.checks.web import get
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.watching.counting import Answered
+from swarmlab.watching.eye import Reading
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -23,18 +26,24 @@ PROXY = "proxy"
 """The service whose instances hold a configuration to compare."""
 
 _SERVICE_LABEL = "com.docker.swarm.service.name"
+_PATIENCE, _IN_PEACE = 1.0, 3.0  # seconds: a node that takes longer is not asked for so long
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task on a node. For a proxy: the hash and routes of its configuration, None: unread."""
+    """A task on a node. For a proxy: the hash and routes of its configuration, None: unread.
+
+    `answered` is what a proxy has answered so far, None where its counters cannot be read.
+    """
 
     name: str
     service: str
     running: bool = True
     configuration: str | None = None
     routes: tuple[str, ...] = ()
+    container: str = ""
+    answered: tuple[Answered, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,38 +91,96 @@ class Topology:
         return tuple(dict.fromkeys(task.configuration for task in ordered if task.configuration))
 
 
-def look(world: World) -> Topology:
+Read = Callable[[Sequence[Instance]], Mapping[Instance, Reading]]
+"""How the proxies are read: `Eyes.read`, or file by file over their engines."""
+
+
+def look(world: World, read: Read | None = None) -> Topology:
     """The lab as it is now. Raises EnvironmentProblem when no node's engine answers."""
-    containers = over(world.nodes, lambda node: _containers(world, node))
-    if all(found is None for found in containers.values()):
-        raise EnvironmentProblem(
-            f"No node of the lab {world.name!r} answers.",
-            hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
-        )
-    swarm = _swarm(world)
-    members, services = swarm or ({}, [])
-    consul = _consul(world)
-    tasks = _tasks(world, services)
-    nodes = []
-    for name in world.nodes:
-        found = containers[name]
-        raw = members.get(name)
-        nodes.append(
-            Node(
-                name,
-                world.address(name),
-                found is not None,
-                _role(raw),
-                str(raw["Status"]["State"]) if raw else "",
-                str(raw["Spec"]["Availability"]) if raw else "",
-                consul.get(name),
-                tuple(tasks.get(name, ())),
-                tuple(_others(found or [], name in consul)),
+    return Looker(world, read).look()
+
+
+class Looker:
+    """Looks at one lab any number of times.
+
+    It remembers who could speak for the swarm, and leaves a node that let it wait in peace for
+    some seconds, so that one look after another stays quick while a node hangs.
+    """
+
+    def __init__(self, world: World, read: Read | None = None) -> None:
+        self._world = world
+        self._read = read
+        self._speaker = ""
+        self._left: dict[str, float] = {}
+
+    def look(self) -> Topology:
+        """The lab as it is now. Raises EnvironmentProblem when no node's engine answers."""
+        world = self._world
+        containers = over(world.nodes, self._containers)
+        awake = [node for node in world.nodes if containers[node] is not None]
+        if not awake:
+            raise EnvironmentProblem(
+                f"No node of the lab {world.name!r} answers.",
+                hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
             )
-        )
-    seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-    counts = tuple(sorted(_count(one) for one in services))
-    return Topology(world.name, seen, swarm is not None, tuple(nodes), counts)
+        swarm = self._swarm(awake)
+        members, services = swarm or ({}, [])
+        consul = _consul(world, awake)
+        tasks = _tasks(services, self._readings(services))
+        nodes = []
+        for name in world.nodes:
+            found = containers[name]
+            raw = members.get(name)
+            nodes.append(
+                Node(
+                    name,
+                    _address(world, name),
+                    found is not None,
+                    _role(raw),
+                    str(raw["Status"]["State"]) if raw else "",
+                    str(raw["Spec"]["Availability"]) if raw else "",
+                    consul.get(name),
+                    tuple(tasks.get(name, ())),
+                    tuple(_others(found or [], name in consul)),
+                )
+            )
+        seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+        counts = tuple(sorted(_count(one) for one in services))
+        return Topology(world.name, seen, swarm is not None, tuple(nodes), counts)
+
+    def _containers(self, node: str) -> list[dict[str, Any]] | None:
+        """What runs on the node, None when its engine does not answer."""
+        begun = time.monotonic()
+        if begun < self._left.get(node, 0.0):
+            return None
+        try:
+            found: list[dict[str, Any]] = self._world.engine(node).api.containers()
+        except _engine_errors():
+            if time.monotonic() - begun > _PATIENCE:
+                self._left[node] = time.monotonic() + _IN_PEACE
+            return None
+        return found
+
+    def _swarm(
+        self, awake: Sequence[str]
+    ) -> tuple[dict[str, dict[str, Any]], list[Service]] | None:
+        """Nodes by name and services, from the first manager that answers; None without any."""
+        for node in sorted(awake, key=lambda one: one != self._speaker):
+            try:
+                answer = from_manager(self._world, node, _swarm_as_seen)
+            except _engine_errors():
+                continue
+            if not isinstance(answer, Refusal):
+                self._speaker = node
+                return answer
+        return None
+
+    def _readings(self, services: Sequence[Service]) -> dict[Instance, Reading]:
+        """What each running proxy holds; of one that the reader left out, file by file."""
+        proxies = [one for s in services if s.name == PROXY for one in s.instances()]
+        found = dict(self._read(proxies)) if self._read else {}
+        left = [one for one in proxies if one not in found]
+        return found | over(left, lambda one: Reading(_configuration(self._world, one)))
 
 
 def _engine_errors() -> tuple[type[Exception], ...]:
@@ -123,42 +190,25 @@ def _engine_errors() -> tuple[type[Exception], ...]:
     return (DockerException, RequestException, EnvironmentProblem, OSError)
 
 
-def _containers(world: World, node: str) -> list[dict[str, Any]] | None:
-    """What runs on the node, None when its engine does not answer."""
+def _address(world: World, node: str) -> str:
+    """The node's address; empty for one whose container is gone."""
     try:
-        found: list[dict[str, Any]] = world.engine(node).api.containers()
-    except _engine_errors():
-        return None
-    return found
+        return world.address(node)
+    except EnvironmentProblem:
+        return ""
 
 
-def _swarm(world: World) -> tuple[dict[str, dict[str, Any]], list[Service]] | None:
-    """Nodes by name and services, from the first manager that answers; None without any."""
-
-    def ask(api: APIClient) -> tuple[dict[str, dict[str, Any]], list[Service]]:
-        nodes = {one["ID"]: one for one in api.nodes()}
-        services = [
-            Service(raw, tuple(_listed(api, raw["ID"])), nodes) for raw in list_services(api)
-        ]
-        # Of a node that was lost and made again the swarm lists two; the one that is ready counts.
-        ordered = sorted(nodes.values(), key=lambda one: one["Status"]["State"] == "ready")
-        return {str(one["Description"]["Hostname"]): one for one in ordered}, services
-
-    for node in world.nodes:
-        try:
-            answer = from_manager(world, node, ask)
-        except _engine_errors():
-            continue
-        if not isinstance(answer, Refusal):
-            return answer
-    return None
-
-
-def _listed(api: APIClient, service_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.tasks(  # type: ignore[no-untyped-call]
-        filters={"service": service_id}
-    )
-    return found
+def _swarm_as_seen(api: APIClient) -> tuple[dict[str, dict[str, Any]], list[Service]]:
+    nodes = {one["ID"]: one for one in api.nodes()}
+    listed: dict[str, list[dict[str, Any]]] = {}
+    for task in api.tasks():  # type: ignore[no-untyped-call]
+        listed.setdefault(str(task.get("ServiceID")), []).append(task)
+    services = [
+        Service(raw, tuple(listed.get(str(raw["ID"]), ())), nodes) for raw in list_services(api)
+    ]
+    # Of a node that was lost and made again the swarm lists two; the one that is ready counts.
+    ordered = sorted(nodes.values(), key=lambda one: one["Status"]["State"] == "ready")
+    return {str(one["Description"]["Hostname"]): one for one in ordered}, services
 
 
 def _role(raw: dict[str, Any] | None) -> str:
@@ -185,16 +235,15 @@ def _count(service: Service) -> tuple[str, int, int]:
     return service.name, len(service.instances()), wanted
 
 
-def _tasks(world: World, services: list[Service]) -> dict[str, list[Task]]:
+def _tasks(
+    services: Sequence[Service], readings: Mapping[Instance, Reading]
+) -> dict[str, list[Task]]:
     """The tasks of each node: the proxy's first, then by name; those that start last."""
     running = [one for service in services for one in service.instances()]
-    texts = over(
-        [one for one in running if one.service == PROXY], lambda one: _configuration(world, one)
-    )
     names = [service.name for service in services]
     found: dict[str, list[Task]] = {}
     for one in sorted(running, key=lambda one: (one.service != PROXY, one.service, one.slot)):
-        found.setdefault(one.node, []).append(_task(one, texts.get(one), names))
+        found.setdefault(one.node, []).append(_task(one, readings.get(one), names))
     for service in services:
         for raw in service.starting():
             slot = raw.get("Slot")
@@ -204,16 +253,18 @@ def _tasks(world: World, services: list[Service]) -> dict[str, list[Task]]:
     return found
 
 
-def _task(one: Instance, text: str | None, services: list[str]) -> Task:
+def _task(one: Instance, reading: Reading | None, services: list[str]) -> Task:
     name = f"{one.service}.{one.slot}" if one.slot else one.service
-    if text is None:
-        return Task(name, one.service)
-    routes = (haproxy.route(text, service) for service in services)
+    if reading is None or reading.text is None:
+        return Task(name, one.service, container=one.container)
+    routes = (haproxy.route(reading.text, service) for service in services)
     return Task(
         name,
         one.service,
-        configuration=proxies.fingerprint(text),
+        configuration=proxies.fingerprint(reading.text),
         routes=tuple(str(route) for route in routes if route),
+        container=one.container,
+        answered=reading.answered,
     )
 
 
@@ -226,9 +277,9 @@ def _configuration(world: World, one: Instance) -> str | None:
         return None
 
 
-def _consul(world: World) -> dict[str, Consul]:
+def _consul(world: World, awake: Sequence[str]) -> dict[str, Consul]:
     """Each node's Consul: as its members see one another, and whether it answers itself."""
-    answers = over(world.nodes, lambda node: list(_members(world, node)))
+    answers = over(awake, lambda node: list(_members(world, node)))
     by_address: dict[str, dict[str, Any]] = {}
     for members in answers.values():
         for one in members:
@@ -237,11 +288,11 @@ def _consul(world: World) -> dict[str, Consul]:
                 by_address[str(one.get("Addr"))] = one
     found = {}
     for node in world.nodes:
-        member = by_address.get(world.address(node))
+        member = by_address.get(_address(world, node))
         if member is not None:
             role = "server" if (member.get("Tags") or {}).get("role") == "consul" else "agent"
             alive = member.get("Status") == _ALIVE
-            found[node] = Consul(role, alive, answers=bool(answers[node]))
+            found[node] = Consul(role, alive, answers=bool(answers.get(node)))
     return found
 
 

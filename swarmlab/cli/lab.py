@@ -1,0 +1,72 @@
+"""`lab lint`, `lab schema`, `lab new`: what authors of labs need."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarmlab.cli.options import Json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Write a lab of your own: begin one, look for problems in it.",
+)
+
+
+@app.command()
+def lint(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The lab's folder; default: the one you are in, else the built-in chapter."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Name every problem in a lab's files at once, with file, line, column and what was meant.
+
+    Needs no cluster and runs nothing. Exit code 0 when there is none, 2 when there are some.
+    """
+    from swarmlab import linting, loader
+    from swarmlab.errors import EXIT_USAGE
+    from swarmlab.images.catalog import substitutions
+    from swarmlab.report.linting import linted
+    from swarmlab.resources import labs_dir
+
+    if folder is None:
+        here = Path()
+        there = labs_dir() / loader.CHAPTER
+        folder = here if (here / loader.LAB_FILE).exists() else there
+    found = linting.lint(folder, images=substitutions("local"))
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        linted(found)
+    if found.problems:
+        raise typer.Exit(EXIT_USAGE)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of `lab.yaml`, with which editors complete and check it."""
+    from swarmlab.loading.schema import text
+
+    typer.echo(text(), nl=False)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; its name becomes the id.")],
+) -> None:
+    """Make a small lab that lints and runs, to be changed into your own."""
+    from swarmlab import scaffold
+
+    made = scaffold.make(folder)
+    typer.echo(f"Made {len(made)} files in {folder}:")
+    for path in made:
+        typer.echo(f"  {path}")
+    typer.echo(f"What next: `swarmlab lab lint {folder}`, then `swarmlab run --lab {folder}`.")

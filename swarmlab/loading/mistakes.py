@@ -1,0 +1,85 @@
+"""From the fields of a mistake to the mistake, and what must fit together about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from swarmlab.loading.fields import Fields, short
+from swarmlab.model import Command, Mistake, Step
+
+FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "seen", "hint")
+
+
+def read(fields: Fields, run: str) -> Mistake:
+    """The mistake; `run` is what is typed, with its images filled in."""
+    mistake_id = fields.slug("id")
+    if mistake_id:
+        fields.what = fields.what.replace("a mistake", f"mistake {mistake_id!r}")
+    mistake = Mistake(
+        id=mistake_id,
+        title=fields.text("title"),
+        # A wrong move may well end with an error; what counts is what the check sees then.
+        command=Command(id=mistake_id, run=run, exit_codes=()),
+        caught_by=fields.text("caught_by"),
+        hint=fields.text("hint"),
+        instead=fields.text("instead", ""),
+        after=fields.text("after", ""),
+        go_on=fields.flag("go_on"),
+        seen=fields.text("seen", ""),
+    )
+    try:
+        re.compile(mistake.seen)
+    except (re.error, OverflowError, RecursionError) as error:
+        fields.wrong("seen", f"{short(mistake.seen)} is no regular expression: {error}")
+    return mistake
+
+
+def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
+    """What must fit together within the step: its commands, and its own checks."""
+    known = [command.id for command in step.commands]
+    for name, command in (("instead", mistake.instead), ("after", mistake.after)):
+        if command and command not in known:
+            fields.wrong(
+                name,
+                f"{short(command)} is no command of this step{fields.notes.meant(command, known)}",
+            )
+    if mistake.instead and mistake.after:
+        fields.wrong("after", "it is typed instead of a command or after one, not both")
+    if mistake.go_on and not (mistake.instead or mistake.after):
+        fields.wrong("go_on", "after the whole step nothing is left to type: name instead or after")
+    if mistake.caught_by and "/" not in mistake.caught_by:
+        checks = [check.id for check in step.all_checks]
+        if mistake.caught_by not in checks:
+            fields.wrong(
+                "caught_by",
+                f"{short(mistake.caught_by)} is no check of this step"
+                f"{fields.notes.meant(mistake.caught_by, checks)}",
+            )
+
+
+def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: int) -> None:
+    """Whether a check of another step is one that is looked at while this step is done."""
+    name, slash, wanted = mistake.caught_by.rpartition("/")
+    if not slash:
+        return
+    earlier = {step.id: step for step in steps[:position]}
+    other = earlier.get(name)
+    if other is None:
+        fields.wrong(
+            "caught_by", f"{short(name)} is no earlier step{fields.notes.meant(name, earlier)}"
+        )
+        return
+    # The checks of commands hold only at their moment, which is over.
+    lasting = {check.id: check for check in other.checks}
+    check = lasting.get(wanted)
+    if check is None:
+        fields.wrong(
+            "caught_by",
+            f"{short(wanted)} is no lasting check of the step {name!r}"
+            f"{fields.notes.meant(wanted, lasting)}",
+        )
+        return
+    ends = [step.id for step in steps[: position + 1]]
+    if check.until in ends:
+        fields.wrong("caught_by", f"{mistake.caught_by!r} holds only until the step {check.until}")
