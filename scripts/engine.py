@@ -114,6 +114,13 @@ def install() -> None:
                 evidence="\n".join(tail),
                 hint="Mend what apt-get says (network, mirror, disk), then run this again.",
             )
+    if find("docker") is None:
+        # From Debian 13 on the client is a package of its own. A lab runs without; `swarmlab
+        # shell` says what is missing.
+        argv = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "docker-cli"]
+        subprocess.run(
+            as_root("env", environment, *argv), stdin=subprocess.DEVNULL, capture_output=True
+        )
 
 
 def start() -> None:

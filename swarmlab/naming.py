@@ -12,7 +12,10 @@ import re
 DEFAULT = "default"
 
 # Commands that take --name; the others (doctor, images, handout ...) are about no lab.
-_COMMANDS = "up|down|stop|start|status|topology|run|steps|step|goto|reset|verify|env|ip|record"
+_COMMANDS = (
+    "up|down|stop|start|status|topology|run|steps|step|goto|reset|verify|env|ip|record"
+    "|walk|shell|ssh|logs"
+)
 _ADVISED = re.compile(rf"`swarmlab ({_COMMANDS})(?![\w-])([^`]*)`")
 
 _current = DEFAULT
@@ -43,6 +46,9 @@ def named(text: str) -> str:
     def add(found: re.Match[str]) -> str:
         if "--name" in found[2] or "--all" in found[2]:
             return found[0]
+        if found[1] == "ssh":
+            # What follows the node is the command that runs there.
+            return f"`swarmlab ssh{option()}{found[2]}`"
         return f"`swarmlab {found[1]}{found[2]}{option()}`"
 
     return _ADVISED.sub(add, text)

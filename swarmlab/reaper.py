@@ -9,6 +9,10 @@ from __future__ import annotations
 
 VARIABLE = "SWARMLAB_SESSION"
 
+# The same for a terminal that a student has open: another name, so that a session which ends
+# what others left behind leaves it alone.
+TERMINAL = "SWARMLAB_TERMINAL"
+
 _FAMILY = r"""
 family() {
   local child
@@ -24,11 +28,11 @@ living() {
 }
 """
 
-_MINE = "grep -lszx 'SWARMLAB_SESSION={tag}' [0-9]*/environ"
+_MINE = "grep -lszx '{variable}={tag}' [0-9]*/environ"
 
 _OTHERS = (
-    "grep -lsz '^SWARMLAB_SESSION=' [0-9]*/environ | while read -r file; do"
-    ' grep -qszx \'SWARMLAB_SESSION={tag}\' "$file" || echo "$file"; done'
+    "grep -lsz '^{variable}=' [0-9]*/environ | while read -r file; do"
+    ' grep -qszx \'{variable}={tag}\' "$file" || echo "$file"; done'
 )
 
 # Processes may start others while they are being found, hence the rounds.
@@ -41,7 +45,7 @@ done
 """
 
 
-def reap(tag: str, *, others: bool) -> str:
+def reap(tag: str, *, others: bool, variable: str = VARIABLE) -> str:
     """Bash text that kills the processes of the session `tag`, or of all sessions but it."""
-    found = (_OTHERS if others else _MINE).format(tag=tag)
+    found = (_OTHERS if others else _MINE).format(tag=tag, variable=variable)
     return _FAMILY + _ROUNDS.replace("{found}", found)

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from swarmlab import __version__, naming
-from swarmlab.cli import chapter, cluster, handout, images, lab, machine
+from swarmlab.cli import chapter, cluster, handout, images, lab, machine, shell
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
@@ -116,6 +116,7 @@ def root(
 
 cluster.register(app)
 chapter.register(app)
+shell.register(app)
 handout.register(app)
 machine.register(app)
 app.add_typer(lab.app, name="lab", rich_help_panel="Labs of your own")

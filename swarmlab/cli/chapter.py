@@ -23,7 +23,7 @@ PANEL = "The chapter"
 StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or consul-server.")]
 
 
-def _lab(language: str) -> Lab:
+def in_language(language: str) -> Lab:
     """The chapter's lab in that language, which is spoken from then on."""
     from swarmlab import loader
     from swarmlab.loading.languages import localized
@@ -31,7 +31,7 @@ def _lab(language: str) -> Lab:
     return localized(loader.load_builtin("service-discovery"), speak(language))
 
 
-def _find(lab: Lab, wanted: str) -> Step:
+def find(lab: Lab, wanted: str) -> Step:
     from swarmlab.errors import UsageError
     from swarmlab.words import say
 
@@ -93,7 +93,7 @@ def steps(
     """List the chapter's steps and which of them are done."""
     from swarmlab.report.chapter import step_list
 
-    lab = _lab(lang)
+    lab = in_language(lang)
     done = _progress(name).done()
     if as_json:
         rows = [
@@ -124,8 +124,8 @@ def step(
     """
     from swarmlab.report.chapter import step_text
 
-    lab = _lab(lang)
-    wanted = _find(lab, which)
+    lab = in_language(lang)
+    wanted = find(lab, which)
     if show:
         step_text(wanted)
         return
@@ -167,8 +167,8 @@ def goto(
     as_json: Json = False,
 ) -> None:
     """Bring the lab to the state just before a step, from any state."""
-    lab = _lab(lang)
-    wanted = _find(lab, which)
+    lab = in_language(lang)
+    wanted = find(lab, which)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.goto(wanted.number)
     if not as_json and result.exit_code == 0:
@@ -217,8 +217,8 @@ def verify(
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
 
-    lab = _lab(lang)
-    numbers = [_find(lab, one).number for one in which] if which else None
+    lab = in_language(lang)
+    numbers = [find(lab, one).number for one in which] if which else None
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
     with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
         result = runner.verify(numbers)
@@ -246,9 +246,9 @@ def run(
     from swarmlab.report.chapter import summary
     from swarmlab.words import say
 
-    lab = _lab(lang)
-    begin = _find(lab, first).number if first else None
-    end = _find(lab, last).number if last else len(lab.steps)
+    lab = in_language(lang)
+    begin = find(lab, first).number if first else None
+    end = find(lab, last).number if last else len(lab.steps)
     if begin is not None and begin > end:
         raise UsageError(
             say(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab import engine as engines
 from swarmlab import labels, state
-from swarmlab.cluster import keys
+from swarmlab.cluster import history, keys
 from swarmlab.cluster import remains as remaining
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lock import lock
@@ -213,6 +213,7 @@ def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
     """
     there = remaining.look(engine, name)
     if not there.nothing:
+        history.keep(engine.client, name, told)
         with told.stage(title):
             while not there.nothing:
                 remaining.sweep(engine, there)

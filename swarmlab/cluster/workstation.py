@@ -10,6 +10,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from swarmlab import archive, labels, resources
+from swarmlab.cluster import history
 from swarmlab.cluster.keys import MACHINES, Keys
 from swarmlab.engine import Engine
 from swarmlab.providers.problems import explained
@@ -28,7 +29,10 @@ def create(
     nodes: Mapping[str, str],
     instance: str,
 ) -> None:
-    """Make the container, not started. `nodes` maps names to addresses."""
+    """Make the container, not started, with what was typed in the lab's last one.
+
+    `nodes` maps names to addresses.
+    """
     network = labels.network(lab)
     config: dict[str, Any] = {
         "Image": image,
@@ -54,6 +58,7 @@ def create(
     with explained("making the workstation"):
         api: Any = engine.client.api
         api.create_container_from_config(config, labels.container(lab, NAME))
+    history.give(engine.client, lab)
 
 
 def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> None:
@@ -95,9 +100,26 @@ def lab_files() -> dict[str, bytes]:
 
 
 def _machine(node: str, address: str) -> bytes:
-    """What docker-machine keeps of a machine, as far as its commands here read it."""
+    """What docker-machine keeps of a machine, as far as it is true of a node."""
+    folder = f"{MACHINES}/{node}"
     told = {
-        "Driver": {"IPAddress": address, "MachineName": node},
+        "ConfigVersion": 3,
+        "Driver": {
+            "IPAddress": address,
+            "MachineName": node,
+            "StorePath": MACHINES.rpartition("/")[0],
+        },
         "DriverName": "swarmlab",
+        "HostOptions": {
+            "EngineOptions": {"TlsVerify": True},
+            "AuthOptions": {
+                "CertDir": folder,
+                "CaCertPath": f"{folder}/ca.pem",
+                "ClientCertPath": f"{folder}/cert.pem",
+                "ClientKeyPath": f"{folder}/key.pem",
+                "StorePath": folder,
+            },
+        },
+        "Name": node,
     }
-    return json.dumps(told, indent=2).encode() + b"\n"
+    return json.dumps(told, indent=4).encode() + b"\n"

@@ -1,0 +1,111 @@
+"""`shell`, `ssh`, `logs`, `copy-commands`: typing by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarmlab.cli.chapter import StepName, find, in_language
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
+
+PANEL = "By hand"
+
+
+def shell(
+    command: Annotated[
+        str | None,
+        typer.Option("-c", "--command", help="Run this one command instead of asking for some."),
+    ] = None,
+    name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
+) -> None:
+    """Open a shell in the workstation, where all that the chapter types is at hand.
+
+    Its prompt names the node that docker commands go to. History lasts, also over `down` and
+    `up`. Ends with the exit code of the last command, or of the one given with -c.
+    """
+    from swarmlab import words
+    from swarmlab.cluster import shells
+
+    words.use(lang)
+    if command is None:
+        from swarmlab.report.hand import greeting
+
+        greeting(name)
+    raise typer.Exit(shells.workstation(name, command))
+
+
+def ssh(
+    node: Annotated[str, typer.Argument(help="A node: swarm-1, swarm-2 or swarm-3.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]...", help="What to run there; nothing: a shell."),
+    ] = None,
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Open a shell in a node, or run one command there and end with its exit code.
+
+    Options of swarmlab come before the node: what follows it belongs to the command.
+    """
+    from swarmlab.cluster import shells
+
+    raise typer.Exit(shells.node(name, node, words or []))
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="A service of the swarm: proxy, go-demo ...")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option("--since", help="Only what is not older: 10m, 2h, or a time of day.")
+    ] = "",
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Print what the tasks of a service wrote, on whichever nodes they run."""
+    from swarmlab.cluster import shells
+    from swarmlab.errors import EXIT_INTERRUPTED
+
+    try:
+        code = shells.logs(name, service, follow=follow, since=since)
+    except KeyboardInterrupt:
+        # The usual way to end it; there is nothing to explain.
+        code = EXIT_INTERRUPTED
+    raise typer.Exit(code)
+
+
+def copy_commands(
+    which: StepName,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write them to this file instead.")
+    ] = None,
+    clipboard: Annotated[
+        bool, typer.Option("--clipboard", help="Put them into this machine's clipboard instead.")
+    ] = False,
+    lang: Language = DEFAULT_LANGUAGE,
+) -> None:
+    """Print a step's commands and nothing else, ready to paste into `swarmlab shell`."""
+    from swarmlab import clipboard as clip
+    from swarmlab.report import hand
+
+    step = find(in_language(lang), which)
+    text = hand.pasted(step)
+    if target is not None:
+        hand.written(target, text)
+    if clipboard:
+        hand.copied(step, clip.put(text))
+    if target is None and not clipboard:
+        typer.echo(text, nl=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(rich_help_panel=PANEL)(shell)
+    app.command(
+        rich_help_panel=PANEL,
+        context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    )(ssh)
+    app.command(rich_help_panel=PANEL)(logs)
+    app.command("copy-commands", rich_help_panel=PANEL)(copy_commands)

@@ -1,0 +1,62 @@
+"""Typing by hand: the greeting of a shell, and a step's commands to paste."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from swarmlab.console import err
+from swarmlab.errors import EnvironmentProblem
+from swarmlab.model import Step, Where
+from swarmlab.naming import named
+from swarmlab.report import pieces
+from swarmlab.words import say
+
+
+def greeting(lab: str) -> None:
+    """What a student should know who opens a shell; on standard error, and on a terminal only."""
+    if not err().is_terminal:
+        return
+    first = say("The workstation of the lab {lab!r}. Ctrl-D or `exit` leaves it.", lab=lab)
+    second = say(
+        "`docker-machine ls` lists the nodes; `eval $(docker-machine env swarm-1)` points docker "
+        "at one, and the prompt names it."
+    )
+    for line in (first, second):
+        pieces.show(err(), Text(line, style="dim"))
+
+
+def pasted(step: Step) -> str:
+    """The step's commands as text to paste into a shell of the workstation."""
+    blocks = []
+    for command in step.commands:
+        lines = command.run.rstrip()
+        if command.where is Where.HOST:
+            lines = named(f"`{lines}`").strip("`")
+            where = say("# on your own machine, not in the workstation:")
+            lines = "\n".join([where, *(f"# {line}" for line in lines.splitlines())])
+        blocks.append(lines + "\n")
+    return "\n".join(blocks)
+
+
+def written(target: Path, text: str) -> None:
+    """Write the commands to a file, and say so. Raises EnvironmentProblem."""
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblem(
+            say("{path} cannot be written: {reason}.", path=target, reason=error.strerror or error),
+            hint=say("Name another file, or leave --out away to print the commands."),
+        ) from error
+    pieces.show(err(), Text(say("The commands are in {path}.", path=target)))
+
+
+def copied(step: Step, tool: str) -> None:
+    """Say where the commands are now."""
+    words = say(
+        "The commands of step {number} are in the clipboard ({tool}).",
+        number=step.number,
+        tool=tool,
+    )
+    pieces.show(err(), Text(words))
