@@ -45,7 +45,7 @@ class Consul:
         if url.path == "/v1/agent/members":
             return 200, json.dumps(self.members).encode()
         name = unquote(url.path.removeprefix("/v1/kv/"))
-        if url.query == "recurse":
+        if url.query in ("recurse", "keys"):
             found = [key for key in self.keys if key.startswith(name)]
         else:
             found = [name] if name in self.keys else []
@@ -53,6 +53,8 @@ class Consul:
             return 404, b""
         if url.query == "raw":
             return 200, self.keys[name][0]
+        if url.query == "keys":
+            return 200, json.dumps(found).encode()
         return 200, json.dumps([self._entry(key) for key in found]).encode()
 
     def _entry(self, key: str) -> dict[str, Any]:
@@ -100,6 +102,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "absent": {},
     "proxy_keys": {"service": "go-demo", "path": "/demo", "port": 8080},
     "matches_proxies": {"service": "go-demo"},
+    "index": {"services": []},
 }
 
 
@@ -277,6 +280,25 @@ def test_other_proxy_keys(lab: Lab, consul: Consul, change: dict[str, Any], word
     found = check(lab, "proxy_keys", **GO_DEMO)
     assert not found.passed
     assert words in found.actual
+
+
+def test_index(lab: Lab, consul: Consul) -> None:
+    assert check(lab, "index", services=[]).passed
+    flow(consul)
+    found = check(lab, "index", services=["go-demo"])
+    assert found.passed
+    assert found.actual == "the index names go-demo"
+    early = check(lab, "index", services=[])
+    assert not early.passed
+    assert early.actual == "swarm-1, swarm-2 and swarm-3: the index names go-demo"
+
+
+def test_index_with_a_stranger(lab: Lab, consul: Consul) -> None:
+    flow(consul)
+    consul.keys["docker-flow/service/shop"] = (b"swarm", 0)
+    found = check(lab, "index", services=["go-demo"])
+    assert not found.passed
+    assert "the index names go-demo and shop" in found.actual
 
 
 def test_matches_proxies(lab: Lab, consul: Consul) -> None:

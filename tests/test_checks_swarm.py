@@ -45,6 +45,8 @@ ASKING: dict[str, dict[str, Any]] = {
     "swarm.attached": {"service": "proxy", "networks": ["proxy"]},
     "swarm.environment": {"service": "proxy", "name": "MODE", "value_pattern": "swarm"},
     "swarm.healed": {"service": "proxy", "slot": 1},
+    "swarm.addresses": {"service": "proxy", "name": "CONSUL_ADDRESS", "port": 8500},
+    "swarm.mounted": {"service": "go-demo-db", "volume": "data", "path": "/data/db"},
 }
 
 
@@ -199,6 +201,64 @@ def test_environment(lab: Lab) -> None:
     missing = check(lab, "swarm.environment", service="proxy", name="DB", value_pattern=".*")
     assert not missing.passed
     assert missing.actual == "proxy has no DB (it has A and MODE)"
+
+
+def told(lab: Lab, value: str | None) -> Finding:
+    """The check of CONSUL_ADDRESS on a proxy with that value (None: without the variable)."""
+    env = ("MODE=swarm",) if value is None else ("MODE=swarm", f"CONSUL_ADDRESS={value}")
+    lab.add(service("proxy", 1, env=env), [])
+    return check(lab, "swarm.addresses", service="proxy", name="CONSUL_ADDRESS", port=8500)
+
+
+ALL = "172.31.0.11:8500,172.31.0.12:8500,172.31.0.13:8500"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [ALL, ALL.replace("172", "http://172"), ",".join(reversed(ALL.split(",")))],
+)
+def test_addresses(lab: Lab, value: str) -> None:
+    found = told(lab, value)
+    assert found.passed, found.actual
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "proxy has no CONSUL_ADDRESS"),
+        ("", "'' is no node's address with port 8500"),
+        (ALL.replace(",", ", "), "white space between the addresses"),
+        (f" {ALL}", "white space"),
+        ("172.31.0.11:8500", "the address of swarm-2 and swarm-3 is missing"),
+        (",".join(["172.31.0.11:8500"] * 3), "the address of swarm-2 and swarm-3 is missing"),
+        (ALL.replace("13:8500", "13:8300"), "'172.31.0.13:8300' is no node's address"),
+        (f"{ALL},127.0.0.1:8500", "'127.0.0.1:8500' is no node's address"),
+        (f"{ALL},", "'' is no node's address"),
+        (ALL.replace(",", ";"), "is no node's address"),
+    ],
+)
+def test_other_addresses(lab: Lab, value: str | None, words: str) -> None:
+    found = told(lab, value)
+    assert not found.passed
+    assert words in found.actual
+
+
+@pytest.mark.parametrize(
+    ("mounts", "right", "words"),
+    [
+        ([{"Type": "volume", "Source": "data", "Target": "/data/db"}], True, "data at /data/db"),
+        ([{"Type": "volume", "Source": "data", "Target": "/data"}], False, "data at /data"),
+        ([{"Type": "volume", "Source": "dat", "Target": "/data/db"}], False, "dat at /data/db"),
+        ([{"Type": "volume", "Target": "/data/db"}], False, "a volume without a name at /data/db"),
+        (None, False, "db has no volume"),
+    ],
+)
+def test_mounted(lab: Lab, mounts: list[dict[str, str]] | None, right: bool, words: str) -> None:
+    raw = service("db", 1)
+    raw["Spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"] = mounts
+    lab.add(raw, [])
+    found = check(lab, "swarm.mounted", service="db", volume="data", path="/data/db")
+    assert (found.passed, found.actual) == (right, words)
 
 
 def test_absent(lab: Lab) -> None:
@@ -380,6 +440,25 @@ def test_healed_by_a_task_that_took_no_place(lab: Lab, change: dict[str, Any]) -
     healing(lab)
     lab.swarm.tasks[1].update(change)
     assert not check(lab, "swarm.healed", service="proxy", slot=6).passed
+
+
+@pytest.mark.parametrize("state", ["complete", "shutdown"])
+def test_healed_of_a_task_that_did_not_fail(lab: Lab, state: str) -> None:
+    healing(lab)
+    lab.swarm.tasks[1]["Status"]["State"] = state
+    assert check(lab, "swarm.healed", service="proxy", slot=6).passed
+    found = check(lab, "swarm.healed", service="proxy", slot=6, fallen=True)
+    assert not found.passed
+    assert found.actual == f"the task before proxy.6 did not fail: it ended as {state}"
+
+
+def test_fallen_before_it_was_shut_down(lab: Lab) -> None:
+    healing(lab)
+    later = task("proxy", 6, "swarm-1", state="shutdown", created="2025-01-01T10:03:00Z")
+    lab.swarm.tasks.append(later)
+    found = check(lab, "swarm.healed", service="proxy", slot=6, fallen=True)
+    assert found.passed
+    assert "(failed: task: non-zero exit (137))" in found.actual
 
 
 def test_not_yet_healed(lab: Lab) -> None:

@@ -11,7 +11,6 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from swarmlab.checks import haproxy, proxies
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import (
     Seen,
@@ -26,7 +25,7 @@ from swarmlab.checks.looking import (
     shown,
 )
 from swarmlab.checks.web import Answer, get_each
-from swarmlab.words import later, say
+from swarmlab.words import say
 
 PORT = 8500
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
@@ -37,7 +36,7 @@ def leader(world: World, *, node: str = "swarm-1") -> Finding:
 
     def at() -> Seen:
         answer = get_each(world, chosen(world, [node]), PORT, "/v1/status/leader")[node]
-        name = _json(answer)
+        name = decoded(answer)
         if not isinstance(name, str) or not name:
             return Seen(
                 False, say("Consul on {node} knows no leader ({answer})", node=node, answer=answer)
@@ -61,9 +60,9 @@ def members(
         troubles = {}
         seen = ""
         for node, answer in get_each(world, asked, PORT, "/v1/agent/members").items():
-            found = _json(answer)
+            found = decoded(answer)
             if not isinstance(found, list):
-                troubles[node] = _no(answer)
+                troubles[node] = told(answer)
                 continue
             living = [one for one in found if one.get("Status") == _ALIVE]
             of_servers = [one for one in living if one.get("Tags", {}).get("role") == "consul"]
@@ -99,7 +98,7 @@ def key(
 ) -> Finding:
     """At every node the key holds exactly these bytes, decoded from JSON and asked raw."""
     asked = chosen(world, nodes or [])
-    path = _kv(key)
+    path = kv(key)
     wanted = value.encode()
 
     def at() -> Seen:
@@ -111,22 +110,22 @@ def key(
             if isinstance(entry, str):
                 troubles[node] = entry
             elif (stored := _value(entry)) != wanted:
-                troubles[node] = _text(stored)
+                troubles[node] = text(stored)
             elif flags is not None and entry.get("Flags") != flags:
                 troubles[node] = say("flags {part}", part=entry.get("Flags"))
             elif raws[node].status != 200 or raws[node].body != wanted:
-                troubles[node] = say("raw {raws}", raws=_no(raws[node]))
+                troubles[node] = say("raw {raws}", raws=told(raws[node]))
         and_flags = say(" with flags {flags}", flags=flags) if flags is not None else ""
         return judge(
             by_node(troubles),
-            say("{value} at {asked}", value=_text(wanted) + and_flags, asked=listed(asked)),
+            say("{value} at {asked}", value=text(wanted) + and_flags, asked=listed(asked)),
         )
 
     return look(
         say(
             "{key} is {wanted}{what} at {asked}",
             key=key,
-            wanted=_text(wanted),
+            wanted=text(wanted),
             what="" if flags is None else say(" with flags {flags}", flags=flags),
             asked=listed(asked),
         ),
@@ -144,7 +143,7 @@ def absent(
 ) -> Finding:
     """At every node Consul answers 404 for these keys; without keys: for all below `prefix`."""
     asked = chosen(world, nodes or [])
-    paths = [_kv(one) for one in keys or []] or [f"{_kv(prefix)}?recurse"]
+    paths = [kv(one) for one in keys or []] or [f"{kv(prefix)}?recurse"]
     below = say("anything below {prefix}", prefix=prefix) if prefix else say("any key")
     what = listed(keys) if keys else below
 
@@ -188,91 +187,11 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
     )
 
 
-def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
-    """At every node the proxy's keys hold the service's path and port, and the index has it."""
-    words = later("path {path}, port {port} and an index entry for {service}")
-    expected = say(words, path=path, port=port, service=service)
-
-    def at() -> Seen:
-        troubles = {}
-        for node, stored in over(world.nodes, lambda node: _stored(world, node, service)).items():
-            differing = [
-                f"{what} {_text(stored[what])}"
-                for what, wanted in (("path", path), ("port", str(port)))
-                if stored[what] != wanted.encode()
-            ]
-            differing += [] if stored["index"] is not None else [say("no index entry")]
-            if differing:
-                troubles[node] = listed(differing)
-        fine = say("{expected}, at {nodes}", expected=expected, nodes=listed(world.nodes))
-        return judge(by_node(troubles), fine)
-
-    return look(
-        say("Consul holds {expected}, at {nodes}", expected=expected, nodes=listed(world.nodes)),
-        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow?recurse'"
-        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
-        at,
-    )
-
-
-def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Finding:
-    """What Consul holds of the service's route is what each instance of the proxy serves."""
-
-    def at() -> Seen:
-        stored = _stored(world, world.nodes[0], service)
-        for what in ("path", "port", "index"):
-            if stored[what] is None:
-                raise Unfit(say("Consul holds no {what} of {service}", what=what, service=service))
-        wanted = haproxy.Route(
-            service,
-            tuple((stored["path"] or b"").decode(errors="replace").split(",")),
-            (stored["port"] or b"").decode(errors="replace"),
-        )
-        configurations = proxies.read_all(world, proxy)
-        troubles = []
-        for instance, text in configurations.items():
-            route = haproxy.route(text, service)
-            if route != wanted:
-                serves = route or say("no such route")
-                troubles.append(say("{name} serves {route}", name=instance.name, route=serves))
-        names = listed(one.name for one in configurations)
-        return judge(
-            [say("Consul: {wanted}", wanted=wanted), *troubles] if troubles else [],
-            say("{wanted} in Consul and in {names}", wanted=wanted, names=names),
-        )
-
-    return look(
-        say("Consul's keys of {service} are what {proxy} serves", service=service, proxy=proxy),
-        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow/{service}?recurse'"
-        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
-        at,
-    )
-
-
-def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
-    """What Consul at the node holds of a service: `path`, `port`, `index`; None: no such key."""
-    names = {
-        "path": f"docker-flow/{service}/path",
-        "port": f"docker-flow/{service}/port",
-        "index": f"docker-flow/service/{service}",
-    }
-
-    def ask(what: str) -> bytes | None:
-        answer = get_each(world, [node], PORT, f"{_kv(names[what])}?raw")[node]
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise Unfit(f"{node}{say(': ')}{_no(answer)}")
-        return answer.body
-
-    return over(names, ask)
-
-
-def _kv(key: str) -> str:
+def kv(key: str) -> str:
     return f"/v1/kv/{quote(key, safe='/')}"
 
 
-def _json(answer: Answer) -> Any:
+def decoded(answer: Answer) -> Any:
     """The decoded answer, or None when it is not a 200 with JSON."""
     if answer.status != 200:
         return None
@@ -286,9 +205,9 @@ def _entry(answer: Answer, key: str) -> dict[str, Any] | str:
     """The one entry of a key's JSON form, or what was answered instead, in words."""
     if answer.status == 404:
         return say("no such key (404)")
-    found = _json(answer)
+    found = decoded(answer)
     if not isinstance(found, list) or len(found) != 1 or found[0].get("Key") != key:
-        return _no(answer)
+        return told(answer)
     entry: dict[str, Any] = found[0]
     return entry
 
@@ -303,10 +222,10 @@ def _value(entry: dict[str, Any]) -> bytes:
 
 
 def _found(path: str, answer: Answer) -> str:
-    found = _json(answer)
+    found = decoded(answer)
     if isinstance(found, list):
         return say("there is {part}", part=listed(str(one.get("Key")) for one in found))
-    return say("{path} answers {answer}", path=path, answer=_no(answer))
+    return say("{path} answers {answer}", path=path, answer=told(answer))
 
 
 def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
@@ -319,11 +238,11 @@ def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
     return say("; {lost} missing", lost=listed(lost)) if lost else ""
 
 
-def _no(answer: Answer) -> str:
+def told(answer: Answer) -> str:
     if not answer.trouble:
         return str(answer)
     return say("{trouble} on port {port}", trouble=answer.trouble, port=PORT)
 
 
-def _text(value: bytes | None) -> str:
+def text(value: bytes | None) -> str:
     return "missing" if value is None else shown(value.decode(errors="backslashreplace"))

@@ -17,7 +17,7 @@ from swarmlab.checks.tasks import (
     running,
     service_named,
 )
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 # How a task that ran can have ended; rejected and orphaned ones never ran or were lost.
 _ENDED = ("failed", "shutdown", "complete")
@@ -146,11 +146,12 @@ def environment(world: World, *, service: str, name: str, value_pattern: str) ->
     )
 
 
-def healed(world: World, *, service: str, slot: int) -> Finding:
+def healed(world: World, *, service: str, slot: int, fallen: bool = False) -> Finding:
     """In the slot runs a task that took the place of one that had run and ended.
 
-    What was seen tells the seconds from the old task's end to the new one's running, by the
-    swarm's own time stamps.
+    `fallen`: it must have failed. One that was asked to stop ends well, and one that a change of
+    the service replaced was shut down. What was seen tells the seconds from the old task's end to
+    the new one's running, by the swarm's own time stamps.
     """
 
     def at() -> Seen:
@@ -179,7 +180,18 @@ def healed(world: World, *, service: str, slot: int) -> Finding:
                 False,
                 say("{name} is still its first task, {task}", name=new.name, task=new.task[:12]),
             )
-        old = max(olds, key=lambda task: _time(task["CreatedAt"]))
+        failed = [task for task in olds if task["Status"]["State"] == "failed"]
+        if fallen and not failed:
+            last = max(olds, key=lambda task: _time(task["CreatedAt"]))
+            return Seen(
+                False,
+                say(
+                    "the task before {name} did not fail: it ended as {state}",
+                    name=new.name,
+                    state=last["Status"]["State"],
+                ),
+            )
+        old = max(failed if fallen else olds, key=lambda task: _time(task["CreatedAt"]))
         took = _time(raw["Status"]["Timestamp"]) - _time(old["Status"]["Timestamp"])
         why = old["Status"].get("Err") or old["Status"].get("Message", "")
         return Seen(
@@ -200,7 +212,11 @@ def healed(world: World, *, service: str, slot: int) -> Finding:
 
     return look(
         say(
-            "in slot {slot} of {service} a new task runs in the place of one that ended",
+            later("in slot {slot} of {service} a new task runs in the place of one that failed")
+            if fallen
+            else later(
+                "in slot {slot} of {service} a new task runs in the place of one that ended"
+            ),
             slot=slot,
             service=service,
         ),

@@ -1,0 +1,76 @@
+"""Checks of what a service was told about the rest of the cluster: addresses, volumes."""
+
+from __future__ import annotations
+
+from swarmlab.checks.base import Finding, World
+from swarmlab.checks.looking import Seen, judge, listed, look
+from swarmlab.checks.tasks import service_named
+from swarmlab.words import say
+
+
+def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
+    """The service's variable lists the address of each node with that port, and nothing else.
+
+    Commas stand between the addresses and no white space; `http://` may stand before each.
+    """
+    wanted = {f"{world.address(node)}:{port}": node for node in world.nodes}
+
+    def at() -> Seen:
+        env = service_named(world, service).container_spec.get("Env") or []
+        values = dict(entry.partition("=")[::2] for entry in env)
+        if name not in values:
+            return Seen(False, say("{service} has no {name}", service=service, name=name))
+        parts = values[name].split(",")
+        given = [part.strip().removeprefix("http://") for part in parts]
+        strangers = [one for one in given if one not in wanted]
+        missing = [node for one, node in wanted.items() if one not in given]
+        troubles = []
+        if any(part != part.strip() for part in parts):
+            troubles.append(say("white space between the addresses"))
+        if strangers:
+            troubles.append(
+                say(
+                    "{strangers} is no node's address with port {port}",
+                    strangers=say(" or ").join(map(repr, strangers)),
+                    port=port,
+                )
+            )
+        if missing:
+            troubles.append(say("the address of {missing} is missing", missing=listed(missing)))
+        seen = f"{name}={values[name]!r}"
+        return judge([f"{seen}{say(': ')}{say(', ').join(troubles)}"] if troubles else [], seen)
+
+    return look(
+        say(
+            "{service} has {name} with the addresses of {nodes}, port {port}, commas between them",
+            service=service,
+            name=name,
+            nodes=listed(world.nodes),
+            port=port,
+        ),
+        f"docker service inspect {service} --format '{{{{.Spec.TaskTemplate.ContainerSpec.Env}}}}'",
+        at,
+    )
+
+
+def mounted(world: World, *, service: str, volume: str, path: str) -> Finding:
+    """The service's containers have the named volume at that path."""
+
+    def at() -> Seen:
+        mounts = service_named(world, service).container_spec.get("Mounts") or []
+        found = {
+            str(one.get("Target")): str(one.get("Source") or say("a volume without a name"))
+            for one in mounts
+        }
+        seen = say(", ").join(
+            say("{source} at {target}", source=source, target=target)
+            for target, source in sorted(found.items())
+        )
+        return Seen(found.get(path) == volume, seen or say("{name} has no volume", name=service))
+
+    return look(
+        say("{service} has volume {volume} at {path}", service=service, volume=volume, path=path),
+        f"docker service inspect {service}"
+        " --format '{{json .Spec.TaskTemplate.ContainerSpec.Mounts}}'",
+        at,
+    )
