@@ -45,8 +45,8 @@ ASKING: dict[str, dict[str, Any]] = {
     "swarm.attached": {"service": "proxy", "networks": ["proxy"]},
     "swarm.environment": {"service": "proxy", "name": "MODE", "value_pattern": "swarm"},
     "swarm.healed": {"service": "proxy", "slot": 1},
-    "swarm.addresses": {"service": "proxy", "name": "CONSUL_ADDRESS", "port": 8500},
-    "swarm.mounted": {"service": "go-demo-db", "volume": "data", "path": "/data/db"},
+    "proxy.addresses": {"service": "proxy", "name": "CONSUL_ADDRESS", "port": 8500},
+    "swarm.volume": {"service": "go-demo-db", "name": "data", "path": "/data/db"},
 }
 
 
@@ -207,7 +207,7 @@ def told(lab: Lab, value: str | None) -> Finding:
     """The check of CONSUL_ADDRESS on a proxy with that value (None: without the variable)."""
     env = ("MODE=swarm",) if value is None else ("MODE=swarm", f"CONSUL_ADDRESS={value}")
     lab.add(service("proxy", 1, env=env), [])
-    return check(lab, "swarm.addresses", service="proxy", name="CONSUL_ADDRESS", port=8500)
+    return check(lab, "proxy.addresses", service="proxy", name="CONSUL_ADDRESS", port=8500)
 
 
 ALL = "172.31.0.11:8500,172.31.0.12:8500,172.31.0.13:8500"
@@ -253,11 +253,13 @@ def test_other_addresses(lab: Lab, value: str | None, words: str) -> None:
         (None, False, "db has no volume"),
     ],
 )
-def test_mounted(lab: Lab, mounts: list[dict[str, str]] | None, right: bool, words: str) -> None:
+def test_volume_of_a_service(
+    lab: Lab, mounts: list[dict[str, str]] | None, right: bool, words: str
+) -> None:
     raw = service("db", 1)
     raw["Spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"] = mounts
     lab.add(raw, [])
-    found = check(lab, "swarm.mounted", service="db", volume="data", path="/data/db")
+    found = check(lab, "swarm.volume", service="db", name="data", path="/data/db")
     assert (found.passed, found.actual) == (right, words)
 
 

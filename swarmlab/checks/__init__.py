@@ -46,8 +46,7 @@ CHECKS: Mapping[str, Check] = Catalog(
         "swarm.service": "services:service",
         "swarm.attached": "services:attached",
         "swarm.environment": "services:environment",
-        "swarm.addresses": "settings:addresses",
-        "swarm.mounted": "settings:mounted",
+        "swarm.volume": "settings:volume",
         "swarm.healed": "services:healed",
         "engines.containers": "engines:containers",
         "engines.volume_absent": "engines:volume_absent",
@@ -70,6 +69,7 @@ CHECKS: Mapping[str, Check] = Catalog(
         "proxy.identical": "proxy:identical",
         "proxy.differ": "proxy:differ",
         "proxy.instance": "proxy:instance",
+        "proxy.addresses": "settings:addresses",
         "dns.lookup": "dns:lookup",
         "host.clean": "host:clean",
     }

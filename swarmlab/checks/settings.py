@@ -53,8 +53,8 @@ def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
     )
 
 
-def mounted(world: World, *, service: str, volume: str, path: str) -> Finding:
-    """The service's containers have the named volume at that path."""
+def volume(world: World, *, service: str, name: str, path: str) -> Finding:
+    """The service's containers have the volume of that name at that path."""
 
     def at() -> Seen:
         mounts = service_named(world, service).container_spec.get("Mounts") or []
@@ -63,13 +63,13 @@ def mounted(world: World, *, service: str, volume: str, path: str) -> Finding:
             for one in mounts
         }
         seen = say(", ").join(
-            say("{source} at {target}", source=source, target=target)
-            for target, source in sorted(found.items())
+            say("{volume} at {path}", volume=volume, path=path)
+            for path, volume in sorted(found.items())
         )
-        return Seen(found.get(path) == volume, seen or say("{name} has no volume", name=service))
+        return Seen(found.get(path) == name, seen or say("{name} has no volume", name=service))
 
     return look(
-        say("{service} has volume {volume} at {path}", service=service, volume=volume, path=path),
+        say("{service} has volume {name} at {path}", service=service, name=name, path=path),
         f"docker service inspect {service}"
         " --format '{{json .Spec.TaskTemplate.ContainerSpec.Mounts}}'",
         at,

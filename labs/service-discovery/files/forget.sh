@@ -28,4 +28,4 @@ for name in $(names | sort -u); do
     curl -s -o /dev/null \
         "$address:8080/v1/docker-flow-proxy/remove?serviceName=$name&distribute=true"
 done
-curl -s -o /dev/null -X DELETE "$keys?recurse"
+curl -s -o /dev/null -X DELETE "$keys?recurse" || true # Consul may be gone already
