@@ -97,7 +97,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "(did you mean workstation?)",
         "lab.yaml:14:14: step 2, command 2: run is empty",
         "lab.yaml:17:16: step 2, check 'a': there is no check 'swarm.nods' (did you mean "
-        "swarm.nodes or swarm.network or swarm.quorum?)",
+        "swarm.nodes or swarm.network or swarm.volume?)",
         "lab.yaml:22:16: step 2, check 'a': swarm.nodes has no parameter 'redy' (did you mean "
         "ready?); it has ready, leaders, reachable",
         "lab.yaml:26:23: step 2, check 'b': swarm.nodes: ready must be a whole number, not 'three'",
