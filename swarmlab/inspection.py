@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, Finding, Observer, ObserverFactory, World
@@ -21,6 +21,7 @@ from swarmlab.listener import Listener
 from swarmlab.model import CheckSpec
 from swarmlab.process import redact
 from swarmlab.results import CheckResult, Verdict
+from swarmlab.sightings import Sightings
 from swarmlab.wait import Observation, poll
 from swarmlab.words import later, say
 
@@ -79,13 +80,15 @@ class _Look:
 class Inspector:
     """Looks at checks, tells `listener` how each goes, and remembers verdicts for `needs`.
 
-    `advice` has the hints for those that fail.
+    `advice` has the hints for those that fail; `sightings` remember from command to command since
+    when a claim fails.
     """
 
     checks: Mapping[str, Check]
     observers: Mapping[str, ObserverFactory]
     listener: Listener
     advice: Advice = field(default_factory=Advice)
+    sightings: Sightings = field(default_factory=Sightings)
     _known: dict[tuple[int, str], Verdict] = field(default_factory=dict)
 
     def inspect(
@@ -103,6 +106,7 @@ class Inspector:
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="check")
 
         def end(claim: Claim, result: CheckResult) -> None:
+            result = self.sightings.noted(claim.key, result)
             results[claim.key] = result
             if not claim.skip:
                 self._known[claim.key] = result.verdict
@@ -120,9 +124,9 @@ class Inspector:
                     ):
                         continue
                     del left[claim.key]
-                    reason = self._blocked(claim)
+                    reason, need = self._blocked(claim)
                     if reason:
-                        end(claim, skipped(claim.spec, reason))
+                        end(claim, replace(skipped(claim.spec, reason), blocked_by=need))
                     else:
                         future = pool.submit(self._look, world, claim.spec, once, stop, news)
                         running[future] = claim
@@ -143,6 +147,7 @@ class Inspector:
         finally:
             stop.set()
             pool.shutdown(wait=not running, cancel_futures=True)
+            self.sightings.save()
         return {claim.key: results[claim.key] for claim in asked}
 
     def watch(self, world: World, specs: Sequence[CheckSpec]) -> list[Watch]:
@@ -160,12 +165,13 @@ class Inspector:
     def _free(self, claim: Claim, left: Mapping[tuple[int, str], Claim]) -> bool:
         return not any(need in left for need in claim.needs)
 
-    def _blocked(self, claim: Claim) -> str:
+    def _blocked(self, claim: Claim) -> tuple[str, str]:
+        """Why it makes no sense to look, and the id of the check that says so."""
         for need in claim.needs:
             verdict = self._known.get(need)
             if verdict is not None and verdict is not Verdict.PASSED:
-                return say(_DID[verdict], id=need[1])
-        return ""
+                return say(_DID[verdict], id=need[1]), need[1]
+        return "", ""
 
     def _tell(self, news: queue.SimpleQueue[tuple[CheckSpec, str]]) -> None:
         while True:
@@ -249,7 +255,9 @@ class Watch:
 
 def skipped(spec: CheckSpec, reason: str) -> CheckResult:
     """A check that was not looked at, and why."""
-    return CheckResult(spec.id, spec.title, spec.check, Verdict.SKIPPED, reason=reason)
+    return CheckResult(
+        spec.id, spec.title, spec.check, Verdict.SKIPPED, reason=reason, weight=spec.weight
+    )
 
 
 def cause(error: BaseException) -> str:
@@ -292,4 +300,5 @@ def _judge(spec: CheckSpec, seen: _Look) -> CheckResult:
         reason=reason,
         seconds=seen.seconds,
         waited=seen.waited,
+        weight=spec.weight,
     )

@@ -122,6 +122,11 @@ class Step:
         step, _, check = mistake.caught_by.rpartition("/")
         return step or self.id, check
 
+    @property
+    def worth(self) -> float:
+        """Points for all that holds from the end of the step on; what only passes earns none."""
+        return sum(check.weight for check in self.checks)
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -137,6 +142,11 @@ class Lab:
     def files(self) -> Path:
         """The folder whose content lies in the workstation's working directory."""
         return self.folder / "files"
+
+    @property
+    def worth(self) -> float:
+        """Points for the whole lab."""
+        return sum(step.worth for step in self.steps)
 
     def find(self, name: str | int) -> Step | None:
         """The step with that number or id, or None."""

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from swarmlab import __version__
 from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_PASSED
+from swarmlab.points import Points, total
 
 RESULT_VERSION = 1
+KIND = "swarmlab-result"
 
 
 class Verdict(Enum):
@@ -41,12 +44,29 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @dataclass(frozen=True)
+class Since:
+    """Since when a claim fails, as far as anybody looked; times are UTC in ISO 8601.
+
+    Every look from `failing` on has seen it fail. `held` is when it was last seen to hold, empty
+    when it never was on this cluster.
+    """
+
+    failing: str
+    held: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return {"failing": self.failing, "held": self.held}
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """One check's verdict and evidence.
 
     `source` is how it was looked up, as a command that the student can type where there is one.
-    `reason` says why it was skipped or errored. `mistakes` are the typical mistakes whose hints
-    make up `hint`, as `STEP/MISTAKE`.
+    `reason` says why it was skipped or errored; of a skipped one `blocked_by` is the id of the
+    check that did not pass before it, `ended_by` that of the later step that ended the claim.
+    `mistakes` are the typical mistakes whose hints make up `hint`, as `STEP/MISTAKE`. `weight` is
+    what it is worth in points: nothing for a claim that held at its moment only.
     """
 
     id: str
@@ -61,6 +81,10 @@ class CheckResult:
     seconds: float = 0.0
     waited: float = 0.0
     mistakes: tuple[str, ...] = ()
+    weight: float = 0.0
+    blocked_by: str = ""
+    ended_by: str = ""
+    since: Since | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -76,6 +100,10 @@ class CheckResult:
             "seconds": round(self.seconds, 3),
             "waited": round(self.waited, 3),
             "mistakes": list(self.mistakes),
+            "weight": self.weight,
+            "blocked_by": self.blocked_by,
+            "ended_by": self.ended_by,
+            "since": self.since.to_dict() if self.since else None,
         }
 
 
@@ -110,7 +138,10 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step: the commands that were run (none for `verify`) and the checks."""
+    """One step: the commands that were run (none for `verify`) and the checks.
+
+    `done` says whether the student's record has the step as done, once all this was looked at.
+    """
 
     number: int
     id: str
@@ -118,6 +149,7 @@ class StepResult:
     commands: tuple[CommandResult, ...]
     checks: tuple[CheckResult, ...]
     seconds: float
+    done: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -130,12 +162,34 @@ class StepResult:
         """How many of the checks ended so."""
         return sum(1 for check in self.checks if check.verdict is verdict)
 
+    @property
+    def points(self) -> Points:
+        """What the step's claims earn, each by itself."""
+        return total(self._points(check) for check in self.checks)
+
+    def _points(self, check: CheckResult) -> Points:
+        if check.verdict is Verdict.PASSED:
+            return Points(check.weight, check.weight)
+        if check.ended_by:
+            earned = check.weight if self.done else 0.0
+            return Points(earned, check.weight, recorded=earned)
+        return Points(0.0, check.weight, unknown=check.weight if self._unseen(check) else 0.0)
+
+    def _unseen(self, check: CheckResult) -> bool:
+        """Whether it could not be looked at, itself or one that it needs."""
+        by_id = {one.id: one for one in self.checks}
+        while check.verdict is Verdict.SKIPPED and check.blocked_by in by_id:
+            check = by_id.pop(check.blocked_by)
+        return check.verdict is Verdict.ERRORED
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "number": self.number,
             "id": self.id,
             "title": self.title,
             "verdict": self.verdict.value,
+            "done": self.done,
+            "points": self.points.to_dict(),
             "seconds": round(self.seconds, 3),
             "commands": [command.to_dict() for command in self.commands],
             "checks": [check.to_dict() for check in self.checks],
@@ -172,7 +226,9 @@ class RunResult:
     """What one `run`, `step` or `verify` found.
 
     `cluster` identifies the swarm (its cluster id; empty when there was none); `started` is
-    UTC in ISO 8601. `data_plane` is `ipvs` or `nftables`.
+    UTC in ISO 8601. `data_plane` is `ipvs` or `nftables`. `lab_digest` tells one content of a lab
+    from another, `worth` is what all its steps are worth in points, and `student` is who did it,
+    where that was said.
     """
 
     lab: str
@@ -185,6 +241,14 @@ class RunResult:
     seconds: float
     steps: tuple[StepResult, ...] = field(default_factory=tuple)
     timing: Timing = field(default_factory=Timing)
+    lab_digest: str = ""
+    worth: float = 0.0
+    student: str = ""
+
+    @property
+    def points(self) -> Points:
+        """What the steps looked at have earned, of what these steps are worth."""
+        return total(step.points for step in self.steps)
 
     @property
     def verdict(self) -> Verdict:
@@ -208,9 +272,12 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         return {
             "version": RESULT_VERSION,
-            "kind": "swarmlab-result",
+            "kind": KIND,
+            "made_by": f"swarmlab {__version__}",
             "lab": self.lab,
             "lab_version": self.lab_version,
+            "lab_digest": self.lab_digest,
+            "student": self.student,
             "name": self.name,
             "command": self.command,
             "cluster": self.cluster,
@@ -219,5 +286,7 @@ class RunResult:
             "seconds": round(self.seconds, 3),
             "timing": self.timing.to_dict(),
             "verdict": self.verdict.value,
+            "points": self.points.to_dict(),
+            "worth": round(self.worth, 3),
             "steps": [step.to_dict() for step in self.steps],
         }

@@ -8,17 +8,20 @@ it that is missing is run. What is done is written down only when it is proven.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from swarmlab import byhand, notes
 from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, ObserverFactory, World
+from swarmlab.digest import digest
 from swarmlab.errors import LabAbsent, UsageError
-from swarmlab.inspection import Inspector, claims
+from swarmlab.inspection import Inspector
 from swarmlab.listener import Listener, SilentListener
 from swarmlab.model import CheckSpec, Lab, Step, Where
 from swarmlab.results import RunResult, StepResult, Verdict
-from swarmlab.stepping import Clock, Stepper
+from swarmlab.sightings import Sightings
+from swarmlab.stepping import Clock, Stepper, survey
 from swarmlab.student import ProgressStore, StudentProgress
 from swarmlab.undoing import Undoer
 from swarmlab.workspace import Workspace
@@ -143,6 +146,8 @@ class Runner:
             self._listener.note(notes.typed_ahead(self._lab.steps[ahead].number))
         if numbers is not None:
             byhand.accept(self._lab, self._cluster, results, self._progress, self._listener)
+            done = self._known().done
+            results = [replace(result, done=result.id in done) for result in results]
         return self._result("verify", results)
 
     # Where things stand.
@@ -216,28 +221,18 @@ class Runner:
     ) -> list[StepResult]:
         """Look once at the checks of those steps, all side by side."""
         steps = [self._lab.steps[index] for index in indexes]
-        asked = [
-            claim
-            for step in steps
-            for claim in claims(
-                step.number, step.checks, lambda spec: self._superseded(spec, progress)
-            )
-        ]
         inspector = self._inspector(SilentListener())
         with self._clock.checks():
-            found = inspector.inspect(world, asked, once=True)
-        results = []
-        for step in steps:
-            checks = tuple(found[(step.number, spec.id)] for spec in step.checks)
-            # All steps are looked at together; one step's time is that of its slowest look.
-            slowest = max((check.seconds for check in checks), default=0.0)
-            result = StepResult(step.number, step.id, step.title, (), checks, slowest)
+            results = survey(
+                world, steps, inspector, lambda s: self._superseded(s, progress), progress.done
+            )
+        for result in results:
             self._listener.step_verified(result)
-            results.append(result)
         return results
 
     def _inspector(self, listener: Listener) -> Inspector:
-        return Inspector(self._checks, self._observers, listener, self._advice)
+        sightings = Sightings(self._progress.path.parent, self._cluster)
+        return Inspector(self._checks, self._observers, listener, self._advice, sightings)
 
     def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
         if spec.until is None or spec.until not in progress.touched:
@@ -282,6 +277,7 @@ class Runner:
         """Run one step, and write down how that went."""
         self._progress.begin(self._cluster, step.id)
         inspector = self._inspector(self._listener)
+        inspector.sightings.begin(step.number)
         stepper = Stepper(self._workspace, self._listener)
         result = stepper.run(world, step, inspector, self._clock)
         # The last step takes the lab away, and with it all that was done.
@@ -289,6 +285,7 @@ class Runner:
             self._progress.clear()
         elif byhand.proven(result):
             self._progress.finish(self._cluster, step.id)
+            result = replace(result, done=True)
         self._listener.step_ended(result)
         return result
 
@@ -305,6 +302,8 @@ class Runner:
             seconds=seconds,
             steps=tuple(steps),
             timing=self._clock.timing(seconds),
+            lab_digest=digest(self._lab),
+            worth=self._lab.worth,
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from swarmlab.checks.base import World
 from swarmlab.errors import SwarmlabError
@@ -56,6 +57,34 @@ class Clock:
     def timing(self, total: float) -> Timing:
         """The shares of `total` seconds."""
         return Timing(own=max(0.0, total - sum(self._spent.values())), **self._spent)
+
+
+def survey(
+    world: World,
+    steps: Sequence[Step],
+    inspector: Inspector,
+    superseded: Callable[[CheckSpec], str],
+    done: Collection[str],
+) -> list[StepResult]:
+    """Look once at what those steps claim, all side by side, and type nothing.
+
+    `superseded` says why a claim is over, empty for one that still is to hold; `done` are the ids
+    of the steps on record.
+    """
+    asked = [claim for step in steps for claim in claims(step.number, step.checks, superseded)]
+    over = {claim.key: claim.spec.until or "" for claim in asked if claim.skip}
+    found = {
+        key: replace(result, ended_by=over.get(key, ""))
+        for key, result in inspector.inspect(world, asked, once=True).items()
+    }
+    results = []
+    for step in steps:
+        checks = tuple(found[(step.number, spec.id)] for spec in step.checks)
+        # All steps are looked at together; one step's time is that of its slowest look.
+        slowest = max((check.seconds for check in checks), default=0.0)
+        recorded = step.id in done
+        results.append(StepResult(step.number, step.id, step.title, (), checks, slowest, recorded))
+    return results
 
 
 class Stepper:
@@ -167,7 +196,8 @@ class Stepper:
             for watch in watches:
                 watch.drop()
             raise
-        return result, seen
+        # What holds only at its moment cannot be looked at again, and so earns no points.
+        return result, [replace(one, weight=0.0) for one in seen]
 
     def _left_out(self, command: Command, reason: str) -> CommandResult:
         result = CommandResult(
@@ -178,7 +208,7 @@ class Stepper:
 
     def _unseen(self, command: Command, reason: str) -> list[CheckResult]:
         specs: tuple[CheckSpec, ...] = (*command.checks, *command.during)
-        results = [skipped(spec, reason) for spec in specs]
+        results = [replace(skipped(spec, reason), weight=0.0) for spec in specs]
         for result in results:
             self._listener.check_ended(result)
         return results

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from swarmlab import loader
 from swarmlab.model import Command, Where
-from swarmlab.report import pieces, runs, text
-from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Timing, Verdict
+from swarmlab.report import pieces, runs, since, text
+from swarmlab.results import (
+    CheckResult,
+    CommandResult,
+    RunResult,
+    Since,
+    StepResult,
+    Timing,
+    Verdict,
+)
 
 P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
 TINY = loader.load(Path(__file__).parent / "packs" / "tiny", images={"util": "swarmlab/util:1.0"})
@@ -116,7 +127,7 @@ def test_a_failed_check_shows_what_should_be_what_is_how_to_see_it_and_what_to_d
         "  ✘ FAILED   Three members are alive, and one of them is a server  (waited 20 s)",
         "      expected    3 alive, 1 server",
         "      seen        2 alive, 1 server",
-        "      look yourself",
+        "      look yourself (in the workstation, at a node)",
         f"        {LONG}",
         "      what to do  Join the third agent with -retry-join.",
     ]
@@ -143,24 +154,100 @@ def test_the_time_a_check_took_to_become_true_is_told_when_it_is_felt() -> None:
     assert "after" not in quick.drawn
 
 
-def test_evidence_stays_on_one_screen() -> None:
-    flood = "\n".join(f"line {n} " + "x" * 1000 for n in range(500))
-    screen = Screen()
-    pieces.check_line(screen.console, checked(F, actual=flood, expected=flood, hint=flood))
-    assert len(screen.lines) <= 40
+def rows(screen: Screen) -> int:
+    """Lines as a terminal shows them: it breaks those that are too long for it."""
+    width = screen.console.width
+    return sum(max(1, -(-cell_len(line) // width)) for line in screen.lines)
+
+
+FLOOD = "\n".join(f"line {n} " + "x" * 1000 for n in range(500))
+
+
+@pytest.mark.parametrize("flood", [FLOOD, FLOOD.replace("x", "字"), "a b " * 9999, "\n" * 50 + "x"])
+def test_evidence_stays_on_one_screen(flood: str) -> None:
+    """Also with the longest command to look it up that the lab has, and a title of two lines."""
+    for verdict in (F, E):
+        screen = Screen()
+        result = checked(
+            verdict,
+            title="A title " * 12,
+            actual=flood,
+            expected=flood,
+            hint=flood,
+            reason=flood,
+            source="c" * 300,
+            since=Since("2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00"),
+        )
+        pieces.check_line(screen.console, result)
+        assert rows(screen) <= 23
+        assert max(cell_len(line) for line in screen.lines if "ccc" not in line) <= 80
+
+
+def test_what_is_left_out_of_the_evidence_is_counted() -> None:
     screen = Screen()
     pieces.check_line(screen.console, checked(F, actual="\n".join(map(str, range(100)))))
-    assert "... (94 lines more)" in screen.drawn
+    assert "... (96 lines more)" in screen.drawn
+    assert "                  3\n" in screen.drawn
     assert len(screen.lines) <= 15
+    screen = Screen()
+    pieces.check_line(screen.console, checked(F, actual="\n".join(map(str, range(5)))))
+    assert "more)" not in screen.drawn
 
 
-def test_the_hints_of_several_mistakes_are_all_read() -> None:
+def test_a_check_of_the_students_own_machine_is_looked_up_there() -> None:
+    screen = Screen()
+    pieces.check_line(screen.console, checked(F, check="host.clean"))
+    assert "look yourself (on your own machine)" in screen.drawn
+
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+def before(**ago: float) -> str:
+    return (NOON - timedelta(**ago)).isoformat(timespec="seconds")
+
+
+@pytest.mark.parametrize(
+    ("failing", "held", "words"),
+    [
+        (before(), "", "first seen now; never seen to hold on this cluster"),
+        (
+            before(seconds=4),
+            before(seconds=90),
+            "first seen now; last seen to hold at {} (90 s ago)",
+        ),
+        (
+            before(minutes=3),
+            before(minutes=70),
+            "so at every look since {} (3 min ago); last seen to hold at {} (70 min ago)",
+        ),
+        (before(hours=5), "", "so at every look since {} (5 h ago); never seen to hold on"),
+        # A clock that was set back since.
+        (before(seconds=-60), "", "first seen now; never seen to hold on this cluster"),
+    ],
+)
+def test_since_when_a_check_fails(failing: str, held: str, words: str) -> None:
+    said = since.words(Since(failing, held), NOON)
+    clocks = re.findall(r"\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d", said)
+    assert said.startswith(words.format(*clocks))
+    local = datetime.fromisoformat(held or failing).astimezone()
+    if clocks:
+        assert clocks[-1].endswith(f"{local:%H:%M:%S}") or clocks[-1].endswith(f"{local:%H:%M}")
+
+
+def test_another_day_is_named() -> None:
+    assert "(4 days ago)" in since.words(Since(before(days=4)), NOON)
+    assert re.search(r"since \d{4}-\d\d-\d\d", since.words(Since(before(days=4)), NOON))
+
+
+@pytest.mark.parametrize(("width", "most"), [(60, 30), (80, 23)])
+def test_the_hints_of_several_mistakes_are_all_read(width: int, most: int) -> None:
     hints = [f"• {'word ' * 50}{n}." for n in range(3)]
-    screen = Screen(60)
+    screen = Screen(width)
     pieces.check_line(screen.console, checked(F, actual="a", expected="b", hint="\n".join(hints)))
     drawn = " ".join(screen.drawn.split())
     assert drawn.count("•") == 3 and "word 2." in drawn
-    assert len(screen.lines) <= 25
+    assert rows(screen) <= most
 
 
 @pytest.mark.parametrize("width", [20, 40, 60])
@@ -221,6 +308,28 @@ def test_the_table_of_a_run(width: int) -> None:
     assert "1 of 3 steps; checks: 1 passed, 1 failed, 1 could not be looked at, 1 skipped" in joined
     assert "1 min 40 s: bringing the lab up 10 s, commands 1 min 00 s" in joined
     assert "waiting for the cluster 20 s, checks 9.0 s, swarmlab itself 1.0 s" in joined
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_points_of_a_run(width: int) -> None:
+    result = replace(ran(P, F, E, S), worth=20.0)
+    steps = tuple(
+        replace(step, checks=(replace(step.checks[0], weight=2.5, ended_by=ended),), done=True)
+        for step, ended in zip(result.steps, ("", "", "", "later"), strict=True)
+    )
+    screen = Screen(width)
+    runs.totals(screen.console, replace(result, steps=steps))
+    joined = " ".join(screen.drawn.split())
+    assert "points: 5/10; 2.5 of them on record only; 2.5 could not be looked at; " in joined
+    assert "the whole lab is worth 20" in joined
+    assert "by step: 1=2.5/2.5 2=0/2.5 3=0/2.5 4=2.5/2.5" in joined
+    assert max(map(len, screen.lines)) <= width
+
+
+def test_without_weights_there_are_no_points() -> None:
+    screen = Screen()
+    runs.totals(screen.console, ran(P))
+    assert "points" not in screen.drawn
 
 
 def test_the_evidence_of_a_run_names_the_step() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab.points import number
 from swarmlab.results import (
     CheckResult,
     CommandResult,
@@ -90,6 +91,45 @@ def test_counts() -> None:
     assert [result.count(v) for v in (P, F, E, S)] == [3, 1, 0, 1]
 
 
+def worth(*checks: CheckResult, done: bool = False) -> list[float]:
+    found = StepResult(1, "one", "One", (), checks, 1.0, done).points
+    return [found.earned, found.of, found.recorded, found.unknown]
+
+
+def weighing(verdict: Verdict, weight: float = 2.0, id: str = "a", **more: Any) -> CheckResult:
+    return CheckResult(id, "Title", "swarm.nodes", verdict, weight=weight, **more)
+
+
+def test_each_check_earns_its_own_points() -> None:
+    assert worth(weighing(P), weighing(F, 3.0), weighing(P, 0.5)) == [2.5, 5.5, 0, 0]
+    assert worth() == [0, 0, 0, 0]
+
+
+def test_what_could_not_be_looked_at_is_told_apart_from_what_fails() -> None:
+    assert worth(weighing(E), weighing(F)) == [0, 4, 0, 2]
+    # Skipped because of it, also over others between.
+    chain = (
+        weighing(E, id="a"),
+        weighing(S, id="b", blocked_by="a"),
+        weighing(S, id="c", blocked_by="b"),
+    )
+    assert worth(*chain) == [0, 6, 0, 6]
+    assert worth(weighing(F, id="a"), weighing(S, id="b", blocked_by="a")) == [0, 4, 0, 0]
+    ring = (weighing(S, id="a", blocked_by="b"), weighing(S, id="b", blocked_by="a"))
+    assert worth(*ring) == [0, 4, 0, 0]
+
+
+def test_a_claim_that_a_later_step_ended_counts_if_it_is_on_record() -> None:
+    ended = weighing(S, ended_by="later")
+    assert worth(ended, weighing(P), done=True) == [4, 4, 2, 0]
+    assert worth(ended, weighing(P), done=False) == [2, 4, 0, 0]
+
+
+@pytest.mark.parametrize(("value", "words"), [(7.0, "7"), (2.5, "2.5"), (0.1 + 0.2, "0.3")])
+def test_points_as_people_write_them(value: float, words: str) -> None:
+    assert number(value) == words
+
+
 def test_the_public_form_is_json_and_versioned() -> None:
     data = json.loads(json.dumps(run(step(P, F, commands=(P,))).to_dict()))
     assert data["version"] == 1
@@ -118,15 +158,16 @@ def test_the_public_form_keeps_its_fields() -> None:
 
     data = run(step(P, commands=(P,))).to_dict()
     assert fields(data) == [
-        "cluster", "command", "data_plane", "kind", "lab", "lab_version", "name", "seconds",
-        "started", "steps", "timing", "verdict", "version",
+        "cluster", "command", "data_plane", "kind", "lab", "lab_digest", "lab_version", "made_by",
+        "name", "points", "seconds", "started", "steps", "student", "timing", "verdict",
+        "version", "worth",
     ]  # fmt: skip
     assert fields(data["steps"][0]) == [
-        "checks", "commands", "id", "number", "seconds", "title", "verdict",
+        "checks", "commands", "done", "id", "number", "points", "seconds", "title", "verdict",
     ]  # fmt: skip
     assert fields(data["steps"][0]["checks"][0]) == [
-        "actual", "check", "expected", "hint", "id", "mistakes", "reason", "seconds", "source",
-        "title", "verdict", "waited",
+        "actual", "blocked_by", "check", "ended_by", "expected", "hint", "id", "mistakes",
+        "reason", "seconds", "since", "source", "title", "verdict", "waited", "weight",
     ]  # fmt: skip
     assert fields(data["steps"][0]["commands"][0]) == [
         "exit_code", "id", "output", "reason", "run", "seconds", "verdict", "where",

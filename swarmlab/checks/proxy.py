@@ -41,7 +41,7 @@ def routes(world: World, *, service: str, have: int, of: int, proxy: str = "prox
             proxy=proxy,
             service=service,
         ),
-        _in_each(world, proxy, f"grep {service}"),
+        _in_each(world, _service(proxy), f"grep {service}"),
         at,
     )
 
@@ -75,7 +75,7 @@ def identical(
             configuration=CONFIGURATION,
             holding=_holding(texts),
         ),
-        _in_each(world, proxy, "sha256sum"),
+        _in_each(world, _service(proxy), "sha256sum"),
         at,
     )
 
@@ -89,7 +89,7 @@ def differ(world: World, *, proxy: str = "proxy") -> Finding:
 
     return look(
         say("the instances of {proxy} have different configurations", proxy=proxy),
-        _in_each(world, proxy, "sha256sum"),
+        _in_each(world, _service(proxy), "sha256sum"),
         at,
     )
 
@@ -114,17 +114,20 @@ def instance(
             slot=slot,
             holding=_holding(texts),
         ),
-        f"docker service ps -f desired-state=running {proxy};"
-        f" on its node: docker exec $(docker ps -q --filter name={proxy}.{slot}.)"
-        f" cat {CONFIGURATION}",
+        _in_each(world, f"name={proxy}.{slot}.", "cat"),
         at,
     )
 
 
-def _in_each(world: World, proxy: str, tool: str) -> str:
-    """A line that runs the tool on the configuration of every instance, node by node."""
-    ids = f"docker ps -q --filter label=com.docker.swarm.service.name={proxy}"
+def _in_each(world: World, which: str, tool: str) -> str:
+    """A line that runs the tool on the configuration of those instances, node by node."""
+    ids = f"docker ps -q --filter {which}"
     return on_each(world, f"for c in $({ids}); do docker exec $c {tool} {CONFIGURATION}; done")
+
+
+def _service(proxy: str) -> str:
+    """What `docker ps --filter` finds the service's containers by."""
+    return f"label=com.docker.swarm.service.name={proxy}"
 
 
 def _lacking(found: dict[Instance, str], texts: list[str]) -> list[str]:

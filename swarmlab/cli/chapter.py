@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
+from swarmlab.cli.outcome import Html, Junit, Student, outcome
 
 if TYPE_CHECKING:
     from swarmlab.listener import Listener
     from swarmlab.model import Lab, Step
-    from swarmlab.results import RunResult
     from swarmlab.runner import Runner
     from swarmlab.student import ProgressStore
 
@@ -81,12 +81,6 @@ def _listener(as_json: bool, full: int | None = None) -> Listener:
     return QuietListener() if as_json else LiveListener(full)
 
 
-def _end(result: RunResult, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.to_dict(), indent=2))
-    raise typer.Exit(result.exit_code)
-
-
 def steps(
     name: Name = DEFAULT_NAME, lang: Language = DEFAULT_LANGUAGE, as_json: Json = False
 ) -> None:
@@ -116,6 +110,9 @@ def step(
     ] = False,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
+    junit: Junit = None,
+    html: Html = None,
+    student: Student = "",
 ) -> None:
     """Explain one step, run its commands, and prove what it claims.
 
@@ -132,6 +129,7 @@ def step(
     if replay:
         _replay(lab, wanted, as_json)
         return
+    output = outcome(as_json, junit, html, student)
     listener = _listener(as_json, full=wanted.number)
     with _runner(lab, name, listener, changes=True) as runner:
         result = runner.step(wanted.number)
@@ -139,7 +137,7 @@ def step(
         from swarmlab.report.chapter import what_next
 
         what_next(lab, result, _progress(name).done())
-    _end(result, as_json)
+    output.end(result)
 
 
 def _replay(lab: Lab, wanted: Step, as_json: bool) -> None:
@@ -169,13 +167,14 @@ def goto(
     """Bring the lab to the state just before a step, from any state."""
     lab = in_language(lang)
     wanted = find(lab, which)
+    output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.goto(wanted.number)
     if not as_json and result.exit_code == 0:
         from swarmlab.report.chapter import ready_for
 
         ready_for(wanted, name)
-    _end(result, as_json)
+    output.end(result)
 
 
 def reset(
@@ -189,15 +188,16 @@ def reset(
     Steps after it that were run go first, the last one before all. The step itself is undone
     whether it was run or typed by hand, whole or half. Steps before it stay as they are.
     """
-    lab = _lab(lang)
-    wanted = _find(lab, which)
+    lab = in_language(lang)
+    wanted = find(lab, which)
+    output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.reset(wanted.number)
     if not as_json:
         from swarmlab.report.chapter import undone
 
         undone(wanted, name)
-    _end(result, as_json)
+    output.end(result)
 
 
 def verify(
@@ -208,6 +208,9 @@ def verify(
     name: Name = DEFAULT_NAME,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
+    junit: Junit = None,
+    html: Html = None,
+    student: Student = "",
 ) -> None:
     """Look at what should hold now, given the steps that are done; the cluster stays as it is.
 
@@ -219,12 +222,13 @@ def verify(
 
     lab = in_language(lang)
     numbers = [find(lab, one).number for one in which] if which else None
+    output = outcome(as_json, junit, html, student)
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
     with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
         result = runner.verify(numbers)
     if not as_json:
         verified(lab, result, _progress(name).done(), each=bool(which))
-    _end(result, as_json)
+    output.end(result)
 
 
 def run(
@@ -236,6 +240,9 @@ def run(
     name: Name = DEFAULT_NAME,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
+    junit: Junit = None,
+    html: Html = None,
+    student: Student = "",
 ) -> None:
     """Run the whole chapter without questions, and prove every step.
 
@@ -262,11 +269,12 @@ def run(
                 end=end,
             ),
         )
+    output = outcome(as_json, junit, html, student)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.run(begin, end)
     if not as_json:
         summary(lab, result, _progress(name).done())
-    _end(result, as_json)
+    output.end(result)
 
 
 def register(app: typer.Typer) -> None:

@@ -114,7 +114,7 @@ class _Reading:
             blocks.append(
                 doc.Ticks(
                     tuple(
-                        doc.Tick(one.title, one.weight, one.hint)
+                        doc.Tick(one.title, one.weight if one in step.checks else 0.0, one.hint)
                         if teacher
                         else doc.Tick(one.title)
                         for one in checks
@@ -130,7 +130,7 @@ class _Reading:
             section=step.section,
             minutes=step.minutes,
             seconds=seconds,
-            points=sum(check.weight for check in checks),
+            points=step.worth,
             blocks=tuple(blocks),
         )
 

@@ -127,7 +127,8 @@ ENGLISH = Wording(
     plan="Plan of the lesson",
     plan_text=(
         "Minutes are typical for a class, reading and thinking included; the machine's time is "
-        "that of the recorded run. Points are the sum of the weights of a step's checks."
+        "that of the recorded run. Points are for what holds from the end of a step on; "
+        "a check of a passing moment earns none."
     ),
     plan_step="Step",
     plan_minutes="Minutes",
@@ -210,7 +211,7 @@ CHINESE = Wording(
     plan="课堂安排",
     plan_text=(
         "“课堂”是一个班通常需要的分钟数，包括阅读和思考；“机器”是录制时机器所用的时间。"
-        "“分值”是该步各项检查权重之和。"
+        "“分值”只计从该步结束起一直成立的检查；只在当时成立的检查不计分。"
     ),
     plan_step="步骤",
     plan_minutes="课堂（分钟）",

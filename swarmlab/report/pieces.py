@@ -7,6 +7,7 @@ to copy (commands, and how a check was looked up) is never broken into lines by 
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.segment import Segment, Segments
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from swarmlab.model import Command, Where
 from swarmlab.naming import named
+from swarmlab.report import since
 from swarmlab.report.wrapping import flowing
 from swarmlab.results import CheckResult, CommandResult, StepResult, Verdict
 from swarmlab.words import later, say
@@ -26,12 +28,21 @@ WORDS = {
     Verdict.SKIPPED: ("-", later("skipped"), "dim"),
 }
 
-# A failed check stays on one screen: so much of each part of its evidence is shown. The JSON
-# result has all of it.
+# Where the command that shows the same is to be typed.
+ON_HOST = later("on your own machine")
+IN_WORKSTATION = later("in the workstation, at a node")
+
+# What a check that passed has seen, when that is long.
 EVIDENCE_LINES = 7
 EVIDENCE_LETTERS = 480
-# Where several mistakes look alike, all their hints are to be read.
-HINT_LETTERS = 960
+
+# A failed check stays on one screen of 80 columns and 24 lines: so many lines of each part of its
+# evidence are shown. The JSON result has all of it. How it was looked up is never cut, and what to
+# do (the hints of several mistakes, where they look alike) gets all the room that is left. A
+# narrower window has to scroll.
+SCREEN = 23
+EXPECTED, SEEN, SINCE, HINT = 4, 5, 2, 5
+_INDENT, _LABEL, _GAP = 6, 10, 2
 
 _PLAIN = str.maketrans(
     {
@@ -182,20 +193,28 @@ def seen(console: Console, result: CheckResult) -> None:
 def evidence(console: Console, result: CheckResult) -> None:
     """A check that did not pass: what should be, what is, how to see it, and what to do."""
     took = say("waited {seconds}", seconds=seconds(result.waited)) if result.waited >= 0.95 else ""
-    show(console, row(result.verdict, Text(result.title, style="bold"), took))
-    parts = [(say("expected"), result.expected), (say("seen"), result.actual)]
+    head = row(result.verdict, Text(result.title, style="bold"), took)
+    show(console, head)
+    used = len(console.render_lines(head))
     if result.verdict is Verdict.ERRORED:
-        parts = [(say("could not be looked at"), result.reason)]
-    for label, text in parts:
-        if text:
-            show(console, _labelled(label, Text(_cut(named(text)))))
+        used += _part(console, say("could not be looked at"), named(result.reason), SEEN)
+    else:
+        used += _part(console, say("expected"), named(result.expected), EXPECTED)
+        used += _part(console, say("seen"), named(result.actual), SEEN)
+    if result.since:
+        used += _part(console, say("since"), since.words(result.since), SINCE)
     if result.source:
         # Not in a table: a table breaks long lines, and this one is to be typed.
-        show(console, Text("      " + say("look yourself"), style="dim"))
+        own = result.check.startswith("host.")
+        place = ON_HOST if own else IN_WORKSTATION
+        label = f"{say('look yourself')} {say('({note})', note=say(place))}"
+        show(console, Text(" " * _INDENT + label, style="dim"))
+        used += 1
         for line in result.source.splitlines():
             show(console, Text("        " + line), wrap=False)
-    if result.hint:
-        show(console, _labelled(say("what to do"), Text(_cut(named(result.hint), HINT_LETTERS))))
+            used += 1 + (cell_len(line) + 7) // console.width
+    left = round(SCREEN * max(1.0, 80 / console.width)) - used
+    _part(console, say("what to do"), named(result.hint), max(HINT, left))
 
 
 def step_end(console: Console, result: StepResult) -> None:
@@ -233,18 +252,34 @@ def row(found: Verdict, words: Text, note: str = "", indent: int = 2) -> Rendera
     return Padding(grid, (0, 0, 0, indent), expand=False)
 
 
-def _labelled(label: str, text: Text) -> RenderableType:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, style="dim", min_width=10)
+def _part(console: Console, label: str, text: str, most: int) -> int:
+    """One labelled part of the evidence, in at most so many lines; how many were drawn."""
+    if not text.strip():
+        return 0
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    grid.add_column(no_wrap=True, style="dim", min_width=_LABEL)
     grid.add_column(overflow="fold")
-    grid.add_row(label, flowing(text))
-    return Padding(grid, (0, 0, 0, 6), expand=False)
+    room = console.width - _INDENT - max(_LABEL, cell_len(label)) - 2 * _GAP
+    grid.add_row(label, flowing(_fitting(console, text.strip(), most, max(room, 8))))
+    part = Padding(grid, (0, 0, 0, _INDENT), expand=False)
+    show(console, part)
+    return len(console.render_lines(part))
 
 
-def _cut(text: str, room: int = EVIDENCE_LETTERS) -> str:
+def _fitting(console: Console, text: str, most: int, width: int) -> Text:
+    """The text, or as much of it as fits into so many lines of that width."""
+    options = console.options.update(width=width, overflow="fold")
+    lines = console.render_lines(flowing(Text(text, overflow="fold")), options, pad=False)
+    if len(lines) <= most:
+        return Text(text)
+    kept = ["".join(part.text for part in line).rstrip() for line in lines[: most - 1]]
+    return Text("\n".join([*kept, say("... ({count} lines more)", count=len(lines) - most + 1)]))
+
+
+def _cut(text: str) -> str:
     """The beginning of a text that is too long for its place on the screen."""
     lines = text.strip().splitlines()
-    kept = []
+    kept, room = [], EVIDENCE_LETTERS
     for number, line in enumerate(lines):
         if number == EVIDENCE_LINES - 1 and len(lines) > EVIDENCE_LINES:
             kept.append(say("... ({count} lines more)", count=len(lines) - number))

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swarmlab.points import number
 from swarmlab.report import pieces
 from swarmlab.report.wrapping import flowing
 from swarmlab.results import RunResult, Verdict
@@ -53,6 +54,7 @@ def totals(console: Console, result: RunResult) -> None:
     checks = say("checks: {verdicts}", verdicts=say(", ").join(parts) or say("none"))
     head.append(f"  {steps}{say('; ')}{checks}")
     pieces.show(console, head)
+    points(console, result)
     time = result.timing
     spent = [
         f"{say(name)} {pieces.seconds(value)}"
@@ -69,6 +71,24 @@ def totals(console: Console, result: RunResult) -> None:
     if spent:
         sums = f"{pieces.seconds(result.seconds)}{say(': ')}{say(', ').join(spent)}"
         pieces.show(console, Text(sums, style="dim"))
+
+
+def points(console: Console, result: RunResult) -> None:
+    """What was earned, step by step, and what the whole lab is worth."""
+    whole = result.points
+    if not whole.of:
+        return
+    steps = "  ".join(f"{step.number}={step.points}" for step in result.steps if step.points.of)
+    parts = [say("points: {points}", points=whole)]
+    if whole.recorded:
+        parts.append(say("{points} of them on record only", points=number(whole.recorded)))
+    if whole.unknown:
+        parts.append(say("{points} could not be looked at", points=number(whole.unknown)))
+    if result.worth > whole.of:
+        parts.append(say("the whole lab is worth {points}", points=number(result.worth)))
+    pieces.show(console, Text(say("; ").join(parts)))
+    if steps:
+        pieces.show(console, Text(say("by step: {steps}", steps=steps), style="dim"))
 
 
 def problems(console: Console, result: RunResult) -> None:

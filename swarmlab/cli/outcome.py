@@ -1,0 +1,117 @@
+"""What becomes of a result: JSON on standard output, files, and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from swarmlab.results import RunResult
+
+MOST_LETTERS = 100
+
+
+Student = Annotated[
+    str,
+    typer.Option(
+        "--student",
+        envvar="SWARMLAB_STUDENT",
+        help="Who did it: goes into the result, for the teacher.",
+    ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", help="Also write the result to this file, as JUnit XML."),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", help="Also write a report with the evidence to this file, as HTML."),
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a result goes to. Made before anything is run, so that what cannot work fails early."""
+
+    as_json: bool
+    junit: Path | None
+    html: Path | None
+    student: str
+    key: bytes | None
+
+    def end(self, result: RunResult) -> NoReturn:
+        """Write all that was asked for and end with the result's exit code."""
+        from swarmlab import seal
+
+        result = replace(result, student=self.student)
+        if self.junit:
+            from swarmlab.report import junit
+
+            write(self.junit, junit.render(result))
+        if self.html:
+            from swarmlab.report import page
+
+            write(self.html, page.render(result))
+        if self.as_json:
+            typer.echo(json.dumps(seal.sealed(result.to_dict(), self.key), indent=2))
+        raise typer.Exit(result.exit_code)
+
+
+def outcome(
+    as_json: bool, junit: Path | None = None, html: Path | None = None, student: str = ""
+) -> Outcome:
+    """Raises UsageError for a file that cannot be written, a key that is no key, and no name."""
+    from swarmlab import seal
+
+    for path in (junit, html):
+        if path is not None:
+            writable(path)
+    # Only a result that others will read is signed.
+    key = seal.key(os.environ) if as_json else None
+    return Outcome(as_json, junit, html, _checked(student), key)
+
+
+def _checked(student: str) -> str:
+    from swarmlab.errors import UsageError
+    from swarmlab.words import say
+
+    name = " ".join(student.split())
+    if len(name) > MOST_LETTERS or not name.isprintable():
+        raise UsageError(
+            say("That cannot be a student's name."),
+            hint=say("Use up to {most} letters, on one line.", most=MOST_LETTERS),
+        )
+    return name
+
+
+def writable(path: Path) -> None:
+    """Raises UsageError unless a file of that name can probably be written."""
+    from swarmlab.errors import UsageError
+    from swarmlab.words import say
+
+    there = path if path.exists() else path.parent
+    if path.is_dir() or not there.exists() or not os.access(there, os.W_OK):
+        raise UsageError(
+            say("{path} cannot be written.", path=str(path)),
+            hint=say("Name a file in a folder that is there and yours."),
+        )
+
+
+def write(path: Path, data: bytes) -> None:
+    """Raises EnvironmentProblem."""
+    from swarmlab.errors import EnvironmentProblem
+    from swarmlab.words import say
+
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise EnvironmentProblem(
+            say("{path} could not be written: {reason}.", path=str(path), reason=reason),
+            hint=say("Name a file in a folder that is there and yours."),
+        ) from error
