@@ -28,7 +28,9 @@ class CheckSpec:
     long the check may take to become true after a command, in seconds; `verify` looks once.
     `until` is the id of a later step whose doing ends this claim (`None`: it holds to the end).
     `needs` are ids of checks of the same step without which this one makes no sense: when one of
-    them does not pass, this one is skipped and says why.
+    them does not pass, this one is skipped and says why. `before` is a regular expression for
+    what the check must see (in English) when the step is still to be done; empty when it holds
+    then already. It serves the lab's author alone.
     """
 
     id: str
@@ -40,6 +42,7 @@ class CheckSpec:
     until: str | None = None
     needs: tuple[str, ...] = ()
     weight: float = 1.0
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,11 @@ class Step:
     answer: str = ""
     minutes: float = 0.0
     demonstrate: str = ""
+
+    @property
+    def removes_lab(self) -> bool:
+        """Whether the step may take the lab away; only commands of the host can."""
+        return any(command.where is Where.HOST for command in self.commands)
 
     @property
     def all_checks(self) -> tuple[CheckSpec, ...]:

@@ -18,7 +18,7 @@ from swarmlab.digest import digest
 from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector
 from swarmlab.listener import Listener, SilentListener
-from swarmlab.model import CheckSpec, Lab, Step, Where
+from swarmlab.model import CheckSpec, Lab, Step
 from swarmlab.results import RunResult, StepResult, Verdict
 from swarmlab.sightings import Sightings
 from swarmlab.stepping import Clock, Stepper, survey
@@ -92,7 +92,7 @@ class Runner:
         """Run one step, anew when it was done; see the module's words. Raises SwarmlabError."""
         target = self._index(number)
         self._start()
-        if _removes(self._lab.steps[target]) and not self._workspace.present():
+        if self._lab.steps[target].removes_lab and not self._workspace.present():
             self._progress.clear()
             self._listener.note(notes.nothing_to_clean_up())
             return self._result("step", [])
@@ -281,7 +281,7 @@ class Runner:
         stepper = Stepper(self._workspace, self._listener)
         result = stepper.run(world, step, inspector, self._clock)
         # The last step takes the lab away, and with it all that was done.
-        if _removes(step) and not self._workspace.present():
+        if step.removes_lab and not self._workspace.present():
             self._progress.clear()
         elif byhand.proven(result):
             self._progress.finish(self._cluster, step.id)
@@ -305,8 +305,3 @@ class Runner:
             lab_digest=digest(self._lab),
             worth=self._lab.worth,
         )
-
-
-def _removes(step: Step) -> bool:
-    """Whether the step may take the lab away; only commands of the host can."""
-    return any(command.where is Where.HOST for command in step.commands)

@@ -31,6 +31,7 @@ COMMANDS = [
     ("lab", "lint"),
     ("lab", "new"),
     ("lab", "schema"),
+    ("lab", "test"),
     ("images",),
     ("images", "build"),
     ("images", "list"),
@@ -159,3 +160,21 @@ def test_completion_is_offered(tmp_path: Path) -> None:
         tmp=tmp_path, _SWARMLAB_COMPLETE="complete_bash", COMP_WORDS="swarmlab st", COMP_CWORD="1"
     )
     assert set(done.stdout.split()) == {"status", "step", "steps"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "x"], "Add --mistakes"),
+        (["--seed", "1"], "Add --mistakes"),
+        (["99"], "There is no step '99'"),
+        (["--mistakes", "--only", "no-such-move"], "There is no mistake 'no-such-move'"),
+        (["--lab", "./nowhere"], "no lab in ./nowhere"),
+    ],
+)
+def test_what_cannot_be_proven_is_wrong_usage_before_anything_is_brought_up(
+    words: list[str], said: str, tmp_path: Path
+) -> None:
+    done = swarmlab("lab", "test", *words, tmp=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr

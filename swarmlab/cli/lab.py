@@ -1,4 +1,4 @@
-"""`lab lint`, `lab schema`, `lab new`: what authors of labs need."""
+"""`lab lint`, `lab test`, `lab schema`, `lab new`: what authors of labs need."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from swarmlab.cli.options import Json
+from swarmlab.cli.options import Json, Name
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Write a lab of your own: begin one, look for problems in it.",
+    help="Write a lab of your own: begin one, look for problems in it, prove it.",
 )
 
 
@@ -70,3 +70,55 @@ def new(
     for path in made:
         typer.echo(f"  {path}")
     typer.echo(f"What next: `swarmlab lab lint {folder}`, then `swarmlab run --lab {folder}`.")
+
+
+@app.command()
+def test(
+    steps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STEP]...", help="Numbers or ids of steps; default: all."),
+    ] = None,
+    mistakes: Annotated[
+        bool, typer.Option("--mistakes", help="Prove the steps' typical mistakes instead.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="Only this mistake; can be given repeatedly."),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="So many mistakes, drawn by lot.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Draws the same mistakes again.")
+    ] = None,
+    lab: Annotated[
+        str, typer.Option("--lab", help="The lab's folder; default: the built-in chapter.")
+    ] = "service-discovery",
+    name: Name = "author",
+    as_json: Json = False,
+) -> None:
+    """Prove a lab on a real cluster: that its steps, checks, resets and hints can be trusted.
+
+    Each step: its checks fail before its commands, for the reason that the lab file expects, and
+    pass after; its reset brings back the state before; done again, it ends the same. Each mistake
+    (--mistakes): its check catches it, its hint is shown, and it can be undone. States are
+    compared by what the engines and Consul tell, not by what commands say.
+
+    Brings up a lab of its own, called author, and leaves it up.
+    """
+    from swarmlab.authoring import run
+    from swarmlab.errors import UsageError
+    from swarmlab.report.proofs import ProofTeller, summary
+
+    if not mistakes and (only or sample is not None or seed is not None):
+        raise UsageError(
+            "--only, --sample and --seed choose mistakes.", hint="Add --mistakes to prove those."
+        )
+    chosen = run.Choice(tuple(steps or ()), mistakes, tuple(only or ()), sample, seed)
+    teller = ProofTeller(quiet=as_json)
+    proofs = run.prove(lab, name, chosen, teller)
+    if as_json:
+        typer.echo(json.dumps(proofs.to_dict(), indent=2))
+    else:
+        summary(proofs)
+    raise typer.Exit(proofs.exit_code)

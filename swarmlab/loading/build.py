@@ -19,7 +19,7 @@ STEP = (
     "mistakes", "question", "answer", "minutes", "demonstrate",
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
-CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight")
+CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight", "before")
 
 # What the student's own machine is asked to run; anything else belongs into the workstation.
 HOST_COMMANDS = ("swarmlab down",)
@@ -125,6 +125,7 @@ class Builder:
             until=fields.slug("until", "") or None,
             needs=tuple(fields.texts("needs")),
             weight=fields.number("weight", 1.0, 0.0, 1000.0),
+            before=fields.pattern("before"),
         )
         self._places[id(spec)] = fields
         return spec
@@ -199,10 +200,11 @@ class Builder:
         for ring in _rings({check.id: check.needs for check in checks}):
             fields.wrong("checks", f"these checks need each other: {', '.join(ring)}")
         for check in of_commands:
-            if check.until:
-                self._places[id(check)].wrong(
-                    "until", "it is looked at only after its command: until has no meaning here"
-                )
+            for name in ("until", "before"):
+                if getattr(check, name):
+                    self._places[id(check)].wrong(
+                        name, f"it is looked at only after its command: {name} has no meaning here"
+                    )
         for mistake in step.mistakes:
             mistakes.inside(self._places[id(mistake)], mistake, step)
 

@@ -158,6 +158,16 @@ class Fields:
             return None
         return value
 
+    def pattern(self, name: str) -> str:
+        """A regular expression; empty when it is absent or none."""
+        text = self.text(name, "")
+        try:
+            re.compile(text)
+        except (re.error, OverflowError, RecursionError) as error:
+            self.wrong(name, f"{short(text)} is no regular expression: {error}")
+            return ""
+        return text
+
     def flag(self, name: str) -> bool:
         """`true` or `false`; false when it is absent."""
         value = self._plain(name)

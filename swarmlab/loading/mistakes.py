@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from swarmlab.loading.fields import Fields, short
-from swarmlab.model import Command, Mistake, Step
+from swarmlab.model import Command, Mistake, Step, Where
 
 FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "seen", "hint")
 
@@ -16,7 +15,7 @@ def read(fields: Fields, run: str) -> Mistake:
     mistake_id = fields.slug("id")
     if mistake_id:
         fields.what = fields.what.replace("a mistake", f"mistake {mistake_id!r}")
-    mistake = Mistake(
+    return Mistake(
         id=mistake_id,
         title=fields.text("title"),
         # A wrong move may well end with an error; what counts is what the check sees then.
@@ -26,13 +25,8 @@ def read(fields: Fields, run: str) -> Mistake:
         instead=fields.text("instead", ""),
         after=fields.text("after", ""),
         go_on=fields.flag("go_on"),
-        seen=fields.text("seen", ""),
+        seen=fields.pattern("seen"),
     )
-    try:
-        re.compile(mistake.seen)
-    except (re.error, OverflowError, RecursionError) as error:
-        fields.wrong("seen", f"{short(mistake.seen)} is no regular expression: {error}")
-    return mistake
 
 
 def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
@@ -46,6 +40,8 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
             )
     if mistake.instead and mistake.after:
         fields.wrong("after", "it is typed instead of a command or after one, not both")
+    if _typed_when_gone(mistake, step):
+        fields.wrong("run", "it would be typed when the lab has been taken away")
     if mistake.go_on and not (mistake.instead or mistake.after):
         fields.wrong("go_on", "after the whole step nothing is left to type: name instead or after")
     if mistake.caught_by and "/" not in mistake.caught_by:
@@ -56,6 +52,39 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
                 f"{short(mistake.caught_by)} is no check of this step"
                 f"{fields.notes.meant(mistake.caught_by, checks)}",
             )
+        elif problem := _unseen(mistake, step):
+            fields.wrong("caught_by", problem)
+
+
+def _unseen(mistake: Mistake, step: Step) -> str:
+    """Why the check would not be looked at when the mistake is made; empty when it would be."""
+    ids = [command.id for command in step.commands]
+    place = mistake.instead or mistake.after
+    if place and place not in ids:
+        return ""
+    here = ids.index(place) if place else len(ids) - 1
+    for number, command in enumerate(step.commands):
+        observers = [check.id for check in command.during]
+        if mistake.caught_by in observers and number < here:
+            return f"it watches {command.id!r} only, which is over before the mistake"
+        of_command = (*observers, *(check.id for check in command.checks))
+        if mistake.caught_by in of_command and number > here and not mistake.go_on:
+            return f"it belongs to {command.id!r}, which is typed only with `go_on: true`"
+    return ""
+
+
+def _typed_when_gone(mistake: Mistake, step: Step) -> bool:
+    """Whether a command that takes the lab away is typed before the mistake, or after it."""
+    ids = [command.id for command in step.commands]
+    if mistake.go_on:
+        typed = step.commands
+    elif mistake.instead in ids:
+        typed = step.commands[: ids.index(mistake.instead)]
+    elif mistake.after in ids:
+        typed = step.commands[: ids.index(mistake.after) + 1]
+    else:
+        typed = step.commands
+    return any(command.where is Where.HOST and command.id != mistake.instead for command in typed)
 
 
 def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: int) -> None:

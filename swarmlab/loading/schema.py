@@ -122,6 +122,7 @@ _CHECK: Mapping[str, Schema] = {
     ),
     "hint": _told(_TEXT, "What to do when it fails."),
     "weight": _told({"type": "number", "minimum": 0, "maximum": 1000}, "For grading; default 1."),
+    "before": _told(_TEXT, "A regular expression: what it must see while the step is to be done."),
 }
 _MISTAKE: Mapping[str, Schema] = {
     "id": _told(_SLUG, "Unique in the step."),

@@ -1,0 +1,116 @@
+"""What is on a cluster, taken from the engines and from Consul, to be compared with another time.
+
+Facts are named in words and valued in plain data, so that two snapshots differ in readable lines.
+No command of a lab and no check takes part: this is the third eye, that of the lab's author.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmlab.authoring import looks
+from swarmlab.checks.base import World
+from swarmlab.checks.looking import over
+from swarmlab.errors import TimedOut
+from swarmlab.providers.problems import explained
+from swarmlab.wait import Observation, poll
+
+CALM_SECONDS = 90.0
+"""So long the swarm may take until it has what it was asked for; a loaded machine is slow."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Named facts; `restless` names what was still about to change when it was taken."""
+
+    facts: Mapping[str, Any]
+    restless: tuple[str, ...] = field(default=(), compare=False)
+
+
+Camera = Callable[[World], Snapshot]
+"""Takes a snapshot of a lab that is up. Raises EnvironmentProblem."""
+
+
+def take(world: World) -> Snapshot:
+    """Services, networks, containers, volumes, nodes, Consul's keys, the student's files."""
+    with explained("taking a snapshot of the cluster"):
+        boxes = over(world.nodes, lambda node: looks.containers(world, node))
+        parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "swarm": lambda: looks.swarm(world),
+            "local": lambda: looks.local_networks(world),
+            "volumes": lambda: looks.volumes(world),
+            "consul": lambda: looks.consul(world),
+            "files": lambda: looks.files(world),
+        }
+        found = over(parts, lambda part: parts[part]())
+    facts = {name: fact for part in found.values() for name, fact in part.items()}
+    own, tasks = looks.sorted_out(boxes)
+    facts |= own
+    restless = []
+    for name, fact in facts.items():
+        kind, _, service = name.partition(" ")
+        if kind == "service":
+            running = tasks.pop(service, {})
+            fact["containers"] = running
+            wanted = fact.pop("wanted")
+            if sum(running.values()) != wanted or "starting" in running:
+                restless.append(f"{name} has {_words(running)} of {wanted} containers")
+    # Containers whose service is gone are on their way out.
+    restless += [f"{_words(left)} containers of {name} are left" for name, left in tasks.items()]
+    return Snapshot(facts, tuple(restless))
+
+
+def calm(camera: Camera, world: World) -> Snapshot:
+    """A snapshot of a swarm that has what it was asked for. Raises TimedOut."""
+
+    def look() -> Observation[Snapshot]:
+        now = camera(world)
+        return Observation(not now.restless, "; ".join(now.restless), now)
+
+    waited = poll(look, within=CALM_SECONDS, every=0.5)
+    if not waited.done or waited.last.value is None:
+        raise TimedOut("the swarm to have what it was asked for", waited.seconds, waited.last.seen)
+    return waited.last.value
+
+
+def restored(camera: Camera, world: World, before: Snapshot, within: float) -> list[str]:
+    """How the cluster differs from `before`, at the latest after `within` seconds; none: equal."""
+
+    def look() -> Observation[list[str]]:
+        now = camera(world)
+        found = differences(before, now) or [f"still moving: {one}" for one in now.restless]
+        return Observation(not found, "; ".join(found), found)
+
+    return poll(look, within=within, every=0.5).last.value or []
+
+
+def differences(before: Snapshot, after: Snapshot) -> list[str]:
+    """One readable line for each fact that came, went or changed."""
+    lines = []
+    for name in sorted({*before.facts, *after.facts}):
+        if name not in after.facts:
+            lines.append(f"{name} is gone")
+        elif name not in before.facts:
+            lines.append(f"{name} was not there before")
+        else:
+            lines += _changes(name, before.facts[name], after.facts[name])
+    return lines
+
+
+def _changes(name: str, was: Any, now: Any) -> Iterator[str]:
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*was, *now}, key=str):
+            yield from _changes(f"{name}, {key}", was.get(key), now.get(key))
+    elif was != now:
+        yield f"{name}: was {_words(was)}, is {_words(now)}"
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{count} {state}" for state, count in value.items()) or "no"
+    text = str(value) if isinstance(value, str | int | float) else repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,190 @@
+"""Proves a typical mistake: made on a real cluster, caught by its check, told, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from swarmlab.authoring.bench import Bench, Unproven, tried, worked
+from swarmlab.authoring.proofs import Part, Proof
+from swarmlab.authoring.snapshot import Snapshot
+from swarmlab.inspection import claims
+from swarmlab.model import CheckSpec, Command, Mistake, Step
+from swarmlab.results import CheckResult, Verdict
+from swarmlab.stepping import Clock
+from swarmlab.wait import Observation, poll
+
+CAUGHT_SECONDS = 60.0
+"""So long a mistake may take to show: a task must start, fail, and be seen to have failed."""
+STAYS_SECONDS = 5.0
+"""So long the check must go on failing: what is only late would have become true meanwhile."""
+GO_ON_SECONDS = 10.0
+"""So long a check of a later command is waited for; after a mistake it may never pass."""
+
+
+def prove(bench: Bench, step: Step, mistake: Mistake, before: Snapshot) -> Proof:
+    """All claims about the mistake, on a cluster that stands, as `before`, just before the step.
+
+    Afterwards the cluster stands there again, unless the proof says otherwise. Raises
+    SwarmlabError only when not even that can be tried.
+    """
+    made = _Making(bench, step, mistake)
+    parts: list[Part] = [tried("typed", made.typed)]
+    if parts[0].verdict is Verdict.PASSED:
+        parts.append(tried("caught, and its hint shown", made.caught))
+    parts.append(tried("undone", lambda: undone(bench, step, before)))
+    return Proof(step, tuple(parts), mistake.id)
+
+
+def undone(bench: Bench, step: Step, before: Snapshot) -> Iterator[str]:
+    """Bring the cluster back as a student would: reset the step, else go to it anew.
+
+    Raises Unproven when it is not as before then.
+    """
+    try:
+        bench.reset(step)
+        bench.compare(before, "after the reset")
+    except Unproven:
+        # What the mistake broke belongs to an earlier step. `goto` sees that and mends it.
+        bench.ready(step)
+        bench.compare(before, f"after `swarmlab goto {step.number}`")
+        yield f"by `swarmlab goto {step.number}`: {len(before.facts)} facts are as before"
+        return
+    yield f"by the step's reset: {len(before.facts)} facts are as before"
+
+
+class _Making:
+    """One mistake while it is being made."""
+
+    def __init__(self, bench: Bench, step: Step, mistake: Mistake) -> None:
+        self._bench = bench
+        self._step = step
+        self._mistake = mistake
+        self._where, self._check = step.catcher(mistake)
+        # A check of a command holds only at its moment, and is looked at there.
+        self._seen: CheckResult | None = None
+
+    def typed(self) -> Iterator[str]:
+        """The step up to the mistake as printed, the mistake, and the rest if it goes on."""
+        bench, step, mistake = self._bench, self._step, self._mistake
+        bench.fresh()
+        bench.progress.begin(bench.workspace.cluster_id, step.id)
+        at, skip = self._place()
+        self._as_printed(step.commands[:at])
+        self._wrong_move(step.commands[: at + skip])
+        if mistake.go_on:
+            for command in step.commands[at + skip :]:
+                self._rest(command)
+        yield f"after {at} of {len(step.commands)} commands"
+
+    def caught(self) -> Iterator[str]:
+        """The named check fails and goes on failing, and gives the mistake's hint."""
+        if self._seen is not None:
+            self._fits(self._seen)
+            yield f"saw {self._seen.actual}"
+            return
+        shown: list[CheckResult] = []
+
+        def look() -> Observation[str]:
+            shown.append(self._look())
+            wrong = self._misfit(shown[-1])
+            return Observation(not wrong, wrong, wrong)
+
+        def look_away() -> Observation[str]:
+            found = look()
+            return Observation(not found.done, found.seen, found.value)
+
+        first = poll(look, within=CAUGHT_SECONDS, every=0.5)
+        if first.done:
+            # Another look that does not fit ends this wait; then it was not caught for good.
+            poll(look_away, within=STAYS_SECONDS, every=1.0)
+        self._fits(shown[-1])
+        yield f"saw {shown[-1].actual}"
+
+    def _place(self) -> tuple[int, int]:
+        """How many commands are typed before the mistake, and how many it replaces."""
+        ids = [command.id for command in self._step.commands]
+        if self._mistake.instead:
+            return ids.index(self._mistake.instead), 1
+        if self._mistake.after:
+            return ids.index(self._mistake.after) + 1, 0
+        return len(ids), 0
+
+    def _as_printed(self, commands: Sequence[Command]) -> None:
+        """Type commands and wait for their checks; after all of them the step must be proven."""
+        whole = len(commands) == len(self._step.commands)
+        part = replace(
+            self._step, commands=tuple(commands), checks=self._step.checks if whole else ()
+        )
+        bench = self._bench
+        result = bench.stepper().run(bench.world, part, bench.inspector(), Clock())
+        worked("what is typed before the mistake", result.commands, result.checks)
+
+    def _wrong_move(self, so_far: Sequence[Command]) -> None:
+        """Type the mistake, under the eyes of the check that is to catch it.
+
+        `so_far` are the commands of which the last is that in whose place it is typed, or after
+        which.
+        """
+        during = self._of(so_far[-1].during) if so_far else ()
+        checks = self._of([check for command in so_far for check in command.checks])
+        if during:
+            # What an observer watches lasts until its command's checks are over.
+            checks = so_far[-1].checks
+        self._under_eyes(self._mistake.command, checks, during)
+
+    def _rest(self, command: Command) -> None:
+        """Type a later command, and give its checks a moment as a reader does."""
+        self._under_eyes(replace(command, exit_codes=()), command.checks, self._of(command.during))
+
+    def _under_eyes(
+        self, command: Command, checks: Sequence[CheckSpec], during: Sequence[CheckSpec]
+    ) -> None:
+        bench, number = self._bench, self._step.number
+        inspector = bench.inspector()
+        watches = inspector.watch(bench.world, during)
+        try:
+            result = bench.stepper().typed(command)
+            if result.verdict is Verdict.ERRORED:
+                worked("typing", [result], ())
+            soon = [replace(one, within=min(one.within, GO_ON_SECONDS), needs=()) for one in checks]
+            found = inspector.inspect(bench.world, claims(number, soon), once=False)
+            results = [*found.values(), *inspector.unwatch(number, watches)]
+        except BaseException:
+            for watch in watches:
+                watch.drop()
+            raise
+        for one in results:
+            if self._where == self._step.id and one.id == self._check:
+                self._seen = one
+
+    def _of(self, specs: Sequence[CheckSpec]) -> tuple[CheckSpec, ...]:
+        """That of the checks which is to catch the mistake, if it is among them."""
+        if self._where != self._step.id:
+            return ()
+        return tuple(one for one in specs if one.id == self._check)
+
+    def _look(self) -> CheckResult:
+        """The named check as `swarmlab verify` shows it."""
+        found = self._bench.lab.find(self._where)
+        assert found is not None
+        (result,) = self._bench.runner().verify([found.number]).steps
+        return next(check for check in result.checks if check.id == self._check)
+
+    def _fits(self, result: CheckResult) -> None:
+        if result.verdict is Verdict.ERRORED:
+            worked("looking", (), [result])
+        wrong = self._misfit(result)
+        if wrong:
+            raise Unproven([wrong])
+
+    def _misfit(self, result: CheckResult) -> str:
+        """Why this result does not show the mistake; empty when it does."""
+        name = f"{self._step.id}/{self._mistake.id}"
+        if result.verdict is not Verdict.FAILED:
+            why = f": {result.reason}" if result.reason else f", saw {result.actual}"
+            return f"check {result.id} is {result.verdict.value}{why}"
+        if name not in result.mistakes or self._mistake.hint not in result.hint:
+            others = ", ".join(result.mistakes) or "its own"
+            return f"check {result.id} failed with another hint ({others}); it saw {result.actual}"
+        return ""

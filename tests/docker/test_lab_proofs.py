@@ -1,0 +1,72 @@
+"""The chapter's lab can be trusted: steps and mistakes proven on a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from swarmlab.cluster import lifecycle
+
+pytestmark = pytest.mark.docker
+
+# So many mistakes are made in each `make test`; with the way to their steps about 90 seconds.
+SAMPLE = 3
+# Of the whole, on two cores.
+WHOLE_SECONDS = 40 * 60
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    chosen = f"proofs-{os.getpid()}"
+    try:
+        yield chosen
+    finally:
+        lifecycle.down(chosen)
+
+
+def proofs(name: str, *words: str, seconds: float) -> list[dict[str, Any]]:
+    """What `lab test` proves; all must be proven."""
+    done = subprocess.run(
+        [sys.executable, "-m", "swarmlab", "lab", "test", *words, "--name", name, "--json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.stdout, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    wrong = [
+        f"step {proof['step']} {proof['mistake'] or ''}: {part['claim']}: {part['seen']}"
+        for proof in found["proofs"]
+        for part in proof["parts"]
+        if part["verdict"] in ("failed", "errored")
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert done.returncode == 0, done.stderr
+    proven: list[dict[str, Any]] = found["proofs"]
+    return proven
+
+
+def test_some_mistakes_are_caught_told_and_undone(name: str) -> None:
+    seed = random.randrange(1_000_000)
+    sys.stdout.write(f"the mistakes are drawn with --sample {SAMPLE} --seed {seed}\n")
+    words = ("--mistakes", "--sample", str(SAMPLE), "--seed", str(seed))
+    assert len(proofs(name, *words, seconds=600)) == SAMPLE
+
+
+@pytest.mark.long
+def test_every_step_fails_before_passes_after_and_can_be_undone(name: str) -> None:
+    assert [proof["step"] for proof in proofs(name, seconds=1800)] == list(range(1, 15))
+
+
+@pytest.mark.long
+def test_every_mistake_is_caught_told_and_undone(name: str) -> None:
+    found = proofs(name, "--mistakes", seconds=WHOLE_SECONDS)
+    assert len(found) >= 50
