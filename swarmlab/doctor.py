@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from swarmlab import engine as engines
-from swarmlab import findings
+from swarmlab import findings, state
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
 from swarmlab.findings import Diagnosis, Finding, State
@@ -37,6 +37,7 @@ def examine() -> Diagnosis:
                 "engine", "Docker engine", State.PROBLEM, error.message, _WHY_ENGINE, error.hint
             )
         )
+    found.append(findings.files(state.folder()))
     return Diagnosis((*found, *findings.variables(os.environ)))
 
 
@@ -50,16 +51,18 @@ def _of_engine(engine: Engine) -> list[Finding]:
     with explained("asking the engine about itself"):
         info: Mapping[str, Any] = engine.client.api.info()
         taken = subnets.of_engine(engine.client.api.networks())
-    available = None
+    available, ports = None, list[Finding]()
     if engine.target.local:
         available = findings.available_memory()
         taken += subnets.routes()
+        ports = findings.ports()
     found = findings.machine(info, available)
     found.append(findings.clock(str(info.get("SystemTime", "")), datetime.now(UTC)))
     found.append(findings.free_subnet(taken))
+    found += ports
     probe, note = _probe(engine)
     found += kernel(probe) if probe else [note]
-    return found + _labs(engine)
+    return found + _labs(engine) + _leftovers(engine)
 
 
 def _probe(engine: Engine) -> tuple[Probe | None, Finding]:
@@ -78,6 +81,25 @@ def _probe(engine: Engine) -> tuple[Probe | None, Finding]:
     )
     image = built.get("node") or built.get("loaded-node")
     return (probe.run(engine, image.reference) if image else None), unknown
+
+
+def _leftovers(engine: Engine) -> list[Finding]:
+    """Containers of builds and tries that were killed."""
+    from swarmlab.images import leftovers
+
+    left = len(leftovers.look(engine.client))
+    if not left:
+        return []
+    return [
+        Finding(
+            "leftovers",
+            "Left behind",
+            State.WARNING,
+            f"{left} container{'' if left == 1 else 's'} of a swarmlab that was killed",
+            "They take disk.",
+            "`swarmlab doctor --fix` removes them",
+        )
+    ]
 
 
 def _labs(engine: Engine) -> list[Finding]:

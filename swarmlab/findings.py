@@ -1,7 +1,8 @@
-"""What was found on a machine, and how it is judged: pure, apart from reading /proc/meminfo."""
+"""What was found on a machine, and how it is judged; reads small files, and asks no engine."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,9 @@ MEMORY_LEAST, MEMORY_WELL = 1 * GIB, 2 * GIB
 """Bytes of memory: below the first a lab does not fit, below the second it is tight."""
 DISK_LEAST, DISK_WELL = 2 * GIB, 5 * GIB
 """Bytes of disk: images take about 1.5 GiB, building them twice that for a time."""
+
+PORTS_WELL = 1000
+"""Ports that may be chosen freely: a lab of seven nodes takes some dozens."""
 
 CLOCK_WELL = 60.0
 CLOCK_MOST = 86400.0
@@ -107,8 +111,69 @@ def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
             f"version {info.get('CgroupVersion', '1')}, {info.get('CgroupDriver', '')}",
         )
     )
+    found.append(_forwarding(bool(info.get("IPv4Forwarding", True))))
     refused = rootless(info)
     return [*found, refused] if refused else found
+
+
+def _forwarding(on: bool) -> Finding:
+    if on:
+        return Finding("forwarding", "Forwarding of packets", State.OK, "on")
+    return Finding(
+        "forwarding",
+        "Forwarding of packets",
+        State.PROBLEM,
+        "off",
+        "Nodes reach one another, and the network, through this machine.",
+        "`sudo sysctl -w net.ipv4.ip_forward=1`",
+    )
+
+
+def ports(table: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> list[Finding]:
+    """Whether enough ports are left to publish the nodes' on; nothing where nobody says."""
+    try:
+        first, last = map(int, table.read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return []
+    seen = f"{first} to {last} are there to be published"
+    if last - first >= PORTS_WELL:
+        return [Finding("ports", "Ports", State.OK, seen)]
+    return [
+        Finding(
+            "ports",
+            "Ports",
+            State.WARNING,
+            seen,
+            "Where nodes cannot be reached by their addresses, each takes some ports of this "
+            "machine, and so does every connection.",
+            "`sudo sysctl -w net.ipv4.ip_local_port_range='32768 60999'`",
+        )
+    ]
+
+
+def files(folder: Path) -> Finding:
+    """Whether swarmlab can keep its few files, for this user alone. `folder` may be missing."""
+    title = "swarmlab's own files"
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            "files",
+            title,
+            State.PROBLEM,
+            f"{there} cannot be written to",
+            "Certificates and progress are kept there.",
+            f"`sudo chown -R $USER {there}`, or set XDG_STATE_HOME to a folder of yours",
+        )
+    if there == folder and os.name == "posix" and folder.stat().st_mode & 0o077:
+        return Finding(
+            "files",
+            title,
+            State.WARNING,
+            f"others may look into {folder}",
+            "Keys of running labs are kept there.",
+            f"`chmod 700 {folder}`",
+        )
+    return Finding("files", title, State.OK, f"in {folder}")
 
 
 def rootless(info: Mapping[str, Any]) -> Finding | None:
@@ -200,7 +265,11 @@ def variables(env: Mapping[str, str]) -> list[Finding]:
     lost = [name for name in _AUTHORITIES if env.get(name) and not Path(env[name]).exists()]
     seen = f"set: {', '.join(proxies)}; the lab's own traffic does not use them"
     found = [Finding("proxy", "Proxy variables", State.OK, seen if proxies else "none")]
-    if lost:
+    named = [name for name in _AUTHORITIES if env.get(name)]
+    if not lost:
+        told = f"set: {', '.join(named)}" if named else "those of the system"
+        found.append(Finding("authorities", "Certificate authorities", State.OK, told))
+    else:
         found.append(
             Finding(
                 "authorities",

@@ -14,7 +14,7 @@ DEFAULT = "default"
 # Commands that take --name; the others (doctor, images, handout ...) are about no lab.
 _COMMANDS = (
     "up|down|stop|start|status|topology|run|steps|step|goto|reset|verify|env|ip|record"
-    "|walk|shell|ssh|logs"
+    "|walk|shell|ssh|logs|fault|support-bundle"
 )
 _ADVISED = re.compile(rf"`swarmlab ({_COMMANDS})(?![\w-])([^`]*)`")
 

@@ -15,6 +15,8 @@ from swarmlab.providers.dind import CAPABILITIES, SECURITY, VXLAN
 from swarmlab.providers.problems import explained, said
 
 _SECONDS = 30
+INOTIFY_WELL, INOTIFY_GOOD = 64, 512
+"""Watchers of files a user: a lab takes about ten, and other programs want theirs."""
 
 # Every kind of rule that the mesh fallback uses: a kernel may have tables, and not all of these.
 MESH = """table ip slprobe {
@@ -48,6 +50,7 @@ node_cgroups() {{ mount -o remount,bind,rw /sys/fs/cgroup; }}
 for what in vxlan overlay nat nftables bridge_filter node_cgroups; do try $what $what; done
 try ipvs genl ctrl get name IPVS
 echo "caps=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)"
+echo "inotify=$(cat /proc/sys/fs/inotify/max_user_instances)"
 echo "free=$(df -Pk /var/lib/docker | awk 'NR == 2 {{ print $4 }}')"
 """
 
@@ -57,12 +60,14 @@ class Probe:
     """What was tried: `answers` maps the name of a try to `yes` or to `no` and why.
 
     `refused` is the engine's refusal to start such a container at all, else empty. `free` are
-    the bytes left where Docker keeps its data, None when unknown.
+    the bytes left where Docker keeps its data, `inotify` how many watchers of files a user may
+    have; both None when unknown.
     """
 
     answers: Mapping[str, str]
     refused: str = ""
     free: int | None = None
+    inotify: int | None = None
 
     def works(self, what: str) -> bool:
         """Whether that try worked."""
@@ -108,8 +113,12 @@ def run(engine: Engine, image: str) -> Probe:
 def parse(output: str) -> Probe:
     """The probe from what its script printed."""
     answers = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
-    free = answers.pop("free", "")
-    return Probe(answers, free=int(free) * 1024 if free.isdigit() else None)
+    free, inotify = answers.pop("free", ""), answers.pop("inotify", "")
+    return Probe(
+        answers,
+        free=int(free) * 1024 if free.isdigit() else None,
+        inotify=int(inotify) if inotify.isdigit() else None,
+    )
 
 
 _KERNEL = (
@@ -171,6 +180,8 @@ def kernel(probe: Probe) -> list[Finding]:
         else:
             found.append(Finding(name, title, bad, probe.why(name) or "fails", why, mend))
     found.append(_data_plane(probe))
+    if probe.inotify is not None:
+        found.append(_inotify(probe.inotify))
     if probe.free is not None:
         found.append(_disk(probe.free))
     return found
@@ -190,6 +201,21 @@ def _data_plane(probe: Probe) -> Finding:
         "One of the two spreads requests over a service's tasks.",
         "`sudo modprobe ip_vs`, else `sudo modprobe -a nft_numgen nft_masq nft_fib_ipv4`, "
         "or boot a kernel with one of the two",
+    )
+
+
+def _inotify(instances: int) -> Finding:
+    seen = f"{instances} watchers of files a user"
+    if instances >= INOTIFY_WELL:
+        return Finding("inotify", "Limits of inotify", State.OK, seen)
+    return Finding(
+        "inotify",
+        "Limits of inotify",
+        State.WARNING,
+        seen,
+        "Each node's engine watches files; without a watcher left it does not start (\"too many "
+        'open files").',
+        f"`sudo sysctl -w fs.inotify.max_user_instances={INOTIFY_GOOD}`",
     )
 
 

@@ -168,7 +168,7 @@ def test_variables_are_named_but_never_shown() -> None:
     assert "no_proxy" not in told
     assert "secret" not in told
     complete(found)
-    assert states(findings.variables({})) == {"proxy": State.OK}
+    assert states(findings.variables({})) == {"proxy": State.OK, "authorities": State.OK}
 
 
 def test_memory_that_is_left(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from swarmlab import __version__, naming
-from swarmlab.cli import chapter, cluster, handout, images, lab, machine, shell
+from swarmlab.cli import chapter, cluster, fault, handout, images, lab, machine, shell
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
@@ -119,5 +119,6 @@ chapter.register(app)
 shell.register(app)
 handout.register(app)
 machine.register(app)
+app.add_typer(fault.app, name="fault", rich_help_panel=cluster.PANEL)
 app.add_typer(lab.app, name="lab", rich_help_panel="Labs of your own")
 app.add_typer(images.app, name="images", rich_help_panel="This machine")

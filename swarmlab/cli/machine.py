@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_NAME, Json, Name
+from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
 
 if TYPE_CHECKING:
     from swarmlab.cluster.lifecycle import Cluster
@@ -68,25 +69,72 @@ def ip(node: NodeName, name: Name = DEFAULT_NAME) -> None:
         typer.echo(cluster.address(_known(cluster, node)))
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Put right what harms nothing: kernel modules and settings until the next start "
+            "(as root), images to build, what a killed swarmlab left behind.",
+        ),
+    ] = False,
+) -> None:
     """Say what this machine can do for a lab, what stops one, and how to mend it.
 
-    Changes nothing. Exit code 0 when a lab can run here, 3 when something stops it.
+    Changes nothing without --fix. Exit code 0 when a lab can run here, 3 when something stops it.
     """
     from swarmlab import doctor as examination
+    from swarmlab.console import ConsoleProgress, err
     from swarmlab.errors import EXIT_ENVIRONMENT
-    from swarmlab.report.cluster import diagnosis
+    from swarmlab.report.cluster import diagnosis, mended
 
-    found = examination.examine()
+    with err().status("Looking at this machine"):
+        found = examination.examine()
+    deeds = None
+    if mend:
+        from swarmlab.mending import fix
+
+        deeds = fix(found.findings, ConsoleProgress())
+        if deeds:
+            with err().status("Looking again"):
+                found = examination.examine()
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=2))
+        fixed = {} if deeds is None else {"fixed": [deed.to_dict() for deed in deeds]}
+        typer.echo(json.dumps({**found.to_dict(), **fixed}, indent=2))
     else:
         diagnosis(found)
+        if deeds is not None:
+            mended(deeds)
     if not found.healthy:
         raise typer.Exit(EXIT_ENVIRONMENT)
 
 
+def support_bundle(
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write it; without: a new file here.")
+    ] = None,
+    name: Name = DEFAULT_NAME,
+    language: Language = DEFAULT_LANGUAGE,
+) -> None:
+    """Collect in one file what somebody needs who is asked for help; secrets are taken out.
+
+    Versions, doctor, status, what runs where, which steps hold, services with their tasks, the
+    end of the logs, progress. Needs no lab that is well, and changes nothing. Lists what is in it.
+    """
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.report.support import bundled
+    from swarmlab.support import bundle
+
+    speak(language)
+    path = file or bundle.default_file(name)
+    bundle.refuse(path)
+    parts = bundle.collect(name, ConsoleProgress())
+    bundle.write(parts, path, name)
+    bundled(parts, path)
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for command in (env, ip, doctor):
+    for command in (env, ip, doctor, support_bundle):
         app.command(rich_help_panel=PANEL)(command)

@@ -10,7 +10,7 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import keys, swarm, workstation
+from swarmlab.cluster import cutting, keys, swarm, workstation
 from swarmlab.cluster.create import Images, Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
@@ -122,6 +122,8 @@ class _Job:
             return self._again(node, crew)
         try:
             if state is NodeState.RUNNING:
+                if cutting.join(self._site.engine, self._site.name, node):
+                    self._say(f"{node} was cut off from the other nodes")
                 try:
                     return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
                 except (TimedOut, ClusterProblem):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import access, keys, remains, swarm
+from swarmlab.cluster import access, cutting, keys, remains, swarm
 from swarmlab.cluster.cluster import data_plane
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
@@ -27,7 +27,7 @@ LOOK_SECONDS = 2
 class NodeStatus:
     """One node: the container as the host's engine sees it, the member as the swarm does.
 
-    What is not known is empty.
+    What is not known is empty. `cut`: cut off from the other nodes on purpose.
     """
 
     name: str
@@ -41,6 +41,7 @@ class NodeStatus:
     leader: bool = False
     engine: str = ""
     data_plane: str = ""
+    cut: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -112,12 +113,16 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
     running = [node for node in there.info.nodes if node.state is NodeState.RUNNING]
     with Crew() as crew:
         views = {node.name: crew.go(_view, node, certs) for node in running} if certs else {}
+        cuts = {node.name: crew.go(cutting.is_cut, engine, lab, node.name) for node in running}
         planes = {node.name: crew.go(data_plane, engine, lab, node.name) for node in running}
         seen = {name: future.result() for name, future in views.items()}
+        apart = {name for name, future in cuts.items() if future.result()}
         told = {name: future.result() for name, future in planes.items()}
     best = _best([view for view in seen.values() if view is not None])
     nodes = tuple(
-        _node(node, seen.get(node.name), best, told.get(node.name, ""))
+        replace(
+            _node(node, seen.get(node.name), best, told.get(node.name, "")), cut=node.name in apart
+        )
         for node in _with_missing(there)
     )
     planes_there = sorted({plane for plane in told.values() if plane})
@@ -251,6 +256,8 @@ def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
     if known.state is not NodeState.RUNNING:
         word = "paused" if "(Paused)" in node.container else "stopped"
         return [f"{node.name} is {word} ({node.container})"]
+    if node.cut:
+        return [f"{node.name} is cut off from the other nodes: `swarmlab fault cut` did that"]
     if not node.answers:
         return [f"the engine of {node.name} does not answer within {LOOK_SECONDS} s"]
     found = []

@@ -30,18 +30,26 @@ def remove(engine: DockerClient) -> int:
     Those of other machines are left alone: nobody here can tell whether their owners live.
     """
     removed = 0
-    filters = {"label": [f"{ROLE}={ROLE_BUILD}", OWNER]}
-    for container in engine.api.containers(all=True, filters=filters):
-        if gone((container.get("Labels") or {}).get(OWNER, "")):
-            try:
-                engine.api.remove_container(container["Id"], force=True, v=True)
-            except APIError as error:
-                # Another one is at it, or just was.
-                if error.status_code not in (404, 409):
-                    raise
-            else:
-                removed += 1
+    for container in look(engine):
+        try:
+            engine.api.remove_container(container, force=True, v=True)
+        except APIError as error:
+            # Another one is at it, or just was.
+            if error.status_code not in (404, 409):
+                raise
+        else:
+            removed += 1
     return removed
+
+
+def look(engine: DockerClient) -> list[str]:
+    """The ids of the containers whose owners are gone."""
+    filters = {"label": [f"{ROLE}={ROLE_BUILD}", OWNER]}
+    return [
+        str(container["Id"])
+        for container in engine.api.containers(all=True, filters=filters)
+        if gone((container.get("Labels") or {}).get(OWNER, ""))
+    ]
 
 
 def gone(owner: str) -> bool:

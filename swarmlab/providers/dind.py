@@ -175,6 +175,11 @@ class Dind:
         with explained(f"stopping {node}"):
             self._api.stop(labels.container(self._lab, node), timeout=10)
 
+    def pause(self, node: str) -> None:
+        """Freeze all processes of the node; `start` lets them go on."""
+        with explained(f"pausing {node}"):
+            self._api.pause(labels.container(self._lab, node))
+
     def remove(self, node: str) -> None:
         name = labels.container(self._lab, node)
         with explained(f"removing {node}"):

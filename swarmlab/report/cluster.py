@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from swarmlab.cluster.lifecycle import Removed
     from swarmlab.cluster.status import ClusterStatus, NodeStatus
     from swarmlab.doctor import Diagnosis
+    from swarmlab.mending import Deed
     from swarmlab.model import Lab, Step
 
 _PLANES = {
@@ -178,3 +179,18 @@ def diagnosis(found: Diagnosis) -> None:
                     )
     good = "A lab can run here." if found.healthy else "Something stops a lab; see PROBLEM above."
     console.print(good)
+
+
+def mended(deeds: Collection[Deed]) -> None:
+    """What `doctor --fix` did, and what it tried in vain."""
+    console = out()
+    for deed in deeds:
+        sign = mark(console, deed.done)
+        console.print(
+            f"[green]{sign}[/] Fixed: {escape(deed.said)}."
+            if deed.done
+            else f"[red]{sign}[/] Not fixed: {escape(deed.said)}.",
+            soft_wrap=not console.is_terminal,
+        )
+    if not deeds:
+        console.print("There was nothing that could be fixed safely.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 
 import pytest
+from docker.errors import NotFound
 
-from swarmlab import doctor, probe
+from swarmlab import doctor, labels, mending, probe
 from swarmlab import engine as engines
 from swarmlab.findings import State
-from swarmlab.images import builder
+from swarmlab.images import builder, leftovers
+from swarmlab.progress import SilentProgress
 from tests.docker.lifecycle_site import RealLab, host
 
 pytestmark = pytest.mark.docker
@@ -34,6 +38,28 @@ def test_where_a_lab_runs_the_doctor_says_that_one_can(lab: RealLab) -> None:
     assert any(f.title == f"Lab {lab.name}" and f.state is State.OK for f in found.findings)
     assert json.loads(json.dumps(found.to_dict()))["kind"] == "swarmlab-doctor"
     assert unlabelled() <= before
+
+
+def test_what_a_killed_swarmlab_left_is_found_and_removed_once() -> None:
+    engine = engines.connect()
+    built = builder.ensure(["node"], engine=engine.client)
+    (node,) = [image.reference for image in built if image.name == "node"]
+    process = subprocess.Popen(["true"])
+    process.wait()
+    mine = leftovers.labels()
+    owner = mine[labels.OWNER].rpartition(" ")[0] + f" {process.pid}"
+    made = engine.client.api.create_container(node, labels={**mine, labels.OWNER: owner})["Id"]
+    try:
+        found = [f for f in doctor.examine().findings if f.id == "leftovers"]
+        assert [f.state for f in found] == [State.WARNING]
+        (deed,) = mending.fix(found, SilentProgress())
+        assert deed.done and "removed" in deed.said
+        assert made not in leftovers.look(engine.client)
+        (again,) = mending.fix(found, SilentProgress())
+        assert again.said == "removed 0 containers that were left behind"
+    finally:
+        with contextlib.suppress(NotFound):
+            engine.client.api.remove_container(made, force=True)
 
 
 def test_a_root_on_two_overlays_is_seen_to_be_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,130 @@
+"""Faults on purpose of what runs on the nodes: a task that is killed, Consul without its server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from swarmlab.checks.looking import Unfit, listed
+from swarmlab.checks.tasks import Instance, service_named
+from swarmlab.cluster import lifecycle
+from swarmlab.cluster.cluster import Cluster
+from swarmlab.errors import LabAbsent, UsageError
+from swarmlab.providers.problems import explained
+from swarmlab.words import say
+
+_CONSUL = "consul"  # the container's name in docker-compose-proxy.yml
+_AGAIN = "registry"  # and in the step that throws it away again
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was done, what comes of it, and the commands that show it; in words."""
+
+    done: str
+    happens: str
+    look: tuple[str, ...] = ()
+    undo: str = ""
+
+
+def kill(name: str, task: str) -> Fault:
+    """Kill the main process of a task (`proxy.2`, or `util.swarm-2` of a global service)."""
+    with _cluster(name) as cluster:
+        one = _instance(cluster, task)
+        with explained(f"killing {task}"):
+            cluster.engine(one.node).api.kill(one.container)
+    service = one.service
+    return Fault(
+        say("{task} on {node} is killed (task {id}).", task=task, node=one.node, id=one.task[:12]),
+        say("Swarm notices within a second, and starts another task in its place."),
+        (f"docker service ps {service}", "swarmlab status --watch"),
+    )
+
+
+def consul_server(name: str) -> Fault:
+    """Stop the Consul server, which alone holds the keys."""
+    with _cluster(name) as cluster:
+        node, box = _server(cluster)
+        with explained("stopping the Consul server"):
+            cluster.engine(node).api.stop(box["Id"], timeout=5)
+    agent = next((other for other in cluster.nodes if other != node), node)
+    return Fault(
+        say("The Consul server on {node} is stopped.", node=node),
+        say(
+            "The agents stay, and can neither read nor write a key without their server. The"
+            " proxies serve on with what they have; a new one cannot learn it."
+        ),
+        (
+            f"curl -i {agent}:8500/v1/kv/?keys",
+            "docker service scale proxy=4",
+            "swarmlab status --watch --probe /demo/hello",
+        ),
+        "swarmlab fault heal --all",
+    )
+
+
+@contextmanager
+def _cluster(name: str) -> Iterator[Cluster]:
+    with lifecycle.lock(name):
+        cluster = lifecycle.find(name)
+        if cluster is None:
+            raise LabAbsent(
+                say("There is no lab {name!r} on this machine.", name=name),
+                hint=say("`swarmlab up` makes one."),
+            )
+        with cluster:
+            yield cluster
+
+
+def _instance(cluster: Cluster, task: str) -> Instance:
+    service, _, place = task.rpartition(".")
+    try:
+        found = service_named(cluster, service or task).instances()
+    except Unfit as unfit:
+        raise UsageError(
+            say("{task} cannot be killed: {why}.", task=task, why=unfit),
+            hint=say("Give a service and a slot, such as `swarmlab fault kill proxy.2`."),
+        ) from None
+    for one in found:
+        if place and place in (str(one.slot), one.node if not one.slot else ""):
+            return one
+    places = [f"{one.service}.{one.slot or one.node}" for one in found]
+    raise UsageError(
+        say("There is no running task {task}.", task=task),
+        hint=say("There run: {tasks}.", tasks=listed(places)),
+    )
+
+
+def _server(cluster: Cluster) -> tuple[str, dict[str, Any]]:
+    """The node and container of the Consul server that runs. Raises UsageError for none."""
+    from swarmlab.handout.diagrams.look import look
+
+    for node in look(cluster).nodes:
+        if node.consul and node.consul.role == "server" and node.answers:
+            for box in _consuls(cluster, node.name, everything=False):
+                return node.name, box
+    raise UsageError(
+        say("No Consul server runs in the lab {name!r}.", name=cluster.name),
+        hint=say("Step 4 starts it: `swarmlab step 4`."),
+    )
+
+
+def _consuls(cluster: Cluster, node: str, *, everything: bool) -> list[dict[str, Any]]:
+    listed_ = cluster.engine(node).api.containers(all=everything)
+    names = (f"/{_CONSUL}", f"/{_AGAIN}")
+    return [box for box in listed_ if any(name in names for name in box["Names"])]
+
+
+def consul_again(name: str, *nodes: str) -> list[str]:
+    """Start every Consul of those nodes that is stopped; what was done, in words."""
+    done = []
+    with _cluster(name) as cluster:
+        for node in nodes:
+            with explained(f"looking for Consul on {node}"):
+                for box in _consuls(cluster, node, everything=True):
+                    if box["State"] != "running":
+                        cluster.engine(node).api.start(box["Id"])
+                        done.append(say("Consul on {node} runs again.", node=node))
+    return done

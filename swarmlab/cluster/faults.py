@@ -1,0 +1,231 @@
+"""Faults of nodes on purpose, and how everything comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from swarmlab import engine as engines
+from swarmlab.cluster import cutting, keys, lifecycle, remains
+from swarmlab.cluster.fault_tasks import Fault, consul_again
+from swarmlab.cluster.remains import Remains
+from swarmlab.cluster.status import NodeStatus, inspect
+from swarmlab.engine import Engine
+from swarmlab.errors import EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.progress import Progress
+from swarmlab.providers.base import NodeState
+from swarmlab.providers.dind import Dind
+from swarmlab.wait import Observation, until
+from swarmlab.words import say
+
+_HEAL_SECONDS = 90.0
+
+
+class Site:
+    """A lab that faults are made in, held against other commands that change it."""
+
+    def __init__(self, name: str, engine: Engine, there: Remains) -> None:
+        self.name = name
+        self.engine = engine
+        self.there = there
+        self.provider = Dind(engine, name, count=there.info.expected)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes that the lab was made with."""
+        return tuple(f"swarm-{number}" for number in range(1, self.there.info.expected + 1))
+
+    def node(self, name: str) -> NodeState:
+        """How the node's machine is. Raises UsageError for a stranger, EnvironmentProblem for
+        one that is missing.
+        """
+        if name not in self.nodes:
+            raise UsageError(
+                say("The lab {lab!r} has no node {node!r}.", lab=self.name, node=name),
+                hint=say("Its nodes are {nodes}.", nodes=", ".join(self.nodes)),
+            )
+        known = self.there.info.node(name)
+        if known is None:
+            raise EnvironmentProblem(
+                say("The container of {node} is missing.", node=name),
+                hint=say("`swarmlab up` makes it again."),
+            )
+        return known.state
+
+    def paused(self, name: str) -> bool:
+        known = self.there.info.node(name)
+        return known is not None and "(Paused)" in known.detail
+
+    def running(self, name: str) -> None:
+        """Raises UsageError unless the node runs: a fault needs something to harm."""
+        if self.node(name) is not NodeState.RUNNING:
+            raise UsageError(
+                say("{node} does not run already.", node=name),
+                hint=say("`swarmlab fault heal {node}` brings it back.", node=name),
+            )
+
+    def guard(self, node: str, sure: bool) -> None:
+        """Raises UsageError when the swarm would lose its quorum with this node, unless `sure`."""
+        well = [one for one in inspect(self.engine, self.name).nodes if _well(one)]
+        left = sum(one.name != node for one in well)
+        need = len(self.nodes) // 2 + 1
+        if left < need and not sure:
+            raise UsageError(
+                say(
+                    "Without {node}, {left} of {all} managers would be left, and the swarm needs"
+                    " {need}: it would take no more orders, and start no task anew.",
+                    node=node,
+                    left=left,
+                    all=len(self.nodes),
+                    need=need,
+                ),
+                hint=say(
+                    "To see just that, give the same command with `--yes`;"
+                    " `swarmlab fault heal --all` brings everything back."
+                ),
+            )
+
+
+@contextmanager
+def site(name: str) -> Iterator[Site]:
+    """The lab, held for the time of the block. Raises LabAbsent, LabBusy, EngineUnreachable."""
+    with lifecycle.lock(name):
+        engine = engines.connect()
+        try:
+            there = remains.look(engine, name)
+            if not there.info.nodes:
+                raise LabAbsent(
+                    say("There is no lab {name!r} on this machine.", name=name),
+                    hint=say("`swarmlab up` makes one."),
+                )
+            yield Site(name, engine, there)
+        finally:
+            engine.client.close()
+
+
+def stop(at: Site, node: str, sure: bool) -> Fault:
+    """Stop the node's machine. Raises UsageError for a stranger, or for want of `sure`."""
+    at.running(node)
+    at.guard(node, sure)
+    at.provider.stop(node)
+    return _lost(at, node, say("{node} is stopped, as if it had been switched off.", node=node))
+
+
+def pause(at: Site, node: str, sure: bool) -> Fault:
+    """Freeze all processes of the node. Raises like `stop`."""
+    at.running(node)
+    at.guard(node, sure)
+    at.provider.pause(node)
+    return _lost(at, node, say("{node} is paused: it is there, and answers nobody.", node=node))
+
+
+def cut(at: Site, node: str, sure: bool) -> Fault:
+    """Cut the node off from the other nodes. Raises like `stop`."""
+    at.running(node)
+    if len(at.nodes) == 1:
+        raise UsageError(
+            say("A lab of one node has no other node to cut it off from."),
+            hint=say("`swarmlab fault stop {node} --yes` stops it.", node=node),
+        )
+    if cutting.is_cut(at.engine, at.name, node):
+        raise UsageError(
+            say("{node} is cut off already.", node=node),
+            hint=say("`swarmlab fault heal {node}` brings it back.", node=node),
+        )
+    at.guard(node, sure)
+    at.provider.adopt()
+    peers = [at.provider.address(other) for other in at.nodes if other != node]
+    cutting.cut(at.engine, at.name, node, peers)
+    done = say("{node} is cut off from the other nodes; you can still ask it.", node=node)
+    found = _lost(at, node, done)
+    alone = f"(eval $(docker-machine env {node}); docker node ls)"
+    return Fault(found.done, found.happens, (*found.look, alone), found.undo)
+
+
+def start(at: Site, node: str, progress: Progress) -> Fault:
+    """Start a node that was stopped or paused; wait until the swarm sees it."""
+    if at.node(node) is NodeState.RUNNING:
+        return Fault(say("{node} runs already.", node=node), "")
+    _begin(at, node, progress)
+    return Fault(
+        say("{node} runs again.", node=node),
+        say("Tasks that moved away stay where they are: Swarm does not move them back."),
+        (f"docker service ps -f node={node} proxy", "swarmlab status"),
+    )
+
+
+def heal(at: Site, node: str, progress: Progress) -> list[str]:
+    """Undo every fault of one node; what was done, in words."""
+    done = []
+    if at.node(node) is not NodeState.RUNNING:
+        _begin(at, node, progress)
+        done.append(say("{node} runs again.", node=node))
+    elif cutting.join(at.engine, at.name, node):
+        with progress.stage(say("Waiting until the swarm sees {node} again", node=node)):
+            _seen(at, node)
+        done.append(say("{node} is joined to the other nodes again.", node=node))
+    return done + consul_again(at.name, node)
+
+
+def heal_all(at: Site, progress: Progress) -> list[str]:
+    """Undo every fault of the lab, and mend what else is broken; what was done, in words.
+
+    Returns when the swarm is proven to be whole.
+    """
+    done = []
+    for node in at.nodes:
+        known = at.there.info.node(node)
+        if known is None:
+            done.append(say("{node} was made again.", node=node))
+        elif known.state is not NodeState.RUNNING:
+            done.append(say("{node} runs again.", node=node))
+        elif cutting.join(at.engine, at.name, node):
+            done.append(say("{node} is joined to the other nodes again.", node=node))
+    lifecycle.up(at.name, nodes=len(at.nodes), progress=progress).close()
+    return done + consul_again(at.name, *at.nodes)
+
+
+def _lost(at: Site, node: str, done: str) -> Fault:
+    other = next((one for one in at.nodes if one != node), node)
+    return Fault(
+        done,
+        say(
+            "In a few seconds the other managers see it as down and start its tasks on other"
+            " nodes; if it was the leader, they elect another one."
+        ),
+        (
+            "swarmlab status --watch --probe /demo/hello",
+            f"(eval $(docker-machine env {other}); docker node ls)",
+        ),
+        f"swarmlab fault heal {node}",
+    )
+
+
+def _well(node: NodeStatus) -> bool:
+    return node.answers and not node.cut and node.reachability != "unreachable"
+
+
+def _begin(at: Site, node: str, progress: Progress) -> None:
+    keyring = keys.of_lab(at.engine.client.api, at.name, at.there.info.names)
+    with progress.stage(say("Starting {node}", node=node)):
+        at.provider.start(node, keyring.on_node(node))
+        _seen(at, node)
+
+
+def _seen(at: Site, node: str) -> None:
+    """Wait until the node answers, and a manager that speaks for the swarm sees it ready."""
+
+    def look() -> Observation[None]:
+        there = inspect(at.engine, at.name)
+        one = next(one for one in there.nodes if one.name == node)
+        # Where no quorum is left, no manager can say more than that it lives.
+        done = one.answers and one.state in ("ready", "") and one.reachability != "unreachable"
+        return Observation(done, one.state or one.container)
+
+    until(
+        say("{node} to be well", node=node),
+        look,
+        within=_HEAL_SECONDS,
+        every=0.5,
+        hint=say("`swarmlab up` mends what is left to mend."),
+    )

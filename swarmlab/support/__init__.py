@@ -1,0 +1,1 @@
+"""What somebody needs who is asked for help: collected, cleaned, listed."""

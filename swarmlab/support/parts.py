@@ -1,0 +1,232 @@
+"""The parts of a support bundle: where each comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from swarmlab import __version__, labels, process, state
+from swarmlab import engine as engines
+from swarmlab.checks.tasks import from_swarm, list_services
+from swarmlab.errors import LabAbsent, SwarmlabError
+from swarmlab.process import HIDDEN
+from swarmlab.words import later, say
+
+if TYPE_CHECKING:
+    from swarmlab.cluster.cluster import Cluster
+
+LINES = 300
+"""The last lines of each log that are kept."""
+_VERIFY_SECONDS = 90.0
+
+SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access)_?key", re.I)
+# Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
+_READ = re.compile(
+    r"SWARMLAB_|DOCKER_|XDG_STATE_HOME|LANG$|LC_|TERM$|NO_COLOR|.*_PROXY$"
+    r"|SSL_CERT|REQUESTS_CA|CURL_CA|PIP_CERT",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file to be: what is in it, and how it is made; making it may raise anything."""
+
+    name: str
+    about: str
+    make: Callable[[], str]
+
+
+def wanted(name: str) -> Iterator[Wanted]:
+    """All files for the lab of that name, logs last. Each is to be made before the next is asked
+    for: connections are closed behind them.
+    """
+    yield Wanted("versions.json", later("versions of swarmlab, Python and the engine"), _versions)
+    yield Wanted("environment.txt", later("variables that swarmlab reads"), _environment)
+    yield Wanted("doctor.json", later("what this machine can do"), _doctor)
+    yield Wanted("status.json", later("how the lab is"), partial(_status, name))
+    yield Wanted("topology.txt", later("what runs on which node"), partial(_topology, name))
+    yield Wanted("verify.json", later("which steps hold now"), partial(_verify, name))
+    yield Wanted("services.json", later("services and their tasks"), partial(_services, name))
+    folder = state.lab_folder(name)
+    for path in sorted(folder.glob("*.json")):
+        yield Wanted(path.name, later("a file of this lab: progress"), path.read_text)
+    yield from _logs(name)
+
+
+def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    packages = {}
+    for package in ("docker", "python-on-whales", "requests", "rich", "typer", "cryptography"):
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            packages[package] = "not found"
+    told: dict[str, Any] = {
+        "swarmlab": __version__,
+        "python": sys.version,
+        "platform": platform.platform(),
+        "packages": packages,
+    }
+    try:
+        engine = engines.connect()
+        try:
+            told["engine"] = {"target": engine.target.url, **engine.client.api.version()}
+        finally:
+            engine.client.close()
+    except SwarmlabError as error:
+        told["engine"] = error.message
+    return _json(told)
+
+
+def _environment() -> str:
+    """Names of all that is read; values of those that are no secret by their name."""
+    found = [f"{name}={value}" for name, value in sorted(os.environ.items()) if _READ.match(name)]
+    return "\n".join(map(variable, found)) + "\n"
+
+
+def _doctor() -> str:
+    from swarmlab import doctor
+
+    return _json(doctor.examine().to_dict())
+
+
+def _status(name: str) -> str:
+    from swarmlab.cluster import lifecycle
+
+    return _json(lifecycle.status(name).to_dict())
+
+
+def _topology(name: str) -> str:
+    from contextlib import closing
+
+    from swarmlab.handout.diagrams.current import text
+    from swarmlab.handout.diagrams.look import look
+    from swarmlab.watching.eye import Eyes
+
+    with _cluster(name) as cluster, closing(Eyes(cluster)) as eyes:
+        return text(look(cluster, eyes.read)) + "\n"
+
+
+def _verify(name: str) -> str:
+    command = [sys.executable, "-m", "swarmlab", "verify", "--json", "--name", name]
+    done = process.run(command, timeout=_VERIFY_SECONDS)
+    if not done.stdout.strip():
+        raise SwarmlabError(done.tail(1))
+    return done.stdout
+
+
+def _services(name: str) -> str:
+    """Services with their tasks, as the first manager that answers tells them."""
+
+    def ask(api: Any) -> list[dict[str, Any]]:
+        nodes = {node["ID"]: node["Description"]["Hostname"] for node in api.nodes()}
+        tasks = api.tasks()
+        return [_service(raw, tasks, nodes) for raw in list_services(api)]
+
+    with _cluster(name) as cluster:
+        return _json(from_swarm(cluster, ask))
+
+
+def _service(
+    raw: dict[str, Any], tasks: list[dict[str, Any]], nodes: Mapping[str, str]
+) -> dict[str, Any]:
+    spec = raw["Spec"]
+    container = spec["TaskTemplate"].get("ContainerSpec") or {}
+    own = [task for task in tasks if task["ServiceID"] == raw["ID"]]
+    return {
+        "name": spec["Name"],
+        "mode": spec.get("Mode"),
+        "image": container.get("Image"),
+        "command": [*(container.get("Command") or ()), *(container.get("Args") or ())],
+        "environment": [variable(one) for one in container.get("Env") or ()],
+        "ports": (raw.get("Endpoint") or {}).get("Ports") or [],
+        "tasks": [
+            {
+                "id": task["ID"],
+                "slot": task.get("Slot"),
+                "node": nodes.get(task.get("NodeID", "")),
+                "desired": task.get("DesiredState"),
+                "state": task["Status"].get("State"),
+                "since": task["Status"].get("Timestamp"),
+                "error": task["Status"].get("Err", ""),
+            }
+            for task in sorted(own, key=lambda task: str(task["Status"].get("Timestamp")))
+        ],
+    }
+
+
+def _logs(name: str) -> Iterator[Wanted]:
+    """The containers' logs, the nodes' engines' and the services'."""
+    from swarmlab.cluster import lifecycle
+
+    try:
+        cluster = lifecycle.find(name, patience=10)
+    except SwarmlabError:
+        cluster = None
+    if cluster is None:
+        return
+    with cluster:
+        api: Any = cluster.host_engine().api
+        for what in (*cluster.nodes, "workstation"):
+            box = labels.container(name, what)
+            about = later("what the container said")
+            yield Wanted(f"logs/{what}.log", about, partial(_log, api, box))
+        for node in cluster.nodes:
+            box = labels.container(name, node)
+            about = later("what the node's engine said")
+            yield Wanted(f"logs/{node}-engine.log", about, partial(_engine_log, api, box))
+        for manager in cluster.nodes:
+            try:
+                asked: Any = cluster.engine(manager).api
+                services = [str(raw["Spec"]["Name"]) for raw in list_services(asked)]
+            except Exception:
+                # Not a manager that answers: the next one may be.
+                continue
+            for service in services:
+                about = later("what the service's tasks said")
+                make = partial(_service_log, asked, service)
+                yield Wanted(f"logs/service-{service}.log", about, make)
+            return
+
+
+def _log(api: Any, box: str) -> str:
+    return str(api.logs(box, tail=LINES, timestamps=True).decode("utf-8", "replace"))
+
+
+def _engine_log(api: Any, box: str) -> str:
+    run = api.exec_create(box, ["tail", "-n", str(LINES), "/var/log/dockerd.log"])
+    return str(api.exec_start(run["Id"]).decode("utf-8", "replace"))
+
+
+def _service_log(api: Any, service: str) -> str:
+    lines = api.service_logs(service, stdout=True, stderr=True, tail=LINES, timestamps=True)
+    data = lines if isinstance(lines, bytes) else b"".join(lines)
+    return data.decode("utf-8", "replace")
+
+
+def _cluster(name: str) -> Cluster:
+    from swarmlab.cluster import lifecycle
+
+    cluster = lifecycle.find(name, patience=10)
+    if cluster is None:
+        raise LabAbsent(say("There is no lab {name!r} on this machine.", name=name))
+    return cluster
+
+
+def variable(text: str) -> str:
+    """`NAME=value` of a container's environment; the value hidden where the name tells of one."""
+    name, equals, _ = text.partition("=")
+    return f"{name}={HIDDEN}" if equals and SECRET.search(name) else text
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"

@@ -1,0 +1,114 @@
+"""Faults on purpose, without an engine: what is refused, and what is said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from swarmlab import naming, words
+from swarmlab.cluster import cutting, fault_tasks, faults
+from swarmlab.cluster.remains import read
+from swarmlab.cluster.status import ClusterStatus, NodeStatus
+from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.report import faults as report
+
+ENGINE: Any = SimpleNamespace()
+
+
+def container(number: int, state: str = "running", status: str = "Up 3 minutes") -> dict[str, Any]:
+    labels = {
+        "swarmlab.role": "node",
+        "swarmlab.node": f"swarm-{number}",
+        "swarmlab.address": f"192.168.100.1{number}",
+        "swarmlab.nodes": "3",
+    }
+    name = f"/swarmlab-unit-swarm-{number}"
+    return {"Labels": labels, "State": state, "Status": status, "Names": [name]}
+
+
+def site(*containers: dict[str, Any]) -> faults.Site:
+    engine: Any = SimpleNamespace(client=SimpleNamespace(api=None))
+    return faults.Site("unit", engine, read(containers or [container(n) for n in (1, 2, 3)]))
+
+
+def standing(*lost: str, **more: Any) -> ClusterStatus:
+    nodes = tuple(
+        NodeStatus(f"swarm-{n}", "", "", answers=f"swarm-{n}" not in lost, **more)
+        for n in (1, 2, 3)
+    )
+    return ClusterStatus("unit", True, nodes)
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [
+        (standing(), False),
+        (standing("swarm-2"), False),  # lost already: the swarm has done without it
+        (standing("swarm-3"), True),
+        (standing("swarm-1", "swarm-3"), True),
+        (standing(cut=True), True),
+        (standing(reachability="unreachable"), True),
+    ],
+)
+def test_a_quorum_is_not_lost_by_accident(
+    monkeypatch: pytest.MonkeyPatch, status: ClusterStatus, refused: bool
+) -> None:
+    monkeypatch.setattr(faults, "inspect", lambda engine, name: status)
+    at = site()
+    at.guard("swarm-2", True)
+    if not refused:
+        at.guard("swarm-2", False)
+        return
+    with pytest.raises(UsageError) as caught:
+        at.guard("swarm-2", False)
+    assert "--yes" in caught.value.hint and "needs 2" in caught.value.message
+
+
+def test_strangers_missing_and_stopped_nodes_are_told_apart() -> None:
+    at = site(container(1), container(2, "exited", "Exited (137) 1 second ago"))
+    with pytest.raises(UsageError, match="no node 'swarm-4'"):
+        at.running("swarm-4")
+    with pytest.raises(EnvironmentProblem, match="container of swarm-3 is missing"):
+        at.running("swarm-3")
+    with pytest.raises(UsageError, match="swarm-2 does not run already") as caught:
+        at.running("swarm-2")
+    assert "`swarmlab fault heal swarm-2`" in caught.value.hint
+
+
+def test_a_node_cannot_be_cut_off_twice_nor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "is_cut", lambda *words: True)
+    with pytest.raises(UsageError, match="cut off already"):
+        faults.cut(site(), "swarm-2", True)
+    alone = container(1)
+    alone["Labels"]["swarmlab.nodes"] = "1"
+    with pytest.raises(UsageError, match="no other node"):
+        faults.cut(site(alone), "swarm-1", True)
+
+
+@pytest.fixture(params=["en", "zh"])
+def language(request: pytest.FixtureRequest) -> Iterator[str]:
+    words.use(request.param)
+    naming.choose("monday")
+    yield request.param
+    words.use(words.MAIN)
+    naming.choose(naming.DEFAULT)
+
+
+def test_what_to_look_at_names_the_lab(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(report, "out", lambda: Console(file=file, width=60))
+    fault = fault_tasks.Fault(
+        "Done.", "It happens.", ("swarmlab status", "docker ps"), "swarmlab fault heal swarm-2"
+    )
+    report.fault_made(fault)
+    report.healed([])
+    lines = file.getvalue().splitlines()
+    assert "    swarmlab status --name monday" in lines
+    assert "    docker ps" in lines
+    assert "    swarmlab fault heal swarm-2 --name monday" in lines
+    assert ("There was nothing to heal." in lines) == (language == "en")
