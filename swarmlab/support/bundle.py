@@ -46,9 +46,9 @@ def collect(name: str, progress: Progress) -> list[Part]:
             except Exception as error:
                 # Whatever a broken lab makes fail must not cost the rest.
                 why = clean(getattr(error, "message", None) or f"{type(error).__name__}: {error}")
-                parts.append(Part(part.name, say(part.about), why=why.partition("\n")[0][:200]))
+                parts.append(Part(part.name, part.about, why=why.partition("\n")[0][:200]))
             else:
-                parts.append(Part(part.name, say(part.about), clean(_bounded(text))))
+                parts.append(Part(part.name, part.about, clean(_bounded(text))))
     return parts
 
 

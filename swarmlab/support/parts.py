@@ -17,7 +17,7 @@ from swarmlab import engine as engines
 from swarmlab.checks.tasks import from_swarm, list_services
 from swarmlab.errors import LabAbsent, SwarmlabError
 from swarmlab.process import HIDDEN
-from swarmlab.words import later, say
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.cluster.cluster import Cluster
@@ -48,16 +48,16 @@ def wanted(name: str) -> Iterator[Wanted]:
     """All files for the lab of that name, logs last. Each is to be made before the next is asked
     for: connections are closed behind them.
     """
-    yield Wanted("versions.json", later("versions of swarmlab, Python and the engine"), _versions)
-    yield Wanted("environment.txt", later("variables that swarmlab reads"), _environment)
-    yield Wanted("doctor.json", later("what this machine can do"), _doctor)
-    yield Wanted("status.json", later("how the lab is"), partial(_status, name))
-    yield Wanted("topology.txt", later("what runs on which node"), partial(_topology, name))
-    yield Wanted("verify.json", later("which steps hold now"), partial(_verify, name))
-    yield Wanted("services.json", later("services and their tasks"), partial(_services, name))
+    yield Wanted("versions.json", say("versions of swarmlab, Python and the engine"), _versions)
+    yield Wanted("environment.txt", say("variables that swarmlab reads"), _environment)
+    yield Wanted("doctor.json", say("what this machine can do"), _doctor)
+    yield Wanted("status.json", say("how the lab is"), partial(_status, name))
+    yield Wanted("topology.txt", say("what runs on which node"), partial(_topology, name))
+    yield Wanted("verify.json", say("which steps hold now"), partial(_verify, name))
+    yield Wanted("services.json", say("services and their tasks"), partial(_services, name))
     folder = state.lab_folder(name)
     for path in sorted(folder.glob("*.json")):
-        yield Wanted(path.name, later("a file of this lab: progress"), path.read_text)
+        yield Wanted(path.name, say("a file of this lab: progress"), path.read_text)
     yield from _logs(name)
 
 
@@ -178,11 +178,11 @@ def _logs(name: str) -> Iterator[Wanted]:
         api: Any = cluster.host_engine().api
         for what in (*cluster.nodes, "workstation"):
             box = labels.container(name, what)
-            about = later("what the container said")
+            about = say("what the container said")
             yield Wanted(f"logs/{what}.log", about, partial(_log, api, box))
         for node in cluster.nodes:
             box = labels.container(name, node)
-            about = later("what the node's engine said")
+            about = say("what the node's engine said")
             yield Wanted(f"logs/{node}-engine.log", about, partial(_engine_log, api, box))
         for manager in cluster.nodes:
             try:
@@ -192,7 +192,7 @@ def _logs(name: str) -> Iterator[Wanted]:
                 # Not a manager that answers: the next one may be.
                 continue
             for service in services:
-                about = later("what the service's tasks said")
+                about = say("what the service's tasks said")
                 make = partial(_service_log, asked, service)
                 yield Wanted(f"logs/service-{service}.log", about, make)
             return
