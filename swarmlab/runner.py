@@ -125,8 +125,10 @@ class Runner:
         self._undoer().recorded(target, also=target)
         return self._result("reset", [])
 
-    def verify(self, numbers: Sequence[int] | None = None) -> RunResult:
+    def verify(self, numbers: Sequence[int] | None = None, *, patient: bool = False) -> RunResult:
         """Look once at what should hold now, and change nothing on the cluster.
+
+        `patient` gives each check the time that it has after a command: the lab is just coming up.
 
         Without numbers: the checks of all steps that are done. With numbers: those steps' checks,
         done or not; one that passes whole is from then on recorded as done, because students may
@@ -140,7 +142,7 @@ class Runner:
             indexes = [i for i, s in enumerate(self._lab.steps) if s.id in progress.done]
             if not indexes:
                 self._listener.note(notes.nothing_done())
-        results = self._look(world, indexes, progress)
+        results = self._look(world, indexes, progress, patient=patient)
         ahead = byhand.typed_ahead(self._lab, results, progress.done)
         if ahead is not None and all(map(byhand.proven, self._look(world, [ahead], progress))):
             self._listener.note(notes.typed_ahead(self._lab.steps[ahead].number))
@@ -217,15 +219,27 @@ class Runner:
         return self._look(world, indexes, self._known())
 
     def _look(
-        self, world: World, indexes: Sequence[int], progress: StudentProgress
+        self,
+        world: World,
+        indexes: Sequence[int],
+        progress: StudentProgress,
+        *,
+        patient: bool = False,
     ) -> list[StepResult]:
-        """Look once at the checks of those steps, all side by side."""
+        """Look at the checks of those steps, all side by side: once, or for a lab that has just
+        been started until they pass or their time is over."""
         steps = [self._lab.steps[index] for index in indexes]
         inspector = self._inspector(SilentListener())
         with self._clock.checks():
             results = survey(
-                world, steps, inspector, lambda s: self._superseded(s, progress), progress.done
+                world,
+                steps,
+                inspector,
+                lambda spec: self._superseded(spec, progress),
+                progress.done,
+                once=not (patient or self._workspace.settling),
             )
+        self._clock.waited(check for result in results for check in result.checks)
         for result in results:
             self._listener.step_verified(result)
         return results

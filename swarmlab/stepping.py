@@ -65,17 +65,20 @@ def survey(
     inspector: Inspector,
     superseded: Callable[[CheckSpec], str],
     done: Collection[str],
+    *,
+    once: bool,
 ) -> list[StepResult]:
-    """Look once at what those steps claim, all side by side, and type nothing.
+    """Look at what those steps claim, all side by side, and type nothing.
 
     `superseded` says why a claim is over, empty for one that still is to hold; `done` are the ids
-    of the steps on record.
+    of the steps on record. `once` looks a single time; else each check has the time that it has
+    after a command.
     """
     asked = [claim for step in steps for claim in claims(step.number, step.checks, superseded)]
     over = {claim.key: claim.spec.until or "" for claim in asked if claim.skip}
     found = {
         key: replace(result, ended_by=over.get(key, ""))
-        for key, result in inspector.inspect(world, asked, once=True).items()
+        for key, result in inspector.inspect(world, asked, once=once).items()
     }
     results = []
     for step in steps:

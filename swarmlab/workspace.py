@@ -59,6 +59,10 @@ class Workspace(Protocol):
     def data_plane(self) -> str:
         """`ipvs` or `nftables`; empty when the lab is not up."""
 
+    @property
+    def settling(self) -> bool:
+        """Whether `world` had to start some of the lab, so that it may need a moment yet."""
+
     def present(self) -> bool:
         """Whether the lab is up now. Asks the engine; changes nothing."""
 

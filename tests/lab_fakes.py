@@ -137,6 +137,7 @@ class FakeWorkspace:
 
     name = "default"
     data_plane = "ipvs"
+    settling = False
 
     def __init__(self, up: bool = True) -> None:
         self.facts = Facts()

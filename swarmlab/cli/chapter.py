@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -275,6 +275,23 @@ def run(
     if not as_json:
         summary(lab, result, _progress(name).done())
     output.end(result)
+
+
+def standing(lab: Lab, name: str, done: Collection[str]) -> None:
+    """Say whether the steps that are done still hold in a lab that was just started."""
+    from swarmlab.console import err
+    from swarmlab.report import cluster
+    from swarmlab.report.live import QuietListener
+
+    numbers = [one.number for one in lab.steps if one.id in done]
+    if not numbers:
+        return
+    with (
+        _runner(lab, name, QuietListener(), changes=False) as runner,
+        err().status("Looking whether the steps that are done still hold"),
+    ):
+        result = runner.verify(patient=True)
+    cluster.standing(result, max(numbers))
 
 
 def register(app: typer.Typer) -> None:

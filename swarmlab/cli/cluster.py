@@ -1,4 +1,4 @@
-"""`up`, `down`, `status`: the cluster's life."""
+"""`up`, `stop`, `start`, `down`, `status`: the cluster's life."""
 
 from __future__ import annotations
 
@@ -43,6 +43,39 @@ def up(
         done = ProgressStore(name).load(cluster.cluster_id).done
         steps = loader.load_builtin("service-discovery").steps
         cluster_up(cluster, next((step for step in steps if step.id not in done), None))
+
+
+def stop(name: Name = DEFAULT_NAME) -> None:
+    """Stop the lab's nodes and its workstation, and keep all that is in them.
+
+    For the night, or before the machine is shut down; a machine that was shut down without it
+    leaves the lab in the same state. Given twice it says so and is content.
+    """
+    from swarmlab.cluster import standby
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.report.cluster import cluster_stopped
+
+    cluster_stopped(standby.stop(name, ConsoleProgress()))
+
+
+def start(name: Name = DEFAULT_NAME) -> None:
+    """Start a stopped lab again: same addresses, same swarm, its services, your progress.
+
+    Also after the machine was started anew. Waits until the services run again, then looks
+    whether the steps that are done still hold, and says which do not.
+    """
+    from swarmlab import loader
+    from swarmlab.cli.chapter import standing
+    from swarmlab.cluster import lifecycle
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.report.cluster import cluster_up
+    from swarmlab.student import ProgressStore
+
+    lab = loader.load_builtin("service-discovery")
+    with lifecycle.start(name, ConsoleProgress()) as cluster:
+        done = ProgressStore(name).load(cluster.cluster_id).done
+        cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
+    standing(lab, name, done)
 
 
 def down(
@@ -126,7 +159,8 @@ def status(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
     else:
-        done = ProgressStore(name).load(found.cluster_id).done
+        progress = ProgressStore(name)
+        done = progress.done() if found.stopped else progress.load(found.cluster_id).done
         cluster_status(found, loader.load_builtin("service-discovery"), done)
     if not found.healthy:
         raise typer.Exit(EXIT_ENVIRONMENT)
@@ -155,6 +189,8 @@ def _watch(name: str, probe: str, language: str) -> NoReturn:
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(rich_help_panel=PANEL)(up)
+    app.command(rich_help_panel=PANEL)(stop)
+    app.command(rich_help_panel=PANEL)(start)
     app.command(rich_help_panel=PANEL)(down)
     app.command(rich_help_panel=PANEL)(status)
     app.command(rich_help_panel=PANEL)(topology)

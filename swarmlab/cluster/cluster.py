@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swarmlab import labels
 from swarmlab.cluster import access
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
 from swarmlab.providers.base import Info, Node, NodeState, Provider
 
 if TYPE_CHECKING:
@@ -139,6 +139,11 @@ class Cluster:
     def _any_swarm(self) -> dict[str, object]:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
+
+        if not any(node.state is NodeState.RUNNING for node in self._info.nodes):
+            raise ClusterProblem(
+                f"The lab {self.name!r} is stopped.", hint="`swarmlab start` starts it again."
+            )
 
         last: Exception | None = None
         for node in self.nodes:

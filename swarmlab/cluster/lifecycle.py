@@ -19,7 +19,7 @@ from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lock import lock
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.base import Info
 from swarmlab.providers.dind import Dind
@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from swarmlab.cluster.create import Images
     from swarmlab.cluster.remains import Remains
 
-__all__ = ["Cluster", "ClusterStatus", "Removed", "down", "find", "lock", "names", "status", "up"]
+__all__ = [
+    "Cluster",
+    "ClusterStatus",
+    "Removed",
+    "down",
+    "find",
+    "lock",
+    "names",
+    "start",
+    "status",
+    "up",
+]
 
 NODES = (1, 3, 5, 7)
 """Numbers of managers that make sense: an even one tolerates no more losses than one less."""
@@ -115,6 +126,33 @@ def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Rem
         files=files,
         seconds=time.monotonic() - start,
     )
+
+
+def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cluster:
+    """Start what `stop` or the machine's own end has stopped; as `up`, but makes no lab anew.
+
+    Returns when the swarm is proven ready and its services run again, or have had their time.
+    Raises LabAbsent, LabBusy, ClusterProblem when the swarm cannot come back.
+    """
+    from swarmlab.cluster import repair, standby
+
+    told = progress or SilentProgress()
+    with lock(state.checked(name)):
+        engine = engines.connect()
+        there = standby.present(name, engine)
+        reason = repair.hopeless(name, engine, there)
+        try:
+            if not reason:
+                mended = repair.mend(name, engine, there, _images(engine, told), told)
+        except repair.NoSwarm as no_swarm:
+            reason = no_swarm.message
+        if reason:
+            raise ClusterProblem(
+                f"The lab {name!r} cannot come back: {reason}.",
+                hint="`swarmlab up` makes it anew; what was done in it is lost.",
+            )
+        told.note("The lab runs again." if mended.done else "The lab is already up.")
+        return _opened(name, engine, mended.provider, mended.provider.info())
 
 
 def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Cluster | None:

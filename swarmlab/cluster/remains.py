@@ -18,6 +18,8 @@ from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, until
 
 _GONE_SECONDS = 20.0
+# What a container has for ending in order: a node needs up to eight of them.
+_STOP_SECONDS = 10
 # What an engine says of a thing that another request is just letting go of.
 _BUSY = ("already in progress", "resource busy", "is in use", "active endpoints")
 
@@ -44,6 +46,14 @@ class Remains:
             and all(node.state is NodeState.RUNNING for node in self.info.nodes)
             and self.workstation is NodeState.RUNNING
         )
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that belongs to the lab is there, and nothing of it runs."""
+        states = [node.state for node in self.info.nodes] + [self.workstation]
+        whole = 0 < self.info.expected == len(self.info.nodes) and bool(self.networks)
+        frozen = any("(Paused)" in node.detail for node in self.info.nodes)
+        return whole and not frozen and all(state is NodeState.STOPPED for state in states)
 
 
 def look(engine: Engine, lab: str) -> Remains:
@@ -75,6 +85,29 @@ def read(
         networks=tuple(sorted(network["Name"] for network in networks)),
         workstation=workstation,
     )
+
+
+def running(engine: Engine, lab: str) -> tuple[str, ...]:
+    """The names of the lab's containers that run now, paused ones included."""
+    listed = engine.client.api.containers(filters=labels.of(lab))
+    return tuple(sorted(container["Names"][0].lstrip("/") for container in listed))
+
+
+def halt(engine: Engine, names: Sequence[str]) -> None:
+    """Stop those containers side by side; what is gone or stopped already is no error.
+
+    Raises EnvironmentProblem.
+    """
+    with explained("stopping the lab"), Crew() as crew:
+        crew.all([crew.go(_halt, engine.client.api, name) for name in names])
+
+
+def _halt(api: Any, name: str) -> None:
+    with suppress(NotFound):
+        if api.inspect_container(name)["State"]["Paused"]:
+            # A frozen process cannot hear that it is to end.
+            api.unpause(name)
+        api.stop(name, timeout=_STOP_SECONDS)
 
 
 def sweep(engine: Engine, remains: Remains) -> None:

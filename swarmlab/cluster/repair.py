@@ -10,7 +10,7 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import cutting, keys, swarm, workstation
+from swarmlab.cluster import cutting, keys, settling, swarm, workstation
 from swarmlab.cluster.create import Images, Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
@@ -77,7 +77,7 @@ def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progre
     if keys.cached(name, provider.instance) is None:
         keys.cache(name, provider.instance, keyring)
     job = _Job(site, there, keyring, told)
-    with told.stage("Looking at the lab" if there.complete else "Mending the lab"):
+    with told.stage(_title(there)):
         with Crew() as crew:
             shell = crew.go(job.workstation)
             chains = {node: crew.go(job.engine, node, crew) for node in names}
@@ -85,20 +85,27 @@ def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progre
             shell.result()
             apis = {node: chain.result() for node, chain in chains.items()}
         job.rejoin(apis)
-        for api in apis.values():
-            api.close()
+    if job.started:
+        with told.stage("Waiting for what ran on the nodes"):
+            missing = settling.missing(apis)
+        if missing:
+            told.note(f"Not yet as before: {missing}. `swarmlab status` shows the services.")
+    for api in apis.values():
+        api.close()
     return Mended(provider, job.done)
 
 
 class _Job:
-    """One repair; `done` collects what was put right."""
+    """One repair; `done` collects what was put right, `started` that nodes had to start."""
 
     def __init__(self, site: Site, there: Remains, keyring: keys.Keys, told: Progress) -> None:
         self._site = site
         self._there = there
         self._keyring = keyring
         self._told = told
+        self._at_rest = there.at_rest
         self.done: list[str] = []
+        self.started = False
 
     def workstation(self) -> None:
         """Start the workstation, or make it again."""
@@ -107,7 +114,7 @@ class _Job:
             return
         self._say(f"the workstation was {_word(state)}")
         if state is NodeState.STOPPED:
-            workstation.start(
+            workstation.again(
                 self._site.engine, self._site.name, self._site.addresses, self._keyring
             )
             return
@@ -131,6 +138,7 @@ class _Job:
                     self._site.provider.stop(node)
             else:
                 self._say(f"{node} was stopped")
+            self.started = True
             self._site.provider.start(node, self._keyring.on_node(node))
             return self._site.answering(node, crew=crew, within=_START_SECONDS)
         except EngineUnreachable:
@@ -197,7 +205,8 @@ class _Job:
 
     def _say(self, what: str) -> None:
         self.done.append(what)
-        self._told.note(f"Mending: {what}.")
+        if not self._at_rest:
+            self._told.note(f"Mending: {what}.")
 
 
 def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
@@ -240,6 +249,12 @@ def _quorum(apis: Mapping[str, APIClient]) -> tuple[APIClient, list[swarm.Member
     if found is None:
         raise NoSwarm("its managers found no leader: the swarm has lost its quorum")
     return found
+
+
+def _title(there: Remains) -> str:
+    if there.complete:
+        return "Looking at the lab"
+    return "Starting the lab again" if there.at_rest else "Mending the lab"
 
 
 def _word(state: NodeState) -> str:

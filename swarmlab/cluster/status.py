@@ -64,7 +64,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """A lab as it is. `problems` are in words; `healthy` when it is there and has none."""
+    """A lab as it is. `problems` are in words; `healthy` when it is there and has none.
+
+    `stopped` when all of it is there and nothing of it runs: `start` brings it back.
+    """
 
     name: str
     present: bool
@@ -73,6 +76,7 @@ class ClusterStatus:
     workstation: str = NodeState.MISSING.value
     cluster_id: str = ""
     data_plane: str = ""
+    stopped: bool = False
     problems: tuple[str, ...] = ()
 
     @property
@@ -86,6 +90,7 @@ class ClusterStatus:
             "name": self.name,
             "present": self.present,
             "healthy": self.healthy,
+            "stopped": self.stopped,
             "cluster": self.cluster_id,
             "data_plane": self.data_plane,
             "workstation": self.workstation,
@@ -134,6 +139,7 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
         workstation=there.workstation.value,
         cluster_id=best.standing.cluster if best else "",
         data_plane=" and ".join(planes_there),
+        stopped=there.at_rest,
         problems=tuple(_problems(there, certs is not None, nodes, best)),
     )
 
@@ -225,6 +231,8 @@ def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> Nod
 def _problems(
     there: Remains, certs: bool, nodes: Sequence[NodeStatus], best: _View | None
 ) -> list[str]:
+    if there.at_rest:
+        return ["the lab is stopped"]
     found = []
     if not there.info.nodes:
         found.append("no node is left; only " + _rest(there))

@@ -32,6 +32,7 @@ class LabWorkspace:
         self._told = progress or SilentProgress()
         self._cluster: Cluster | None = None
         self._session: Session | None = None
+        self.settling = False
 
     def __enter__(self) -> LabWorkspace:
         return self
@@ -71,6 +72,7 @@ class LabWorkspace:
             if found is not None and not (found.complete and _formed(found)):
                 found.close()
                 found = None
+            self.settling = found is None
             self._cluster = found or lifecycle.up(self.name, progress=self._told)
         return self._cluster
 

@@ -77,6 +77,21 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> Non
         engine.client.api.start(name)
 
 
+def again(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> None:
+    """Start the container after a stop. What the student changed in its files stays."""
+    name = labels.container(lab, NAME)
+    with explained("starting the workstation"):
+        state = engine.client.api.inspect_container(name)["State"]
+        if state["Paused"]:
+            engine.client.api.unpause(name)
+            return
+        if state["Status"] != "created":
+            engine.client.api.start(name)
+            return
+    # An `up` that was cut short has made it and not got to its files.
+    start(engine, lab, nodes, keys)
+
+
 def remove(engine: Engine, lab: str) -> None:
     """Take the container away; content when it is not there."""
     with explained("removing the workstation"):

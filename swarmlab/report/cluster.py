@@ -15,16 +15,19 @@ from rich.table import Table
 
 from swarmlab.console import mark, out
 from swarmlab.naming import option
+from swarmlab.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from swarmlab.cluster.cluster import Cluster
     from swarmlab.cluster.lifecycle import Removed
+    from swarmlab.cluster.standby import Stopped
     from swarmlab.cluster.status import ClusterStatus, NodeStatus
     from swarmlab.doctor import Diagnosis
     from swarmlab.mending import Deed
     from swarmlab.model import Lab, Step
+    from swarmlab.results import RunResult
 
 _PLANES = {
     "ipvs": "ipvs (the kernel's own load balancer)",
@@ -89,6 +92,45 @@ def cluster_down(removed: Removed | None) -> None:
     )
 
 
+def cluster_stopped(stopped: Stopped) -> None:
+    """What was stopped, and how to go on; in one line and a next step."""
+    console = out()
+    name = option(stopped.name)
+    if stopped.containers:
+        count = len(stopped.containers)
+        words = (
+            f"The lab {stopped.name!r} is stopped ({count} container{'' if count == 1 else 's'}, "
+            f"{stopped.seconds:.1f} s). All that it holds stays, and your progress."
+        )
+    else:
+        words = f"The lab {stopped.name!r} is stopped already."
+    console.print(words, markup=False, soft_wrap=not console.is_terminal)
+    console.print(f"Next: [bold]{program()} start{name}[/bold] (goes on where you were)")
+
+
+def standing(result: RunResult, last: int) -> None:
+    """After `start`: whether the steps that are done still hold. `last` is the last of them."""
+    console = out()
+    lost = [s for s in result.steps if s.verdict in (Verdict.FAILED, Verdict.ERRORED)]
+    whole = not console.is_terminal
+    if not result.steps:
+        return
+    if not lost:
+        console.print(
+            f"[green]{mark(console, True)}[/green] All that is done still holds, to step {last}.",
+            soft_wrap=whole,
+        )
+        return
+    numbers = ", ".join(str(step.number) for step in lost)
+    words = "steps" if len(lost) > 1 else "step"
+    name = option(result.name)
+    console.print(
+        f"[red]{mark(console, False)}[/red] Not as before: {words} {numbers}. "
+        f"`{program()} verify{name}` tells why, `{program()} run --to {last}{name}` does it again.",
+        soft_wrap=whole,
+    )
+
+
 def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> None:
     """Nodes, services, steps and problems as two tables and a list."""
     console = out()
@@ -113,7 +155,11 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
             f"[red]{mark(console, False)}[/red] {escape(problem)}",
             soft_wrap=not console.is_terminal,
         )
-    if status.problems:
+    if status.stopped:
+        console.print(
+            f"What next: `swarmlab start{option(status.name)}` starts it again, as it was."
+        )
+    elif status.problems:
         console.print(f"What next: `swarmlab up{option(status.name)}` mends the lab.")
     else:
         console.print(f"[green]{mark(console, True)}[/green] The lab is up and well.")

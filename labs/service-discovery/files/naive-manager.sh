@@ -48,7 +48,8 @@ known() {
 # whatever happens to it later.
 start() {
     local id
-    id=$(on "$1" docker run -d --label naive="$service" --label manager="$manager" "${@:2}")
+    id=$(on "$1" docker run -d --restart unless-stopped --label naive="$service" \
+        --label manager="$manager" "${@:2}")
     echo "  started ${id:0:12} on $1"
     [[ -n ${REGISTRY:-} ]] || echo "$service $1 ${id:0:12}" >>"$file"
 }

@@ -1,0 +1,54 @@
+"""A lab at rest: stopped whole, with all that it holds, until `lifecycle.start`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from swarmlab import engine as engines
+from swarmlab import state
+from swarmlab.cluster import remains as remaining
+from swarmlab.cluster.lock import lock
+from swarmlab.cluster.remains import Remains
+from swarmlab.engine import Engine
+from swarmlab.errors import LabAbsent
+from swarmlab.progress import Progress, SilentProgress
+from swarmlab.providers.problems import explained
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What `stop` stopped: names of containers as Docker shows them, none when none ran."""
+
+    name: str
+    containers: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Stopped:
+    """Stop the lab's nodes and workstation; all that they hold stays. Content when they are.
+
+    Raises LabAbsent when there is no node, LabBusy and others.
+    """
+    told = progress or SilentProgress()
+    begun = time.monotonic()
+    with lock(state.checked(name)):
+        engine = engines.connect()
+        try:
+            present(name, engine)
+            with explained("looking at the lab"):
+                running = remaining.running(engine, name)
+            if running:
+                with told.stage("Stopping the lab"):
+                    remaining.halt(engine, running)
+        finally:
+            engine.client.close()
+    return Stopped(name, running, time.monotonic() - begun)
+
+
+def present(name: str, engine: Engine) -> Remains:
+    """What there is of the lab. Raises LabAbsent when that is no node."""
+    there = remaining.look(engine, name)
+    if not there.info.nodes:
+        raise LabAbsent(f"There is no lab named {name!r}.", hint="`swarmlab up` makes one.")
+    return there
