@@ -96,7 +96,8 @@ class Step:
     line `[command: ID]` marks the place of a command. `question` is one to think about and
     `answer` is the teacher's; both may hold Markdown within a line. `minutes` is what a class
     typically takes for the step, reading and thinking included (0: not known); `demonstrate` is
-    what a teacher shows.
+    what a teacher shows. `nudge` and `pointer` help a student who is stuck: the one turns the
+    mind the right way, the other names what to use; the solution is the commands.
     """
 
     number: int
@@ -113,6 +114,8 @@ class Step:
     answer: str = ""
     minutes: float = 0.0
     demonstrate: str = ""
+    nudge: str = ""
+    pointer: str = ""
 
     @property
     def removes_lab(self) -> bool:

@@ -16,7 +16,7 @@ from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 LAB = ("id", "title", "version", "steps")
 STEP = (
     "number", "id", "title", "section", "commands", "checks", "reset", "reset_covered_by",
-    "mistakes", "question", "answer", "minutes", "demonstrate",
+    "mistakes", "question", "answer", "minutes", "demonstrate", "nudge", "pointer",
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
 CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight", "before")
@@ -84,6 +84,8 @@ class Builder:
             answer=fields.text("answer", ""),
             minutes=fields.number("minutes", 0.0, 0.0, MAX_MINUTES),
             demonstrate=fields.text("demonstrate", ""),
+            nudge=fields.text("nudge", ""),
+            pointer=fields.text("pointer", ""),
         )
         if step.question and not step.answer:
             fields.wrong("question", "a question needs an answer, for the teacher")

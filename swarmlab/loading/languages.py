@@ -22,7 +22,17 @@ STRINGS_FILE = "strings.yaml"
 PAGES_FILE = "handout.yaml"
 
 LAB = ("title", "steps")
-STEP = ("title", "section", "question", "answer", "demonstrate", "checks", "mistakes")
+STEP = (
+    "title",
+    "section",
+    "question",
+    "answer",
+    "demonstrate",
+    "nudge",
+    "pointer",
+    "checks",
+    "mistakes",
+)
 CHECK = ("title", "hint")
 # What the handout's pages list, and what each entry must say.
 PAGES = {"learn": (), "glossary": ("term", "meaning"), "troubles": ("see", "do")}
@@ -162,6 +172,8 @@ def _step(step: Step, node: nodes.Node | None, notes: Notes) -> Step:
         question=_text(fields, "question", step.question),
         answer=_text(fields, "answer", step.answer),
         demonstrate=_text(fields, "demonstrate", step.demonstrate),
+        nudge=_text(fields, "nudge", step.nudge),
+        pointer=_text(fields, "pointer", step.pointer),
         commands=tuple(map(command, step.commands)),
         checks=tuple(map(check, step.checks)),
         mistakes=tuple(_mistake(m, mistakes.get(m.id), what, notes) for m in step.mistakes),

@@ -96,6 +96,8 @@ _STEP: Mapping[str, Schema] = {
         {"type": "number", "minimum": 0, "maximum": build.MAX_MINUTES}, "What a class takes."
     ),
     "demonstrate": _told(_TEXT, "What a teacher shows."),
+    "nudge": _told(_TEXT, "The first hint of a guided tour: which way to think."),
+    "pointer": _told(_TEXT, "The second hint: what to use. The third is the commands."),
 }
 _COMMAND: Mapping[str, Schema] = {
     "id": _told(_SLUG, "Its name in the text; default c1, c2, ... by position."),
