@@ -27,6 +27,8 @@ from swarmlab.words import say
 # Without a terminal, a stage that goes on repeats what it is doing no more often than this.
 PLAIN_SECONDS = 2.0
 
+_plain = False
+
 
 @cache
 def out() -> Console:
@@ -40,8 +42,17 @@ def err() -> Console:
     return _console(stderr=True)
 
 
+def plain() -> None:
+    """From now on redraw nothing and use no colour, also on a terminal: for screen readers."""
+    global _plain
+    _plain = True
+    out.cache_clear()
+    err.cache_clear()
+
+
 def _console(*, stderr: bool) -> Console:
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    terminal = False if _plain else None
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, force_terminal=terminal)
 
 
 def mark(console: Console, good: bool) -> str:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,15 @@ PROGRESS_VERSION = 1
 
 @dataclass(frozen=True)
 class StudentProgress:
-    """Ids of steps: `done` are proven, `begun` were started (or half undone) and not proven."""
+    """Ids of steps: `done` are proven, `begun` were started (or half undone) and not proven.
+
+    `place` is the step at which a guided tour was left; empty when there was none.
+    """
 
     cluster: str = ""
     done: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
+    place: str = ""
 
     @property
     def touched(self) -> frozenset[str]:
@@ -55,17 +59,23 @@ class ProgressStore:
     def begin(self, cluster: str, step: str) -> None:
         """Record, before anything of the step is changed, that it is not done but begun."""
         now = self.load(cluster)
-        self._write(StudentProgress(cluster, now.done - {step}, now.begun | {step}))
+        self._write(replace(now, done=now.done - {step}, begun=now.begun | {step}))
 
     def finish(self, cluster: str, step: str) -> None:
         """Record that all the step's checks passed."""
         now = self.load(cluster)
-        self._write(StudentProgress(cluster, now.done | {step}, now.begun - {step}))
+        self._write(replace(now, done=now.done | {step}, begun=now.begun - {step}))
 
     def undo(self, cluster: str, step: str) -> None:
         """Record that nothing of the step is left."""
         now = self.load(cluster)
-        self._write(StudentProgress(cluster, now.done - {step}, now.begun - {step}))
+        self._write(replace(now, done=now.done - {step}, begun=now.begun - {step}))
+
+    def stay(self, cluster: str, step: str) -> None:
+        """Record the step at which a guided tour is."""
+        now = self.load(cluster)
+        if now.place != step:
+            self._write(replace(now, place=step))
 
     def clear(self) -> None:
         """Forget everything; the lab is gone. Raises EnvironmentProblem."""
@@ -87,7 +97,10 @@ class ProgressStore:
         if not isinstance(cluster, str):
             return StudentProgress()
         done, begun = _texts(data.get("done")), _texts(data.get("begun"))
-        return StudentProgress(cluster, done - begun, begun)
+        place = data.get("place")
+        return StudentProgress(
+            cluster, done - begun, begun, place if isinstance(place, str) else ""
+        )
 
     def _write(self, progress: StudentProgress) -> None:
         text = json.dumps(
@@ -96,6 +109,7 @@ class ProgressStore:
                 "cluster": progress.cluster,
                 "done": sorted(progress.done),
                 "begun": sorted(progress.begun),
+                "place": progress.place,
             },
             indent=2,
         )

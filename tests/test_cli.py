@@ -20,6 +20,7 @@ COMMANDS = [
     ("goto",),
     ("verify",),
     ("run",),
+    ("walk",),
     ("shell",),
     ("ssh",),
     ("logs",),

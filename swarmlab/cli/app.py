@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from swarmlab import __version__, naming
-from swarmlab.cli import chapter, cluster, fault, handout, images, lab, machine, shell
+from swarmlab.cli import chapter, cluster, fault, handout, images, lab, machine, shell, walk
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
@@ -77,9 +77,9 @@ class Root(TyperGroup):
 
 
 EPILOG = (
-    "Begin with: swarmlab run (the whole chapter by itself), or swarmlab step 1 (one step at a "
-    "time). Exit codes: 0 passed, 1 a check failed, 2 wrong usage or lab file, 3 the environment, "
-    "130 interrupted."
+    "Begin with: swarmlab walk (a guided tour), swarmlab run (the whole chapter by itself), or "
+    "swarmlab step 1 (one step at a time). Exit codes: 0 passed, 1 a check failed, 2 wrong usage "
+    "or lab file, 3 the environment, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -115,6 +115,7 @@ def root(
 
 
 cluster.register(app)
+walk.register(app)
 chapter.register(app)
 shell.register(app)
 handout.register(app)

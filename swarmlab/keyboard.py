@@ -1,0 +1,72 @@
+"""The student's keyboard while something else goes on: asked now and then, never waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from types import TracebackType
+from typing import Any
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows
+    termios = None  # type: ignore[assignment]
+
+
+def usable() -> bool:
+    """Whether this system's keyboard can be asked without waiting."""
+    return termios is not None and sys.stdin.isatty()
+
+
+class Keyboard:
+    """Keys as they are pressed, or whole lines; a context manager.
+
+    With `lines` the terminal stays as it is and each line counts by its first letter: for screen
+    readers, which follow what the terminal itself echoes. Without, a key counts at once and is
+    not shown.
+    """
+
+    def __init__(self, *, lines: bool = False) -> None:
+        self._lines = lines
+        self._fd = sys.stdin.fileno()
+        self._before: Any = None
+
+    def __enter__(self) -> Keyboard:
+        if not self._lines:
+            self._before = termios.tcgetattr(self._fd)
+            tty.setcbreak(self._fd)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._before is not None:
+            # What was typed ahead was meant for here, not for the next question.
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+            self._before = None
+
+    def pressed(self) -> str | None:
+        """The key (a small letter, or empty for Enter), or None when there is none.
+
+        Raises EOFError at the end of input: Ctrl-D, or a terminal that is gone.
+        """
+        if not select.select([self._fd], [], [], 0)[0]:
+            return None
+        try:
+            data = os.read(self._fd, 1024)
+        except OSError as error:
+            raise EOFError from error
+        text = data.decode("utf-8", "replace")
+        if not text or text[0] == "\x04":
+            raise EOFError
+        if text[0] == "\x1b":
+            # An arrow or another key that is no letter.
+            return None
+        return text.strip()[:1].lower()
