@@ -19,8 +19,6 @@ from swarmlab.loading.fields import Notes, meant, short
 from swarmlab.model import Lab, Step
 
 LAB_FILE = "lab.yaml"
-CHAPTER = "service-discovery"
-"""The id of the lab that commands mean when none is named."""
 MAIN_LANGUAGE = languages.MAIN_LANGUAGE
 MAX_TEXT_BYTES = 64 * 1024
 # So many of the commands without a place are named.

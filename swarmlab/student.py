@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.naming import CHAPTER
 from swarmlab.state import lab_folder
 
 PROGRESS_VERSION = 1
+NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class StudentProgress:
     """Ids of steps: `done` are proven, `begun` were started (or half undone) and not proven.
 
     `place` is the step at which a guided tour was left; empty when there was none.
+    `lab` is the id of the lab whose steps they are.
     """
 
     cluster: str = ""
     done: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
     place: str = ""
+    lab: str = CHAPTER
 
     @property
     def touched(self) -> frozenset[str]:
@@ -40,21 +44,41 @@ class StudentProgress:
 
 
 class ProgressStore:
-    """Progress of the lab `name`, kept in `folder` (default: that lab's state folder)."""
+    """Progress in the steps of `lab` on the cluster `name`.
 
-    def __init__(self, name: str, folder: Path | None = None) -> None:
+    Kept in `folder` (default: that cluster's state folder). A cluster is one lab's at a time.
+    """
+
+    def __init__(self, name: str, folder: Path | None = None, lab: str = CHAPTER) -> None:
+        self._name = name
+        self._lab = lab
         self.path = (folder or lab_folder(name)) / "progress.json"
 
     def load(self, cluster: str) -> StudentProgress:
-        """Progress on that cluster; of another cluster than the recorded one: nothing done."""
+        """Progress on that cluster; of another cluster than the recorded one: nothing done.
+
+        Raises UsageError when steps of another lab have been begun on this very cluster.
+        """
         recorded = self._read()
         if recorded.cluster != cluster or not cluster:
-            return StudentProgress(cluster)
-        return recorded
+            return StudentProgress(cluster, lab=self._lab)
+        if recorded.lab != self._lab and recorded.touched:
+            raise UsageError(
+                f"On the cluster {self._name!r} stands the lab {recorded.lab}, not {self._lab}.",
+                hint="Give this lab a cluster of its own with --name, or take the other away with "
+                "`swarmlab down`.",
+            )
+        return replace(recorded, lab=self._lab)
 
     def done(self) -> frozenset[str]:
         """Ids of the steps recorded as done, whichever cluster is up."""
-        return self._read().done
+        recorded = self._read()
+        return recorded.done if recorded.lab == self._lab else NONE
+
+    def done_on(self, cluster: str) -> frozenset[str]:
+        """Ids of the steps of this lab that are done on that cluster; raises nothing."""
+        recorded = self._read()
+        return recorded.done if (recorded.cluster, recorded.lab) == (cluster, self._lab) else NONE
 
     def begin(self, cluster: str, step: str) -> None:
         """Record, before anything of the step is changed, that it is not done but begun."""
@@ -97,9 +121,13 @@ class ProgressStore:
         if not isinstance(cluster, str):
             return StudentProgress()
         done, begun = _texts(data.get("done")), _texts(data.get("begun"))
-        place = data.get("place")
+        place, lab = data.get("place"), data.get("lab", CHAPTER)
         return StudentProgress(
-            cluster, done - begun, begun, place if isinstance(place, str) else ""
+            cluster,
+            done - begun,
+            begun,
+            place if isinstance(place, str) else "",
+            lab if isinstance(lab, str) else "",
         )
 
     def _write(self, progress: StudentProgress) -> None:
@@ -107,6 +135,7 @@ class ProgressStore:
             {
                 "version": PROGRESS_VERSION,
                 "cluster": progress.cluster,
+                "lab": progress.lab,
                 "done": sorted(progress.done),
                 "begun": sorted(progress.begun),
                 "place": progress.place,

@@ -39,3 +39,15 @@ def test_the_default_lab_needs_no_name() -> None:
 def test_another_lab_is_named_where_the_command_takes_a_name(text: str, expected: str) -> None:
     naming.choose("stu")
     assert naming.named(text) == expected
+
+
+def test_commands_about_steps_name_a_lab_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naming, "_lab", naming.CHAPTER)
+    naming.choose("stu")
+    naming.choose_lab("my labs/one")
+    assert naming.named("`swarmlab step 9`") == "`swarmlab step 9 --name stu --lab 'my labs/one'`"
+    assert naming.named("`swarmlab up`") == "`swarmlab up --name stu`"
+    assert naming.options("default") == " --lab 'my labs/one'"
+    naming.choose(naming.DEFAULT)
+    naming.choose_lab(naming.CHAPTER)
+    assert naming.named("`swarmlab step 9`") == "`swarmlab step 9`"

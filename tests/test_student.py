@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlab.errors import EXIT_ENVIRONMENT, EnvironmentProblem
+from swarmlab.errors import EXIT_ENVIRONMENT, EnvironmentProblem, UsageError
 from swarmlab.student import ProgressStore, StudentProgress
 
 
@@ -103,3 +103,22 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
         ProgressStore("default", tmp_path / "file").begin("c", "one")
     assert "XDG_STATE_HOME" in caught.value.hint
+
+
+def test_a_cluster_is_one_labs_at_a_time(tmp_path: Path) -> None:
+    chapter = ProgressStore("default", tmp_path)
+    chapter.finish("c", "one")
+    other = ProgressStore("default", tmp_path, lab="mine")
+    with pytest.raises(UsageError, match="stands the lab service-discovery, not mine"):
+        other.load("c")
+    with pytest.raises(UsageError):
+        other.begin("c", "first")
+    assert (other.done(), other.done_on("c")) == (frozenset(), frozenset())
+    assert chapter.done_on("c") == {"one"}
+    assert chapter.done_on("another") == frozenset()
+    # Another cluster, or nothing left of the steps: it is free.
+    other.begin("d", "first")
+    assert other.load("d").touched == {"first"}
+    assert chapter.done_on("d") == frozenset()
+    other.undo("d", "first")
+    assert chapter.load("d").touched == frozenset()

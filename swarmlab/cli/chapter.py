@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
+from swarmlab.cli.options import (
+    DEFAULT_LAB,
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    Json,
+    LabName,
+    Language,
+    Name,
+    speak,
+)
 from swarmlab.cli.outcome import Html, Junit, Student, outcome
 
 if TYPE_CHECKING:
@@ -23,12 +32,12 @@ PANEL = "The chapter"
 StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or consul-server.")]
 
 
-def in_language(language: str) -> Lab:
-    """The chapter's lab in that language, which is spoken from then on."""
+def in_language(language: str, wanted: str = DEFAULT_LAB) -> Lab:
+    """The lab that is meant, in that language, which is spoken from then on."""
     from swarmlab import loader
     from swarmlab.loading.languages import localized
 
-    return localized(loader.load_builtin("service-discovery"), speak(language))
+    return localized(loader.find(wanted), speak(language))
 
 
 def find(lab: Lab, wanted: str) -> Step:
@@ -52,10 +61,10 @@ def find(lab: Lab, wanted: str) -> Step:
     return step
 
 
-def _progress(name: str) -> ProgressStore:
+def _progress(name: str, lab: Lab) -> ProgressStore:
     from swarmlab.student import ProgressStore
 
-    return ProgressStore(name)
+    return ProgressStore(name, lab=lab.id)
 
 
 @contextmanager
@@ -72,7 +81,7 @@ def _runner(lab: Lab, name: str, listener: Listener, *, changes: bool) -> Iterat
         if changes:
             stack.enter_context(lifecycle.lock(name))
         workspace = stack.enter_context(LabWorkspace(name, lab, ConsoleProgress()))
-        yield Runner(lab, workspace=workspace, progress=_progress(name), listener=listener)
+        yield Runner(lab, workspace=workspace, progress=_progress(name, lab), listener=listener)
 
 
 def _listener(as_json: bool, full: int | None = None) -> Listener:
@@ -82,13 +91,16 @@ def _listener(as_json: bool, full: int | None = None) -> Listener:
 
 
 def steps(
-    name: Name = DEFAULT_NAME, lang: Language = DEFAULT_LANGUAGE, as_json: Json = False
+    name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
+    lang: Language = DEFAULT_LANGUAGE,
+    as_json: Json = False,
 ) -> None:
     """List the chapter's steps and which of them are done."""
     from swarmlab.report.chapter import step_list
 
-    lab = in_language(lang)
-    done = _progress(name).done()
+    lab = in_language(lang, lab_id)
+    done = _progress(name, lab).done()
     if as_json:
         rows = [
             {"number": s.number, "id": s.id, "title": s.title, "done": s.id in done}
@@ -108,6 +120,7 @@ def step(
     replay: Annotated[
         bool, typer.Option("--replay", help="Show the recorded step; run nothing, need no lab.")
     ] = False,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -121,7 +134,7 @@ def step(
     """
     from swarmlab.report.chapter import step_text
 
-    lab = in_language(lang)
+    lab = in_language(lang, lab_id)
     wanted = find(lab, which)
     if show:
         step_text(wanted)
@@ -136,7 +149,7 @@ def step(
     if not as_json:
         from swarmlab.report.chapter import what_next
 
-        what_next(lab, result, _progress(name).done())
+        what_next(lab, result, _progress(name, lab).done())
     output.end(result)
 
 
@@ -161,11 +174,12 @@ def _replay(lab: Lab, wanted: Step, as_json: bool) -> None:
 def goto(
     which: StepName,
     name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
     """Bring the lab to the state just before a step, from any state."""
-    lab = in_language(lang)
+    lab = in_language(lang, lab_id)
     wanted = find(lab, which)
     output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
@@ -180,6 +194,7 @@ def goto(
 def reset(
     which: StepName,
     name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
@@ -188,7 +203,7 @@ def reset(
     Steps after it that were run go first, the last one before all. The step itself is undone
     whether it was run or typed by hand, whole or half. Steps before it stay as they are.
     """
-    lab = in_language(lang)
+    lab = in_language(lang, lab_id)
     wanted = find(lab, which)
     output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
@@ -206,6 +221,7 @@ def verify(
         typer.Argument(help="Steps to look at, by number or id; none: all that are done."),
     ] = None,
     name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -220,14 +236,14 @@ def verify(
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
 
-    lab = in_language(lang)
+    lab = in_language(lang, lab_id)
     numbers = [find(lab, one).number for one in which] if which else None
     output = outcome(as_json, junit, html, student)
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
     with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
         result = runner.verify(numbers)
     if not as_json:
-        verified(lab, result, _progress(name).done(), each=bool(which))
+        verified(lab, result, _progress(name, lab).done(), each=bool(which))
     output.end(result)
 
 
@@ -238,6 +254,7 @@ def run(
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Stop after this step.")] = None,
     name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -253,7 +270,7 @@ def run(
     from swarmlab.report.chapter import summary
     from swarmlab.words import say
 
-    lab = in_language(lang)
+    lab = in_language(lang, lab_id)
     begin = find(lab, first).number if first else None
     end = find(lab, last).number if last else len(lab.steps)
     if begin is not None and begin > end:
@@ -273,7 +290,7 @@ def run(
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.run(begin, end)
     if not as_json:
-        summary(lab, result, _progress(name).done())
+        summary(lab, result, _progress(name, lab).done())
     output.end(result)
 
 

@@ -40,7 +40,7 @@ def up(
     from swarmlab.student import ProgressStore
 
     with lifecycle.up(name, nodes=nodes, reach=reach.value, progress=ConsoleProgress()) as cluster:
-        done = ProgressStore(name).load(cluster.cluster_id).done
+        done = ProgressStore(name).done_on(cluster.cluster_id)
         steps = loader.load_builtin("service-discovery").steps
         cluster_up(cluster, next((step for step in steps if step.id not in done), None))
 
@@ -160,7 +160,7 @@ def status(
         typer.echo(json.dumps(found.to_dict(), indent=2))
     else:
         progress = ProgressStore(name)
-        done = progress.done() if found.stopped else progress.load(found.cluster_id).done
+        done = progress.done() if found.stopped else progress.done_on(found.cluster_id)
         cluster_status(found, loader.load_builtin("service-discovery"), done)
     if not found.healthy:
         raise typer.Exit(EXIT_ENVIRONMENT)

@@ -45,9 +45,6 @@ class Paper(StrEnum):
     LETTER = "Letter"
 
 
-LabId = Annotated[str, typer.Option("--lab", help="Which lab.")]
-
-
 def record(
     name: Annotated[
         str,
@@ -55,7 +52,7 @@ def record(
             "--name", help="The lab to record on; it is made, and removed.", callback=options._name
         ),
     ] = "recording",
-    lab_id: LabId = "service-discovery",
+    lab_id: options.LabName = options.DEFAULT_LAB,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The file to write; default: the lab's own recording."),
@@ -73,11 +70,14 @@ def record(
     from swarmlab.report.live import QuietListener
     from swarmlab.student import ProgressStore
 
-    lab = loader.load_builtin(lab_id)
+    lab = loader.find(lab_id)
     path = out or recording.file(lab, "local")
     with lifecycle.lock(name), LabWorkspace(name, lab, ConsoleProgress()) as workspace:
         made = recorder.record(
-            lab, workspace=workspace, progress=ProgressStore(name), listener=QuietListener()
+            lab,
+            workspace=workspace,
+            progress=ProgressStore(name, lab=lab.id),
+            listener=QuietListener(),
         )
     before = recording.load(lab) if out is None else None
     if before is not None and not recording.differences(before, made):
@@ -88,7 +88,7 @@ def record(
 
 
 def handout(
-    lab_id: LabId = "service-discovery",
+    lab_id: options.LabName = options.DEFAULT_LAB,
     language: Annotated[
         Language, typer.Option("--lang", envvar="SWARMLAB_LANG", help="Its language.")
     ] = Language.ENGLISH,
@@ -112,7 +112,7 @@ def handout(
     from swarmlab.handout import compose, markdown
     from swarmlab.loading.languages import localized
 
-    lab = loader.load_builtin(lab_id)
+    lab = loader.find(lab_id)
     recorded = recording.load(lab)
     old = recording.stale(recorded, lab) if recorded else ()
     if old:
@@ -127,7 +127,7 @@ def handout(
         language=language.value,
         teacher=audience is Audience.TEACHER,
     )
-    name = f"{lab_id}-{language.value}-{audience.value}"
+    name = f"{lab.id}-{language.value}-{audience.value}"
     size = "-letter" if form is Format.PDF and paper is Paper.LETTER else ""
     files: dict[str, bytes] = {}
     if form is Format.MARKDOWN:

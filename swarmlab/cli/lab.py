@@ -31,7 +31,7 @@ def lint(
 
     Needs no cluster and runs nothing. Exit code 0 when there is none, 2 when there are some.
     """
-    from swarmlab import linting, loader
+    from swarmlab import linting, loader, naming
     from swarmlab.errors import EXIT_USAGE
     from swarmlab.images.catalog import substitutions
     from swarmlab.report.linting import linted
@@ -39,7 +39,7 @@ def lint(
 
     if folder is None:
         here = Path()
-        there = labs_dir() / loader.CHAPTER
+        there = labs_dir() / naming.CHAPTER
         folder = here if (here / loader.LAB_FILE).exists() else there
     found = linting.lint(folder, images=substitutions("local"))
     if as_json:

@@ -12,6 +12,7 @@ from swarmlab.errors import UsageError
 
 DEFAULT_NAME = naming.DEFAULT
 DEFAULT_LANGUAGE = "en"
+DEFAULT_LAB = naming.CHAPTER
 
 
 class Reach(StrEnum):
@@ -73,6 +74,21 @@ Language = Annotated[
         envvar="SWARMLAB_LANG",
         help="The language of texts and messages: en or zh.",
         callback=_language,
+    ),
+]
+
+
+def _lab(value: str) -> str:
+    naming.choose_lab(value)
+    return value
+
+
+LabName = Annotated[
+    str,
+    typer.Option(
+        "--lab",
+        help="Which lab: service-discovery, or the folder of one of your own.",
+        callback=_lab,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from swarmlab.cli.chapter import StepName, find, in_language
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
+from swarmlab.cli.options import (
+    DEFAULT_LAB,
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    LabName,
+    Language,
+    Name,
+)
 
 PANEL = "By hand"
 
@@ -84,13 +91,14 @@ def copy_commands(
     clipboard: Annotated[
         bool, typer.Option("--clipboard", help="Put them into this machine's clipboard instead.")
     ] = False,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Print a step's commands and nothing else, ready to paste into `swarmlab shell`."""
     from swarmlab import clipboard as clip
     from swarmlab.report import hand
 
-    step = find(in_language(lang), which)
+    step = find(in_language(lang, lab_id), which)
     text = hand.pasted(step)
     if target is not None:
         hand.written(target, text)

@@ -8,7 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from swarmlab.cluster import lifecycle
+from swarmlab import resources
+from swarmlab.cluster import lifecycle, workstation
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.model import Command, Lab
@@ -81,7 +82,10 @@ class LabWorkspace:
         from swarmlab.session import Session
 
         if self._session is None:
-            self._session = Session(self.world().workstation)
+            container = self.world().workstation
+            if not self._lab.folder.is_relative_to(resources.labs_dir()):
+                workstation.place(container, self._lab.files)
+            self._session = Session(container)
         return self._session
 
     def host(self, command: Command) -> CommandResult:

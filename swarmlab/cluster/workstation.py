@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docker.errors import NotFound
 
@@ -14,6 +14,9 @@ from swarmlab.cluster import history
 from swarmlab.cluster.keys import MACHINES, Keys
 from swarmlab.engine import Engine
 from swarmlab.providers.problems import explained
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
 
 NAME = "workstation"
 WORKDIR = "/root/lab"
@@ -68,8 +71,7 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> Non
     for node, address in nodes.items():
         secret |= keys.on_machine(node)
         plain[f"{MACHINES}/{node}/config.json"] = _machine(node, address)
-    scripts = [path for path, content in plain.items() if content.startswith(b"#!")]
-    modes = {**dict.fromkeys(secret, archive.PRIVATE), **dict.fromkeys(scripts, archive.PROGRAM)}
+    modes = {**dict.fromkeys(secret, archive.PRIVATE), **_programs(plain)}
     name = labels.container(lab, NAME)
     with explained("starting the workstation"):
         packed = archive.pack({**secret, **plain}, modes=modes)
@@ -92,6 +94,18 @@ def again(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> Non
     start(engine, lab, nodes, keys)
 
 
+def place(workstation: Container, folder: Path) -> None:
+    """Put the `files/` of a lab of one's own beside those of the built-in ones."""
+    files = below(folder)
+    if files:
+        with explained("putting the lab's files into the workstation"):
+            workstation.put_archive("/", archive.pack(files, modes=_programs(files)))
+
+
+def _programs(files: Mapping[str, bytes]) -> dict[str, int]:
+    return {path: archive.PROGRAM for path, text in files.items() if text.startswith(b"#!")}
+
+
 def remove(engine: Engine, lab: str) -> None:
     """Take the container away; content when it is not there."""
     with explained("removing the workstation"):
@@ -105,13 +119,20 @@ def lab_files() -> dict[str, bytes]:
     """The files that a student finds in the working directory, by absolute path."""
     files: dict[str, bytes] = {}
     for folder in sorted(resources.labs_dir().glob("*/files")):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                files[f"{WORKDIR}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+        files |= below(folder)
     compose = resources.compose_dir() / COMPOSE_FILE
     if compose.is_file():
         files[f"{WORKDIR}/{COMPOSE_FILE}"] = Path(compose).read_bytes()
     return files
+
+
+def below(folder: Path) -> dict[str, bytes]:
+    """The files in a lab's `files/`, by the absolute path that they get."""
+    return {
+        f"{WORKDIR}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def _machine(node: str, address: str) -> bytes:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from swarmlab.console import out
 from swarmlab.model import Lab, Step
-from swarmlab.naming import named, option
+from swarmlab.naming import named, options
 from swarmlab.report import pieces, runs, text
 from swarmlab.report.cluster import program
 from swarmlab.results import RunResult, Verdict
@@ -44,14 +44,14 @@ def ready_for(step: Step, name: str) -> None:
         "The lab stands just before step {number} ({title}).", number=step.number, title=step.title
     )
     pieces.show(out(), Text(words))
-    _next(f"swarmlab step {step.number}{option(name)}", say("runs it"))
+    _next(f"swarmlab step {step.number}{options(name)}", say("runs it"))
 
 
 def undone(step: Step, name: str) -> None:
     """After `reset`: the step is as if it had never been begun."""
     words = say("Step {number} ({title}) is undone.", number=step.number, title=step.title)
     pieces.show(out(), Text(words))
-    _next(f"swarmlab step {step.number}{option(name)}", say("does it again"))
+    _next(f"swarmlab step {step.number}{options(name)}", say("does it again"))
 
 
 def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
@@ -59,7 +59,7 @@ def what_next(lab: Lab, result: RunResult, done: Collection[str]) -> None:
     last = result.steps[-1] if result.steps else None
     if last is None:
         return
-    name = option(result.name)
+    name = options(result.name)
     if result.verdict is not Verdict.PASSED:
         again = f"swarmlab step {last.number}{name}"
         _next(again, say("does the step again, once what is said above is mended"))
@@ -80,9 +80,9 @@ def verified(
     if not result.steps:
         nothing = say("No step is done yet, so there is nothing that should hold.")
         pieces.show(console, Text(nothing))
-        _next(f"swarmlab step 1{option(result.name)}", say("begins the chapter"))
+        _next(f"swarmlab step 1{options(result.name)}", say("begins the chapter"))
         return
-    name = option(result.name)
+    name = options(result.name)
     failed = [step for step in result.steps if step.verdict in (Verdict.FAILED, Verdict.ERRORED)]
     early = [step for step in failed if step.id not in done]
     if each:
@@ -130,12 +130,13 @@ def summary(lab: Lab, result: RunResult, done: Collection[str]) -> None:
         for step in todo:
             words = say("Still to do: step {number}, {title}", number=step.number, title=step.title)
             pieces.show(console, Text(words))
-    name = option(result.name)
+    name = options(result.name)
     if todo:
         _next(f"swarmlab step {todo[0].number}{name}", say("does it"))
         _next(f"swarmlab verify{name}", say("looks again at all that should hold"))
         again = say("reads a step; without --show it is done again")
-        _next(f"swarmlab step 9 --show{name}", again)
+        example = lab.find(9) or lab.steps[-1]
+        _next(f"swarmlab step {example.number} --show{name}", again)
         _next(f"swarmlab down{name}", say("removes the lab"))
 
 
