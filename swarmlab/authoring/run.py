@@ -51,7 +51,7 @@ def prove(lab_name: str, name: str, choice: Choice, teller: Teller) -> Proofs:
             hint="`mistakes` of a step in lab.yaml lists them.",
         )
     with lifecycle.lock(name), LabWorkspace(name, lab, ConsoleProgress()) as workspace:
-        bench = Bench(lab, workspace=workspace, progress=ProgressStore(name))
+        bench = Bench(lab, workspace=workspace, progress=ProgressStore(name, lab=lab.id))
         try:
             if choice.mistakes:
                 found = testing.prove_mistakes(bench, moves, teller)
