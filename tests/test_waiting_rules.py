@@ -1,4 +1,4 @@
-"""`swarmlab.wait` is the only loop that waits; who else pauses in a loop has a reason, said here."""
+"""`swarmlab.wait` is the only loop that waits; who else pauses in one has a reason, said here."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def start(name: Name = DEFAULT_NAME) -> None:
 
     lab = loader.load_builtin("service-discovery")
     with lifecycle.start(name, ConsoleProgress()) as cluster:
-        done = ProgressStore(name).load(cluster.cluster_id).done
+        done = ProgressStore(name).done_on(cluster.cluster_id)
         cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
     standing(lab, name, done)
 
