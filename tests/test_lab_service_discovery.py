@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from swarmlab.advice import MOST
+
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "labs" / "service-discovery"
 STEPS: list[dict[str, Any]] = yaml.safe_load((LAB / "lab.yaml").read_text())["steps"]
@@ -71,7 +73,7 @@ def test_no_text_is_left_over() -> None:
 
 @each_step
 def test_every_line_fits_the_paper(step: dict[str, Any]) -> None:
-    for command in [*step["commands"], *step["reset"]]:
+    for command in [*step["commands"], *step["reset"], *step["mistakes"]]:
         for line in typed(command).splitlines():
             assert len(line) <= WIDTH, line
     for number, part in enumerate(text_of(step).split("```")):
@@ -89,6 +91,31 @@ def test_every_check_has_an_id_of_its_own_and_says_what_to_do(step: dict[str, An
     for check in checks:
         assert check["title"] and check["hint"].strip(), check["id"]
         assert set(check.get("needs", [])) <= set(ids), check["id"]
+
+
+def test_every_step_lists_its_typical_mistakes() -> None:
+    numbers = [len(step["mistakes"]) for step in STEPS]
+    assert min(numbers) >= 3 and sum(numbers) >= 50
+
+
+@each_step
+def test_a_mistake_is_told_by_what_is_seen_and_mended_by_what_is_typed(
+    step: dict[str, Any],
+) -> None:
+    for mistake in step["mistakes"]:
+        assert mistake["seen"], mistake["id"]
+        # A command to type stands in the hint, or what to change in the one that was typed.
+        assert "`" in mistake["hint"], mistake["id"]
+
+
+def test_no_hint_is_crowded_out_by_others_for_the_same_sight() -> None:
+    hints: dict[tuple[str, str], set[str]] = {}
+    for step in STEPS:
+        for mistake in step["mistakes"]:
+            where, _, check = mistake["caught_by"].rpartition("/")
+            sight = f"{where or step['id']}/{check}", mistake["seen"]
+            hints.setdefault(sight, set()).add(mistake["hint"])
+    assert {sight for sight, told in hints.items() if len(told) > MOST} == set()
 
 
 @each_step
