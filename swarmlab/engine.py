@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 
 from swarmlab import state
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+from swarmlab.wait import patient
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -101,7 +103,10 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
     version = _dotted(OLDEST_API)
     try:
         probe = docker.APIClient(
-            base_url=where.url, version=version, timeout=_PROBE_TIMEOUT, tls=_tls(where)
+            base_url=where.url,
+            version=version,
+            timeout=math.ceil(patient(_PROBE_TIMEOUT)),
+            tls=_tls(where),
         )
         probe.trust_env = False
         told = probe.version(api_version=False)
@@ -110,7 +115,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         raise explain(where, error) from error
     version = _agree(where, told)
     client = docker.DockerClient(
-        base_url=where.url, version=version, timeout=timeout, tls=_tls(where)
+        base_url=where.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(where)
     )
     client.api.trust_env = False
     return Engine(

@@ -28,7 +28,7 @@ from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.reaper import VARIABLE, reap
 from swarmlab.transcript import Transcript
-from swarmlab.wait import Observation, poll
+from swarmlab.wait import Observation, patient, poll
 from swarmlab.workspace import Outcome
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Session:
         transcript = Transcript(shell.mark, on_output)
         try:
             shell.type(command)
-            code = self._follow(shell, transcript, start + timeout)
+            code = self._follow(shell, transcript, start + patient(timeout))
         except _Late:
             self.close()
             return Outcome(transcript.finish(), None, time.monotonic() - start)
@@ -118,7 +118,7 @@ class Session:
         try:
             ready = Transcript(shell.mark, None)
             shell.begin()
-            self._follow(shell, ready, time.monotonic() + OPEN_SECONDS)
+            self._follow(shell, ready, time.monotonic() + patient(OPEN_SECONDS))
         except BaseException as error:
             shell.end()
             if isinstance(error, (_Late, DockerException, requests.RequestException, OSError)):
@@ -290,7 +290,7 @@ def _lost(error: BaseException) -> EnvironmentProblem:
     elif isinstance(error, APIError):
         why = str(error.explanation or error)
     elif isinstance(error, _Late):
-        why = f"no answer within {OPEN_SECONDS:.0f} s"
+        why = f"no answer within {patient(OPEN_SECONDS):.0f} s"
     else:
         why = re.sub(r"\s+", " ", str(error)) or type(error).__name__
     return EnvironmentProblem(

@@ -6,14 +6,42 @@ the deadline passes. Time is monotonic, so a laptop's clock that jumps shortens 
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from swarmlab.errors import TimedOut
+from swarmlab.errors import TimedOut, UsageError
 
 T = TypeVar("T")
+
+PATIENCE = "SWARMLAB_PATIENCE"
+"""The variable by whose number every time limit is multiplied, for very slow machines."""
+_MOST = 1000.0
+
+
+def patient(seconds: float) -> float:
+    """A time limit as this machine needs it: `seconds`, times SWARMLAB_PATIENCE (default 1).
+
+    An emulated or crowded machine does the same work, only later; no limit of swarmlab's means
+    anything else than "this will not come any more". Raises UsageError for a variable that is
+    no number from 1 to 1000.
+    """
+    told = os.environ.get(PATIENCE, "").strip()
+    if not told:
+        return seconds
+    try:
+        factor = float(told)
+    except ValueError:
+        factor = math.nan
+    if not 1.0 <= factor <= _MOST:
+        raise UsageError(
+            f"{PATIENCE} is {told[:20]!r}, which is no number from 1 to {_MOST:.0f}.",
+            hint=f"Unset it, or give the factor by which to wait longer: {PATIENCE}=3.",
+        )
+    return seconds * factor
 
 
 @dataclass(frozen=True)
@@ -45,14 +73,14 @@ def poll(
     every: float = 0.2,
     report: Callable[[str], None] | None = None,
 ) -> Waited[T]:
-    """Look until `done` or until `within` seconds have passed; always looks at least once.
+    """Look until `done` or until `within` patient seconds have passed; at least once.
 
     `every` is the pause between two looks in seconds. `report` is called with the words of each
     observation that differs from the one before. Raises nothing of its own: a caller for whom
     lateness is an error uses `until`.
     """
     start = time.monotonic()
-    deadline = start + within
+    deadline = start + patient(within)
     looks = 0
     told = ""
     while True:
@@ -79,5 +107,5 @@ def until(
     """Like `poll`, but raises `TimedOut` naming `what` and the last observation."""
     waited = poll(look, within=within, every=every, report=report)
     if not waited.done:
-        raise TimedOut(what, within, waited.last.seen, hint=hint)
+        raise TimedOut(what, patient(within), waited.last.seen, hint=hint)
     return waited

@@ -255,7 +255,7 @@ def test_inside(lab: Lab) -> None:
     found = check(lab, "http.inside", service="util", url=URL, body="hello, world!")
     assert found.passed
     assert found.actual == "util on swarm-1 gets 200 'hello, world!'"
-    assert asked[0][-1] == URL
+    assert asked[0][-2:] == [URL, "3"]
     assert "/var/run/docker/netns/util-0-swarm-1" in asked[0]
     assert not check(lab, "http.inside", service="util", url=URL, status=404).passed
     assert not check(lab, "http.inside", service="util", url=URL, body="hello").passed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from swarmlab import wait
-from swarmlab.errors import TimedOut
+from swarmlab.errors import TimedOut, UsageError
 from swarmlab.wait import Observation, poll, until
 
 
@@ -96,3 +96,23 @@ def test_an_exception_of_a_look_goes_through(clock: Clock) -> None:
 
     with pytest.raises(ValueError, match="no eyes"):
         poll(look, within=10)
+
+
+def test_patience_stretches_every_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(wait.PATIENCE, "3")
+    with pytest.raises(TimedOut, match=r"\b6 s\b"):
+        until("it", lambda: Observation(False, "nothing"), within=2, every=0.5)
+    assert clock.now == pytest.approx(106.0)
+
+
+@pytest.mark.parametrize("told", ["0", "-1", "many", "nan", "inf", "1e9"])
+def test_patience_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv(wait.PATIENCE, told)
+    with pytest.raises(UsageError, match="from 1 to 1000") as caught:
+        wait.patient(1.0)
+    assert "Unset it" in caught.value.hint
+
+
+def test_without_patience_limits_are_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(wait.PATIENCE, raising=False)
+    assert wait.patient(2.5) == 2.5

@@ -10,6 +10,7 @@ from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, over, shown
 from swarmlab.checks.tasks import Instance, Service, service_named
+from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 _SECTION = re.compile(r";; (\w+) SECTION:")
@@ -118,7 +119,7 @@ def parse(output: str) -> Reply:
 
 
 def _ask(world: World, asker: Instance, name: str) -> Reply:
-    ran = inside.run(world, asker, ["timeout", "3", "drill", name])
+    ran = inside.run(world, asker, ["timeout", f"{patient(3):g}", "drill", name])
     if ran.exit_code in (126, 127):
         raise Unfit(say("the container of {name} has no drill", name=asker.name))
     if ran.exit_code:

@@ -13,6 +13,7 @@ from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
 from swarmlab.checks.tasks import Instance, inspect
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 if TYPE_CHECKING:
@@ -20,18 +21,19 @@ if TYPE_CHECKING:
 
 _NOT_BEGUN = "OCI runtime exec failed"
 _NO_TOOL = ("executable file not found", "no such file or directory")
+_SECONDS = 3.0  # for each wait of a request
 _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 
 # Run on the task's node: the name server of the container, seen by this process alone, then the
 # container's network. So it needs no tool in the container's image, and no right over its
 # processes: joining those of another user than root takes CAP_SYS_PTRACE.
-_ENTER = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 -ISc "$3" "$4"'
+_ENTER = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 -ISc "$3" "$4" "$5"'
 _GET = """
 import http.client, json, socket, sys
 from urllib.parse import urlsplit
 url = urlsplit(sys.argv[1])
 target = (url.path or "/") + ("?" + url.query if url.query else "")
-connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=3)
+connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=float(sys.argv[2]))
 try:
     connection.request("GET", target, headers={"Connection": "close"})
     answer = connection.getresponse()
@@ -41,7 +43,7 @@ except socket.gaierror:
 except ConnectionRefusedError:
     told = {"trouble": "connection refused"}
 except TimeoutError:
-    told = {"trouble": "no answer within 3 s"}
+    told = {"trouble": f"no answer within {float(sys.argv[2]):g} s"}
 except (OSError, http.client.HTTPException) as error:
     told = {"trouble": f"{type(error).__name__}: {error}"}
 print(json.dumps(told))
@@ -98,7 +100,7 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
         raise Unfit(say("the container of {place} does not run", place=instance.place))
     key = str(container["NetworkSettings"]["SandboxKey"])
     command = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
-    command += [str(container["ResolvConfPath"]), key, _GET, url]
+    command += [str(container["ResolvConfPath"]), key, _GET, url, f"{patient(_SECONDS):g}"]
     api = world.host_engine().api
     identity = api.exec_create(labels.container(world.name, instance.node), command)["Id"]
     output, errors = api.exec_start(identity, demux=True)

@@ -11,6 +11,7 @@ from threading import Event
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import counted, listed, over, shown
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 TIME_LIMIT = 3.0  # seconds for each wait of a request
@@ -50,7 +51,7 @@ class Answer:
 def get(world: World, node: str, port: int, path: str) -> Answer:
     """One GET on a new connection. Never raises for what the network does."""
     host, number = world.endpoint(node, port)
-    connection = http.client.HTTPConnection(host, number, timeout=TIME_LIMIT)
+    connection = http.client.HTTPConnection(host, number, timeout=patient(TIME_LIMIT))
     name = node if port == 80 else f"{node}:{port}"
     # A published port is listened on by the engine: it takes every connection, and hangs up
     # when nothing listens on the node's own port.
@@ -67,7 +68,7 @@ def get(world: World, node: str, port: int, path: str) -> Answer:
         known = _WORDS.get(type(error))
         words = f"{type(error).__name__}: {error}"
         if known is not None:
-            words = say(known, seconds=TIME_LIMIT)
+            words = say(known, seconds=patient(TIME_LIMIT))
         return Answer(node, trouble=words, refused=isinstance(error, refusals) and not begun)
     finally:
         connection.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
+from swarmlab.wait import patient
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -41,7 +43,7 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     made = docker.DockerClient(
         base_url=f"https://{host}:{port}",
         version=NODE_API,
-        timeout=timeout,
+        timeout=math.ceil(patient(timeout)),
         tls=TLSConfig(
             client_cert=(str(certs / "cert.pem"), str(certs / "key.pem")),
             ca_cert=str(certs / "ca.pem"),
