@@ -1,9 +1,10 @@
 # swarmlab. The two commands a newcomer needs:
 #   make lab     set everything up, run the chapter, leave the lab up
 #   make test    set everything up, run every test (make test-long: the slow ones too)
+#   make test-vm the chapter on a stock Debian kernel in an emulated machine (root)
 #   make docs    build the documents into site/, to be opened with any browser
 #   make wheel   build the package into dist/
-.PHONY: help lab test test-long lint unit engine images bench docs wheel clean
+.PHONY: help lab test test-long test-vm lint unit engine images bench docs wheel clean
 
 SWARMLAB := .venv/bin/swarmlab
 PYTEST := .venv/bin/python -m pytest
@@ -40,6 +41,11 @@ test: lint unit images
 
 test-long: lint unit images
 	$(PYTEST) -m "docker or long" -n 2 --dist loadfile -q --durations=25
+
+# A machine of its own, with IPVS and cgroup v2. Its disks are kept in .cache/vm between runs.
+test-vm: engine
+	@sh scripts/venv.sh dev
+	@.venv/bin/python -m tests.vm $(VM)
 
 bench: images
 	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)
