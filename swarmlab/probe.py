@@ -13,6 +13,7 @@ from swarmlab.findings import DISK_LEAST, DISK_WELL, GIB, Finding, State
 from swarmlab.images import leftovers
 from swarmlab.providers.dind import CAPABILITIES, SECURITY, VXLAN
 from swarmlab.providers.problems import explained, said
+from swarmlab.wait import patient
 
 _SECONDS = 30
 INOTIFY_WELL, INOTIFY_GOOD = 64, 512
@@ -102,7 +103,7 @@ def run(engine: Engine, image: str) -> Probe:
         container = api.create_container_from_config(config)["Id"]
         try:
             api.start(container)
-            api.wait(container, timeout=_SECONDS)
+            api.wait(container, timeout=patient(_SECONDS))
             return parse(api.logs(container).decode("utf-8", "replace"))
         except APIError as error:
             return Probe({}, refused=said(error))
