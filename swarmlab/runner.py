@@ -152,6 +152,13 @@ class Runner:
             results = [replace(result, done=result.id in done) for result in results]
         return self._result("verify", results)
 
+    def survey(self) -> RunResult:
+        """Look once at all steps that leave the lab standing; record nothing. Raises LabAbsent."""
+        self._start()
+        world = self._present()
+        indexes = [i for i, step in enumerate(self._lab.steps) if not step.removes_lab]
+        return self._result("verify", self._look(world, indexes, self._known()))
+
     # Where things stand.
 
     def _start(self) -> None:

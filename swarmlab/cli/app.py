@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from swarmlab import __version__, naming
-from swarmlab.cli import chapter, cluster, fault, handout, images, lab, machine, shell, walk
+from swarmlab.cli import (
+    chapter,
+    cluster,
+    fault,
+    grade,
+    handout,
+    images,
+    lab,
+    machine,
+    shell,
+    walk,
+)
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
 
 
@@ -119,6 +130,7 @@ walk.register(app)
 chapter.register(app)
 shell.register(app)
 handout.register(app)
+grade.register(app)
 machine.register(app)
 app.add_typer(fault.app, name="fault", rich_help_panel=cluster.PANEL)
 app.add_typer(lab.app, name="lab", rich_help_panel="Labs of your own")

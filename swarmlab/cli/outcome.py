@@ -73,10 +73,11 @@ def outcome(
             writable(path)
     # Only a result that others will read is signed.
     key = seal.key(os.environ) if as_json else None
-    return Outcome(as_json, junit, html, _checked(student), key)
+    return Outcome(as_json, junit, html, checked(student), key)
 
 
-def _checked(student: str) -> str:
+def checked(student: str) -> str:
+    """The name in one line. Raises UsageError for what is none."""
     from swarmlab.errors import UsageError
     from swarmlab.words import say
 

@@ -1,0 +1,225 @@
+"""Reads one result from a file that anybody may have written: bounded, checked, or refused.
+
+Nothing of a file is believed but verdicts: titles, weights and sums come from the grader's own lab.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from swarmlab import seal
+from swarmlab.digest import digest
+from swarmlab.grading import paper
+from swarmlab.grading.paper import Paper
+from swarmlab.model import CheckSpec, Command, Lab, Step
+from swarmlab.results import (
+    KIND,
+    RESULT_VERSION,
+    CheckResult,
+    CommandResult,
+    RunResult,
+    StepResult,
+    Verdict,
+)
+
+MOST_BYTES = 4 << 20
+"""A result of the whole chapter, outputs included, has a tenth of a MiB."""
+MOST_LETTERS = 100
+
+COMMANDS = ("run", "step", "verify")
+
+_CLUSTER = re.compile(r"[a-z0-9]{1,64}")
+
+_SEALS = {
+    seal.Broken.MISSING: "it has no seal, so swarmlab did not write it as it is",
+    seal.Broken.UNKNOWN: "its seal is of no kind that this swarmlab knows",
+    seal.Broken.CHANGED: "it was changed after it was written",
+    seal.Broken.OTHER_KEY: "it is signed with another key than yours",
+    seal.Broken.NOT_SIGNED: "it is not signed with your key",
+    seal.Broken.NO_KEY: f"it is signed, and there is no key to check that: set {seal.KEY}",
+}
+
+
+class Refused(Exception):
+    """The file does not count; the text says why, and shows nothing of what the file holds."""
+
+
+def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
+    """The result in that file. `called` is whose it is where the file does not say.
+
+    Raises Refused.
+    """
+    data = _loaded(path)
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise Refused("it is not a result of swarmlab")
+    if data.get("version") != RESULT_VERSION or isinstance(data["version"], bool):
+        raise Refused(f"it is not version {RESULT_VERSION} of results, which this swarmlab reads")
+    broken = seal.broken(data, key)
+    if broken is not None:
+        raise Refused(_SEALS[broken])
+    _same_lab(data, lab)
+    result = _result(data, lab)
+    if not result.student:
+        result = replace(result, student=_name(called))
+    return paper.of(lab, result, file=paper.shown(path), signed=key is not None)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        # Whatever else has a name in a folder may never end: a pipe, say.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Refused("it is not a file")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"it cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(content) > MOST_BYTES:
+        raise Refused(f"it is larger than {MOST_BYTES >> 20} MiB")
+    try:
+        return json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise Refused("it is not JSON") from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
+def _same_lab(data: Mapping[str, Any], lab: Lab) -> None:
+    if data.get("lab") != lab.id:
+        raise Refused(f"it is about another lab than {lab.id}")
+    if data.get("lab_version") != lab.version:
+        raise Refused(f"it is about another version of the lab than {lab.version}")
+    if data.get("lab_digest") != digest(lab):
+        raise Refused(
+            "it is about another content of the lab: made with another swarmlab, or with changed"
+            " lab files"
+        )
+
+
+def _result(data: Mapping[str, Any], lab: Lab) -> RunResult:
+    """The result, as far as grades need it, with the lab's own weights."""
+    cluster, command = _text(data, "cluster"), _text(data, "command")
+    if not _CLUSTER.fullmatch(cluster):
+        raise Refused("it does not say on which cluster it was made")
+    if command not in COMMANDS:
+        raise Refused("it was made by none of `swarmlab run`, `step` and `verify`")
+    steps = tuple(_step(one, lab) for one in _list(data, "steps", len(lab.steps)))
+    if len({step.id for step in steps}) < len(steps):
+        raise Refused("it has a step twice")
+    result = RunResult(
+        lab=lab.id,
+        lab_version=lab.version,
+        name="",
+        command=command,
+        cluster=cluster,
+        data_plane="",
+        started=_time(data),
+        seconds=0.0,
+        steps=steps,
+        student=_name(_text(data, "student")),
+    )
+    if data.get("verdict") != result.verdict.value or data.get("points") != (
+        result.points.to_dict()
+    ):
+        raise Refused("its points or its verdict do not follow from its checks")
+    return result
+
+
+def _step(data: object, lab: Lab) -> StepResult:
+    if not isinstance(data, dict):
+        raise Refused("it has a step that is none")
+    step = lab.find(_text(data, "id"))
+    if step is None or data.get("number") != step.number:
+        raise Refused("it has a step that the lab does not have")
+    known = {spec.id: spec for spec in step.all_checks}
+    checks = tuple(_check(one, known, step) for one in _list(data, "checks", len(known)))
+    if len({check.id for check in checks}) < len(checks):
+        raise Refused("it has a check twice")
+    typed = {command.id: command for command in step.commands}
+    commands = tuple(_command(one, typed) for one in _list(data, "commands", len(typed)))
+    return StepResult(
+        number=step.number,
+        id=step.id,
+        title=step.title,
+        commands=commands,
+        checks=checks,
+        seconds=0.0,
+        done=data.get("done") is True,
+    )
+
+
+def _check(data: object, known: Mapping[str, CheckSpec], step: Step) -> CheckResult:
+    if not isinstance(data, dict):
+        raise Refused("it has a check that is none")
+    spec = known.get(_text(data, "id"))
+    if spec is None:
+        raise Refused("it has a check that the lab does not have")
+    verdict = _verdict(data)
+    ended_by = _text(data, "ended_by")
+    if ended_by and (verdict is not Verdict.SKIPPED or ended_by != spec.until):
+        raise Refused("it has a claim that is over before its time")
+    return CheckResult(
+        id=spec.id,
+        title=spec.title,
+        check=spec.check,
+        verdict=verdict,
+        weight=spec.weight if spec in step.checks else 0.0,
+        blocked_by=_text(data, "blocked_by"),
+        ended_by=ended_by,
+    )
+
+
+def _command(data: object, known: Mapping[str, Command]) -> CommandResult:
+    if not isinstance(data, dict) or _text(data, "id") not in known:
+        raise Refused("it has a command that the lab does not have")
+    command = known[data["id"]]
+    return CommandResult(
+        command.id, command.run, command.where.value, _verdict(data), None, "", 0.0
+    )
+
+
+def _verdict(data: Mapping[str, Any]) -> Verdict:
+    try:
+        return Verdict(data.get("verdict"))
+    except ValueError:
+        raise Refused("it has a check or a command without a verdict") from None
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str):
+        raise Refused(f"its {name!r} is missing or no text")
+    return value
+
+
+def _list(data: Mapping[str, Any], name: str, most: int) -> Sequence[object]:
+    value = data.get(name)
+    if not isinstance(value, list) or len(value) > most:
+        raise Refused(f"its {name!r} are missing, or more than the lab has")
+    return value
+
+
+def _name(value: str) -> str:
+    name = " ".join(value.split())
+    if len(name) > MOST_LETTERS or not name.isprintable():
+        raise Refused("the student's name in it is no name")
+    return name
+
+
+def _time(data: Mapping[str, Any]) -> str:
+    value = _text(data, "started")
+    try:
+        then = datetime.fromisoformat(value)
+    except ValueError:
+        then = None
+    if then is None or then.tzinfo is None or len(value) > 40:
+        raise Refused("it does not say when it was made")
+    return value

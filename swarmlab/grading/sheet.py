@@ -1,0 +1,143 @@
+"""The table of a class: who earned what, and which files do not count, and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from swarmlab.digest import digest
+from swarmlab.errors import UsageError
+from swarmlab.grading.paper import Paper, shown
+from swarmlab.grading.reading import Refused, read
+from swarmlab.model import Lab
+
+GRADES_VERSION = 1
+KIND = "swarmlab-grades"
+MOST_FILES = 5000
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that does not count, and the reason."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One row a student, by name; `signed` says whether a key vouches for the rows."""
+
+    lab: Lab
+    papers: tuple[Paper, ...]
+    refused: tuple[Refusal, ...]
+    signed: bool
+
+    @property
+    def mean(self) -> float:
+        """Points that a student has on average; of none 0."""
+        earned = [paper.points.earned for paper in self.papers]
+        return sum(earned) / len(earned) if earned else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": GRADES_VERSION,
+            "kind": KIND,
+            "lab": self.lab.id,
+            "lab_version": self.lab.version,
+            "lab_digest": digest(self.lab),
+            "worth": self.lab.worth,
+            "signed": self.signed,
+            "students": [paper.to_dict() for paper in self.papers],
+            "refused": [{"file": one.file, "reason": one.reason} for one in self.refused],
+        }
+
+
+def files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The files meant by those paths, each with the name of its student if it says none.
+
+    Of a folder: every `*.json` in it and below it, called as it lies there (`anna`,
+    `group-2/anna`). Raises UsageError when there is nothing, or too much.
+    """
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*.json") if not one.is_dir())
+            found |= {one: one.relative_to(path).with_suffix("").as_posix() for one in inside}
+        elif path.exists():
+            found[path] = path.stem
+        else:
+            raise UsageError(
+                f"There is no file or folder {path}.",
+                hint="Name folders with students' results, or the files themselves.",
+            )
+        if len(found) > MOST_FILES:
+            raise UsageError(
+                f"There are more than {MOST_FILES} files.", hint="Grade one class at a time."
+            )
+    if not found:
+        raise UsageError(
+            "There is no result to grade: no *.json in what you named.",
+            hint="A student makes one with `swarmlab verify --json --student NAME > NAME.json`.",
+        )
+    return list(found.items())
+
+
+def collect(found: Iterable[tuple[Path, str]], lab: Lab, key: bytes | None) -> Sheet:
+    """Read and judge all files."""
+    papers: list[Paper] = []
+    refused: list[Refusal] = []
+    for path, called in found:
+        try:
+            papers.append(read(path, lab, key, called=called))
+        except Refused as error:
+            refused.append(Refusal(shown(path), str(error)))
+    papers, shared = _own_cluster(papers)
+    papers, older = _newest(papers)
+    refused = sorted([*refused, *shared, *older], key=lambda one: one.file)
+    papers.sort(key=lambda paper: (paper.who, paper.file))
+    return Sheet(lab, tuple(papers), tuple(refused), key is not None)
+
+
+def live(paper: Paper, lab: Lab, name: str) -> Sheet:
+    """The table of one lab that was looked at just now, of that name if nobody's is known."""
+    return Sheet(lab, (replace(paper, student=paper.student or name),), (), False)
+
+
+def _own_cluster(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
+    """Every cluster is made once: two students with the same one have one lab between them."""
+    by_cluster: defaultdict[str, list[Paper]] = defaultdict(list)
+    for paper in papers:
+        by_cluster[paper.cluster].append(paper)
+    kept, refused = [], []
+    for paper in papers:
+        others = [one for one in by_cluster[paper.cluster] if one.who != paper.who]
+        if others:
+            names = ", ".join(sorted({one.file for one in others})[:3])
+            refused.append(Refusal(paper.file, f"the same cluster as another student's: {names}"))
+        else:
+            kept.append(paper)
+    return kept, refused
+
+
+def _newest(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
+    """Of a student's files the newest counts."""
+    best: dict[str, Paper] = {}
+    for paper in papers:
+        held = best.get(paper.who)
+        if held is None or _moment(paper) > _moment(held):
+            best[paper.who] = paper
+    refused = [
+        Refusal(paper.file, f"not the student's newest, which is {best[paper.who].file}")
+        for paper in papers
+        if best[paper.who] is not paper
+    ]
+    return list(best.values()), refused
+
+
+def _moment(paper: Paper) -> datetime:
+    return datetime.fromisoformat(paper.started)
