@@ -179,3 +179,14 @@ def test_what_cannot_be_proven_is_wrong_usage_before_anything_is_brought_up(
     done = swarmlab("lab", "test", *words, tmp=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
+
+
+def test_a_walk_without_a_terminal_is_a_run(tmp_path: Path) -> None:
+    for options in ((), ("--from", "9"), ("--from", "99"), ("--plain", "--lang", "zh")):
+        plain = [word for word in options if word != "--plain"]
+        walked, ran = (
+            swarmlab("walk", *options, tmp=tmp_path),
+            swarmlab("run", *plain, tmp=tmp_path),
+        )
+        assert (walked.returncode, walked.stderr) == (ran.returncode, ran.stderr)
+        assert walked.returncode in (2, 3) and walked.stdout == ran.stdout
