@@ -63,6 +63,13 @@ def mark(console: Console, good: bool) -> str:
     return "✔" if good else "✘"
 
 
+def aside(line: str) -> None:
+    """A whole line for engineers on standard error, secrets removed."""
+    from swarmlab.process import redact
+
+    err().print(Text(redact(line), style="dim"), soft_wrap=True)
+
+
 def show_error(error: SwarmlabError) -> None:
     """What happened, what was seen, what to do next; secrets removed."""
     from swarmlab.process import redact

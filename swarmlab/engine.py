@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from swarmlab import state
+from swarmlab import state, verbose
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
 from swarmlab.wait import patient
 
@@ -118,6 +118,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         base_url=where.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(where)
     )
     client.api.trust_env = False
+    verbose.listen(client.api)
     return Engine(
         client=client,
         target=where,

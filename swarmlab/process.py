@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem, TimedOut
 
 HIDDEN = "***"
@@ -149,7 +150,9 @@ def run(
         # Ctrl-C does not reach another group: without this the program would run on.
         _last_words(process)
         raise
-    return Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - start)
+    done = Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - start)
+    verbose.ran(done.command, done.exit_code, done.seconds)
+    return done
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -132,6 +132,30 @@ def test_nothing_is_shown_that_was_not_said(module: str) -> None:
                 )
 
 
+# Rooms that speak every language of the chapter in their errors too: new ones join the list.
+SPEAKING = (
+    *("cluster/cutting", "cluster/fault_tasks", "cluster/faults"),
+    *("report/faults", "report/support", "report/watch"),
+    *("support/bundle", "support/parts", "watching/watcher"),
+)
+SHOWN_OR_RAISED = (*SHOWN, "append", "assemble", "stage", "status")
+ERRORS = ("UsageError", "EnvironmentProblem", "LabAbsent", "ClusterProblem", "until")
+
+
+@pytest.mark.parametrize("module", SPEAKING)
+def test_errors_and_hints_are_said_too(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for call in calls(tree, *SHOWN_OR_RAISED, *ERRORS):
+        hints = [k.value for k in call.keywords if k.arg == "hint"]
+        for argument in (*call.args, *hints):
+            for literal in literals(argument):
+                if isinstance(argument, ast.Constant) and not re.search(" ", literal):
+                    continue  # a name or a key, not words for people
+                assert not re.search("[A-Za-z]{2}", SAME.sub("", literal)), (
+                    f"{module}:{call.lineno}: {literal!r}"
+                )
+
+
 @pytest.mark.parametrize(
     "module", sorted(path.stem for path in (PACKAGE / "checks").glob("[a-z]*.py"))
 )

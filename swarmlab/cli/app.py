@@ -117,12 +117,25 @@ def root(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            envvar="SWARMLAB_VERBOSE",
+            help="Tell every call of an engine and its time on standard error; stands before the "
+            "command.",
+        ),
+    ] = False,
 ) -> None:
     """A real three-manager Docker Swarm on this machine, and a chapter that proves itself.
 
     swarmlab brings up three Swarm managers, walks you through "Service discovery inside a
     Swarm cluster" in fourteen steps, and proves on the live cluster what each step claims.
     """
+    if verbose:
+        from swarmlab.verbose import switch_on
+
+        switch_on()
 
 
 cluster.register(app)

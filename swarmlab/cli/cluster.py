@@ -108,6 +108,39 @@ def down(
             failed = error
     if failed is not None:
         raise failed
+    if everything:
+        _prove_that_nothing_is_left()
+
+
+def _prove_that_nothing_is_left() -> None:
+    """Look once more for anything of any lab. Raises EnvironmentProblem when there is something."""
+    from swarmlab.cluster import lifecycle
+    from swarmlab.errors import EnvironmentProblem
+    from swarmlab.report.cluster import nothing_left
+
+    left = lifecycle.names()
+    if left:
+        raise EnvironmentProblem(
+            f"There is something of {', '.join(left)} again: another command made it meanwhile.",
+            hint="`swarmlab list` shows it; `swarmlab down --all` removes it.",
+        )
+    nothing_left()
+
+
+def list_(as_json: Json = False) -> None:
+    """List the labs of this machine: which are up, how many nodes, on which subnet, since when."""
+    from swarmlab.cluster import lifecycle
+    from swarmlab.cluster.labs import LIST_VERSION
+    from swarmlab.report.cluster import lab_list
+    from swarmlab.student import ProgressStore
+
+    found = lifecycle.labs()
+    if as_json:
+        labs = [lab.to_dict() for lab in found]
+        data = {"version": LIST_VERSION, "kind": "swarmlab-list", "labs": labs}
+        typer.echo(json.dumps(data, indent=2))
+        return
+    lab_list(found, {lab.name: len(ProgressStore(lab.name).done()) for lab in found})
 
 
 def status(
@@ -192,5 +225,6 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(stop)
     app.command(rich_help_panel=PANEL)(start)
     app.command(rich_help_panel=PANEL)(down)
+    app.command("list", rich_help_panel=PANEL)(list_)
     app.command(rich_help_panel=PANEL)(status)
     app.command(rich_help_panel=PANEL)(topology)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
 from swarmlab.wait import patient
@@ -53,4 +54,5 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     # Proxies and authorities from the environment are for the Internet; requests would prefer
     # them to what is set here.
     made.api.trust_env = False
+    verbose.listen(made.api)
     return made

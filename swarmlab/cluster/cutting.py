@@ -12,6 +12,7 @@ from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 _CHAIN = "SWARMLAB-CUT"
 _THERE = f"iptables -w -n -L {_CHAIN} >/dev/null 2>&1"
@@ -58,9 +59,9 @@ def _must(engine: Engine, lab: str, node: str, script: str, *words: str) -> None
         code, said = _run(engine, lab, node, script, *words)
     if code != 0:
         raise EnvironmentProblem(
-            f"The packet filter of {node} cannot be changed.",
+            say("The packet filter of {node} cannot be changed.", node=node),
             evidence=said[-300:],
-            hint="`swarmlab doctor` tells whether this machine's kernel lets nodes do so.",
+            hint=say("`swarmlab doctor` tells whether this machine's kernel lets nodes do so."),
         )
 
 

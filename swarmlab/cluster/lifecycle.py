@@ -16,6 +16,7 @@ from swarmlab import labels, state
 from swarmlab.cluster import history, keys
 from swarmlab.cluster import remains as remaining
 from swarmlab.cluster.cluster import Cluster
+from swarmlab.cluster.labs import Lab, everything
 from swarmlab.cluster.lock import lock
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Cluster",
     "ClusterStatus",
+    "Lab",
     "Removed",
     "down",
     "find",
+    "labs",
     "lock",
     "names",
     "start",
@@ -182,17 +185,16 @@ def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
 
 def names() -> list[str]:
     """The labs of which there is anything on the engine."""
+    return [lab.name for lab in labs()]
+
+
+def labs() -> list[Lab]:
+    """All labs of the engine, by name, from one look at its lists; also halves of labs."""
     engine = engines.connect()
-    api = engine.client.api
-    of = {"label": [labels.LAB]}
-    with explained("looking for labs"):
-        listed = [
-            *api.containers(all=True, filters=of),
-            *(api.volumes(filters=of).get("Volumes") or []),
-            *api.networks(filters=of),
-        ]
-    engine.client.close()
-    return sorted({told for one in listed if (told := (one.get("Labels") or {}).get(labels.LAB))})
+    try:
+        return everything(engine)
+    finally:
+        engine.client.close()
 
 
 def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> Cluster:

@@ -18,9 +18,10 @@ from swarmlab.naming import option
 from swarmlab.results import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from swarmlab.cluster.cluster import Cluster
+    from swarmlab.cluster.labs import Lab as ListedLab
     from swarmlab.cluster.lifecycle import Removed
     from swarmlab.cluster.standby import Stopped
     from swarmlab.cluster.status import ClusterStatus, NodeStatus
@@ -33,6 +34,9 @@ _PLANES = {
     "ipvs": "ipvs (the kernel's own load balancer)",
     "nftables": "nftables (the mesh fallback: this kernel has no IPVS)",
 }
+
+
+_WHOLE = ("Lab", "Node", "Nodes", "Address", "Service", "Subnet")
 
 
 def program() -> str:
@@ -165,6 +169,40 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
         console.print(f"[green]{mark(console, True)}[/green] The lab is up and well.")
 
 
+def nothing_left() -> None:
+    """That the engine was looked at once more, and has nothing of any lab."""
+    out().print("Looked again: no container, volume or network of any lab is on this engine.")
+
+
+def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:
+    """One line a lab; `done` has the numbers of steps that are recorded as done."""
+    console = out()
+    if not labs:
+        console.print(
+            "There is no lab on this machine. `swarmlab up` makes one.",
+            soft_wrap=not console.is_terminal,
+        )
+        return
+    columns = ["Lab", "State", "Nodes", "Steps", "Subnet", "Made"]
+    # The time of making is what a narrow terminal can do without.
+    shown = columns if console.width >= 76 else columns[:-1]
+    table = _table(*shown)
+    for lab in labs:
+        nodes = f"{lab.running} of {lab.there.info.expected}"
+        steps = str(done.get(lab.name, 0))
+        made = lab.made.replace("T", " ")
+        table.add_row(*(lab.name, lab.state, nodes, steps, lab.subnet, made)[: len(shown)])
+    console.print(table)
+    broken = [lab.name for lab in labs if lab.state == "broken"]
+    if broken:
+        names = ", ".join(broken)
+        console.print(
+            f"Of {names} something is stopped or missing: `swarmlab status --name NAME` says what.",
+            markup=False,
+            soft_wrap=not console.is_terminal,
+        )
+
+
 def _nodes(status: ClusterStatus, console: Console) -> Table:
     narrow = console.width < 70
     columns = ("Node", "Address", "Role", "State")
@@ -201,7 +239,7 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in columns:
         # An address or a name that is broken into two lines is another address.
-        table.add_column(column, overflow="fold", no_wrap=column in ("Node", "Address", "Service"))
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     return table
 
 

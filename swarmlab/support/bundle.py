@@ -39,8 +39,9 @@ def collect(name: str, progress: Progress) -> list[Part]:
     clean = Cleaner(os.environ)
     parts = []
     with progress.stage(say("Collecting")) as stage:
+        now = stage.say
         for part in wanted(name):
-            stage.say(part.name)
+            now(part.name)
             try:
                 text = part.make()
             except Exception as error:
