@@ -13,7 +13,8 @@ from swarmlab.handout import diagrams
 from swarmlab.handout.diagrams.current import diagram, draw, text
 from swarmlab.handout.diagrams.layout import picture
 from swarmlab.handout.diagrams.load import LANGUAGES, library
-from swarmlab.handout.diagrams.look import Consul, Node, Task, Topology, look
+from swarmlab.handout.diagrams.look import look
+from swarmlab.handout.diagrams.seen import Consul, Node, Task, Topology
 from tests.checks_fakes import (
     NODES,
     Asked,
@@ -194,7 +195,12 @@ def crowd(nodes: int, proxies: int) -> Topology:
         )
     services = tuple((f"service-{number}", number, 9) for number in range(12))
     return Topology(
-        "a-name-of-20-letters", "2025-01-01 10:00:00 +0000", True, tuple(seen), services
+        "a-name-of-20-letters",
+        "2025-01-01 10:00:00 +0000",
+        True,
+        tuple(seen),
+        services,
+        (("proxy", (80, 443, 8080)), ("a-service-with-a-name", (30001, 30002))),
     )
 
 
@@ -206,6 +212,27 @@ def test_labs_of_every_size_are_legible(nodes: int, language: str) -> None:
     texts_apart(seen)
     parts_apart(seen)
     assert len([one for one in seen.placed if one.part.kind == "node"]) == nodes
+    # Arrows lead from the mesh to every node, or to none where nodes need two rows.
+    assert len(seen.drawn) == 1 + (nodes if nodes <= 3 else 0)
+
+
+def test_requests_enter_where_a_service_is_published(lab: Lab) -> None:
+    before = draw(look(lab))
+    assert "routing mesh" not in before
+    raw = next(one for one in lab.swarm.services if one["Spec"]["Name"] == "proxy")
+    raw["Endpoint"] = {
+        "Ports": [
+            {"PublishedPort": 8080, "PublishMode": "ingress"},
+            {"PublishedPort": 80, "PublishMode": "ingress"},
+            {"PublishedPort": 9, "PublishMode": "host"},
+        ]
+    }
+    seen = look(lab)
+    assert seen.published == (("proxy", (80, 8080)),)
+    assert "Published on every node: proxy 80 8080" in text(seen).split("\n")
+    after = draw(seen)
+    assert "routing mesh: every node takes these ports" in after
+    assert after.count("<path") > before.count("<path")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

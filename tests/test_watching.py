@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from swarmlab import words
-from swarmlab.handout.diagrams.look import Consul, Node, Task, Topology
+from swarmlab.handout.diagrams.seen import Consul, Node, Task, Topology
 from swarmlab.report import watch
 from swarmlab.watching.counting import WINDOW, Answered, Rise, Traffic, answered
 from swarmlab.watching.watcher import Probe, Sight

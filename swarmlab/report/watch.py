@@ -24,7 +24,7 @@ from swarmlab.watching.counting import WINDOW
 from swarmlab.words import say
 
 if TYPE_CHECKING:
-    from swarmlab.handout.diagrams.look import Node, Task, Topology
+    from swarmlab.handout.diagrams.seen import Node, Task, Topology
     from swarmlab.watching.watcher import Lookout, Probe, Sight
 
 TICK = 0.25

@@ -15,7 +15,8 @@ from swarmlab.checks.web import Answer, get
 from swarmlab.cluster import lifecycle, remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EngineUnreachable, SwarmlabError
-from swarmlab.handout.diagrams.look import Looker, Topology
+from swarmlab.handout.diagrams.look import Looker
+from swarmlab.handout.diagrams.seen import Topology
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
 from swarmlab.watching.counting import Traffic

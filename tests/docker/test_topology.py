@@ -16,7 +16,8 @@ from docker.types import EndpointSpec, ServiceMode
 
 from swarmlab.checks import CHECKS, proxies
 from swarmlab.handout import diagrams
-from swarmlab.handout.diagrams.look import Consul, look
+from swarmlab.handout.diagrams.look import look
+from swarmlab.handout.diagrams.seen import Consul
 from swarmlab.wait import Observation, until
 from tests.docker.lifecycle_site import RealLab
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from itertools import count
 from string import ascii_uppercase
 
-from swarmlab.handout.diagrams.layout import picture
+from swarmlab.handout.diagrams.geometry import MARGIN, WIDTH
+from swarmlab.handout.diagrams.layout import GUTTER, picture
 from swarmlab.handout.diagrams.load import library
-from swarmlab.handout.diagrams.look import PROXY, Node, Task, Topology
-from swarmlab.handout.diagrams.model import Diagram, Kind, Label, Part, Row, same
+from swarmlab.handout.diagrams.model import Arrow, Diagram, Kind, Label, Part, Row, Way, same
 from swarmlab.handout.diagrams.paint import paint
+from swarmlab.handout.diagrams.seen import PROXY, Node, Task, Topology
 
 SIDE_BY_SIDE = 3
 """Nodes in one row: more would be too narrow for a configuration's hash."""
@@ -37,6 +38,8 @@ def text(topology: Topology, language: str = "en") -> str:
         lines += ["  " + say("by-hand", name=other) for other in node.others]
         if not (node.consul or node.tasks or node.others) and node.answers:
             lines.append("  " + say("nothing"))
+    if topology.published:
+        lines.append(say("published", ports=_ports(topology)))
     return "\n".join([*lines, services(topology, say)])
 
 
@@ -50,19 +53,49 @@ def diagram(topology: Topology, language: str) -> Diagram:
         _node(node, place % SIDE_BY_SIDE * wide, wide, letters, say, number)
         for place, node in enumerate(topology.nodes)
     ]
+    first = 30 if topology.published else 12  # room for the arrows
     rows = [
-        Row(tuple(parts[start : start + SIDE_BY_SIDE]), gap=12)
+        Row(tuple(parts[start : start + SIDE_BY_SIDE]), gap=12 if start else first)
         for start in range(0, len(parts), SIDE_BY_SIDE)
     ]
+    above, arrows = _entrance(topology, parts, say)
     notes = [services(topology, say), say("live-seen", time=topology.seen)]
     return Diagram(
         name="live",
         title=same(say("live-title", name=topology.name)),
         description=same(" ".join(text(topology, language).split("\n"))),
-        rows=tuple(rows),
+        rows=(*above, *rows),
+        arrows=arrows,
         notes=tuple(map(same, notes)),
         marks={letter: same(say("mark-means", hash=one)) for one, letter in letters.items()},
     )
+
+
+def _ports(topology: Topology) -> str:
+    """`proxy 80 443 8080`, services side by side."""
+    return ", ".join(f"{name} {' '.join(map(str, ports))}" for name, ports in topology.published)
+
+
+def _entrance(
+    topology: Topology, nodes: list[Part], say: Say
+) -> tuple[tuple[Row, ...], tuple[Arrow, ...]]:
+    """Where requests come in: the mesh above the nodes, when anything is published.
+
+    Arrows to the nodes are left out where these need two rows: they would lead to half of them.
+    """
+    if not topology.published:
+        return (), ()
+    asking = same(say("live-requests", ports=_ports(topology)))
+    mesh = Part(id="mesh", kind=Kind.NETWORK, label=same(say("live-mesh")))
+    rows = (Row((Part(id="visitors", kind=Kind.PERSON, label=asking),), gap=8), Row((mesh,), 30))
+    arrows = [Arrow(("visitors",), ("mesh",), Way.REQUEST)]
+    if len(nodes) <= SIDE_BY_SIDE:
+        twelfth = (WIDTH - 2 * MARGIN + GUTTER) / 12
+        for node in nodes:
+            middle = node.column * twelfth + (node.span * twelfth - GUTTER) / 2
+            leave = middle / (12 * twelfth - GUTTER)
+            arrows.append(Arrow(("mesh",), (node.id,), Way.REQUEST, leave=leave))
+    return rows, tuple(arrows)
 
 
 def words_of(language: str) -> Say:

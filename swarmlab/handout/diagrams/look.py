@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,79 +15,15 @@ from swarmlab.checks.looking import Unfit, over
 from swarmlab.checks.tasks import Instance, Refusal, Service, from_manager, list_services
 from swarmlab.checks.web import get
 from swarmlab.errors import EnvironmentProblem
-from swarmlab.watching.counting import Answered
+from swarmlab.handout.diagrams.seen import PROXY, Consul, Node, Task, Topology
 from swarmlab.watching.eye import Reading
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
-PROXY = "proxy"
-"""The service whose instances hold a configuration to compare."""
-
 _SERVICE_LABEL = "com.docker.swarm.service.name"
 _PATIENCE, _IN_PEACE = 1.0, 3.0  # seconds: a node that takes longer is not asked for so long
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task on a node. For a proxy: the hash and routes of its configuration, None: unread.
-
-    `answered` is what a proxy has answered so far, None where its counters cannot be read.
-    """
-
-    name: str
-    service: str
-    running: bool = True
-    configuration: str | None = None
-    routes: tuple[str, ...] = ()
-    container: str = ""
-    answered: tuple[Answered, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Consul:
-    """The Consul of a node: `server` or `agent`; alive as the members see it, or silent itself."""
-
-    role: str
-    alive: bool = True
-    answers: bool = True
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node: `role` is leader, manager, manager-lost, worker or stranger (not in the swarm)."""
-
-    name: str
-    address: str
-    answers: bool
-    role: str = "stranger"
-    state: str = ""
-    availability: str = ""
-    consul: Consul | None = None
-    tasks: tuple[Task, ...] = ()
-    others: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Topology:
-    """The lab at one moment. `swarm` is False when no manager could speak for the swarm."""
-
-    name: str
-    seen: str
-    swarm: bool
-    nodes: tuple[Node, ...]
-    services: tuple[tuple[str, int, int], ...] = ()  # name, tasks that run, tasks wanted
-
-    def proxies(self) -> tuple[Task, ...]:
-        """The proxy's running instances."""
-        found = (task for node in self.nodes for task in node.tasks)
-        return tuple(task for task in found if task.service == PROXY and task.running)
-
-    def hashes(self) -> tuple[str, ...]:
-        """The different configurations, in the order of the instances' names."""
-        ordered = sorted(self.proxies(), key=lambda task: task.name)
-        return tuple(dict.fromkeys(task.configuration for task in ordered if task.configuration))
 
 
 Read = Callable[[Sequence[Instance]], Mapping[Instance, Reading]]
@@ -146,7 +81,9 @@ class Looker:
             )
         seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
         counts = tuple(sorted(_count(one) for one in services))
-        return Topology(world.name, seen, swarm is not None, tuple(nodes), counts)
+        return Topology(
+            world.name, seen, swarm is not None, tuple(nodes), counts, _published(services)
+        )
 
     def _containers(self, node: str) -> list[dict[str, Any]] | None:
         """What runs on the node, None when its engine does not answer."""
@@ -233,6 +170,21 @@ def _count(service: Service) -> tuple[str, int, int]:
         ]
         wanted = len(active)
     return service.name, len(service.instances()), wanted
+
+
+def _published(services: Sequence[Service]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The ports of each service that every node takes for it."""
+    found = []
+    for service in services:
+        ports = (service.raw.get("Endpoint") or {}).get("Ports") or ()
+        everywhere = sorted(
+            int(port["PublishedPort"])
+            for port in ports
+            if port.get("PublishedPort") and port.get("PublishMode", "ingress") == "ingress"
+        )
+        if everywhere:
+            found.append((service.name, tuple(everywhere)))
+    return tuple(sorted(found))
 
 
 def _tasks(

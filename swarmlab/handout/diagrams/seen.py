@@ -1,0 +1,72 @@
+"""A lab at one moment, as values: what a look brought, and what is drawn of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlab.watching.counting import Answered
+
+PROXY = "proxy"
+"""The service whose instances hold a configuration to compare."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task on a node. For a proxy: the hash and routes of its configuration, None: unread.
+
+    `answered` is what a proxy has answered so far, None where its counters cannot be read.
+    """
+
+    name: str
+    service: str
+    running: bool = True
+    configuration: str | None = None
+    routes: tuple[str, ...] = ()
+    container: str = ""
+    answered: tuple[Answered, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Consul:
+    """The Consul of a node: `server` or `agent`; alive as the members see it, or silent itself."""
+
+    role: str
+    alive: bool = True
+    answers: bool = True
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: `role` is leader, manager, manager-lost, worker or stranger (not in the swarm)."""
+
+    name: str
+    address: str
+    answers: bool
+    role: str = "stranger"
+    state: str = ""
+    availability: str = ""
+    consul: Consul | None = None
+    tasks: tuple[Task, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The lab at one moment. `swarm` is False when no manager could speak for the swarm."""
+
+    name: str
+    seen: str
+    swarm: bool
+    nodes: tuple[Node, ...]
+    services: tuple[tuple[str, int, int], ...] = ()  # name, tasks that run, tasks wanted
+    published: tuple[tuple[str, tuple[int, ...]], ...] = ()  # name, ports on every node
+
+    def proxies(self) -> tuple[Task, ...]:
+        """The proxy's running instances."""
+        found = (task for node in self.nodes for task in node.tasks)
+        return tuple(task for task in found if task.service == PROXY and task.running)
+
+    def hashes(self) -> tuple[str, ...]:
+        """The different configurations, in the order of the instances' names."""
+        ordered = sorted(self.proxies(), key=lambda task: task.name)
+        return tuple(dict.fromkeys(task.configuration for task in ordered if task.configuration))
