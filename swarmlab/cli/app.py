@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from swarmlab import __version__, naming
 from swarmlab.cli import (
+    bundle,
     chapter,
     cluster,
     fault,
@@ -148,3 +149,4 @@ machine.register(app)
 app.add_typer(fault.app, name="fault", rich_help_panel=cluster.PANEL)
 app.add_typer(lab.app, name="lab", rich_help_panel="Labs of your own")
 app.add_typer(images.app, name="images", rich_help_panel="This machine")
+bundle.register(app, "This machine")

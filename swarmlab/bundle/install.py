@@ -1,0 +1,108 @@
+"""Installs swarmlab out of the bundle that this program lies in: `python3 FILE [FOLDER]`.
+
+It travels as the bundle's `__main__.py` and uses nothing but Python's own library and pip; no
+network is asked. The folder is a virtual environment, `~/swarmlab` when none is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+LEAST = (3, 11)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def fail(message: str, hint: str) -> int:
+    sys.stderr.write(f"Error: {message}\nWhat next: {hint}\n")
+    return 3
+
+
+def unfit(held: dict[str, Any]) -> tuple[str, str] | None:
+    """Why the package in the bundle cannot be used here, and what to do."""
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < LEAST:
+        return (
+            f"swarmlab needs Python {LEAST[0]}.{LEAST[1]} or newer, and this is {here}.",
+            "Run it with a newer one, such as `python3.11 FILE`.",
+        )
+    if not held["pythons"]:
+        return (
+            "This bundle holds the images only, not swarmlab itself.",
+            "Install swarmlab in another way, or make a bundle without --no-package.",
+        )
+    system = f"{platform.system()} {platform.machine()}"
+    if system != held["system"] or here not in held["pythons"]:
+        return (
+            f"The packages in this bundle are for Python {', '.join(held['pythons'])} on "
+            f"{held['system']}; this is {here} on {system}.",
+            "Use one of those Pythons, or have a bundle made with "
+            f"`swarmlab bundle create FILE --python {here}` on a machine of this kind.",
+        )
+    return None
+
+
+def unpack(archive: zipfile.ZipFile, held: dict[str, Any], folder: Path) -> str:
+    """Put the wheels into `folder`; the name of one that is damaged, else nothing."""
+    for name, member in held["members"].items():
+        if not name.startswith("wheels/"):
+            continue
+        content = archive.read(name)
+        if hashlib.sha256(content).hexdigest() != member["sha256"]:
+            return str(name)
+        (folder / Path(name).name).write_bytes(content)
+    return ""
+
+
+def main(bundle: Path, folder: Path) -> int:
+    """Install into `folder`; the exit code, 0 when swarmlab is there and 3 when it cannot be."""
+    with zipfile.ZipFile(bundle) as archive, tempfile.TemporaryDirectory() as scratch:
+        held = json.loads(archive.read("bundle.json"))
+        reason = unfit(held)
+        if reason is not None:
+            return fail(*reason)
+        damaged = unpack(archive, held, Path(scratch))
+        if damaged:
+            return fail(f"{bundle} is damaged: {damaged} is not what it was.", "Copy it again.")
+        say(f"Installing swarmlab {held['swarmlab']} into {folder} ...")
+        python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        steps = [
+            [sys.executable, "-m", "venv", str(folder)],
+            # Isolated: settings of this machine's pip may name indexes, which nobody can ask.
+            [str(python), "-m", "pip", "--isolated", "--disable-pip-version-check", "install",
+             "--quiet", "--no-index", "--find-links", scratch, "--force-reinstall", "swarmlab"],
+        ]  # fmt: skip
+        for step in steps:
+            if subprocess.run(step, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+                return fail(
+                    f"`{' '.join(step[:3])}` failed.",
+                    "The lines above say why. On Debian and Ubuntu: "
+                    "`sudo apt-get install python3-venv`, then run this again.",
+                )
+    program = python.with_name("swarmlab.exe" if os.name == "nt" else "swarmlab")
+    say(f"Now load the images, and bring the lab up:\n  {program} bundle load {bundle}")
+    say(f"  {program} up")
+    return 0
+
+
+if __name__ == "__main__":
+    # The program's own place is the bundle: Python puts the file's path there.
+    given = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.home() / "swarmlab"
+    try:
+        sys.exit(main(Path(sys.argv[0]), given.absolute()))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        sys.exit(fail(f"The bundle cannot be used: {error}.", "Copy it again."))
+    except KeyboardInterrupt:
+        sys.exit(130)

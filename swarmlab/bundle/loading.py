@@ -1,0 +1,144 @@
+"""A bundle's images put into an engine: checked first, then all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from docker import DockerClient
+from docker.errors import APIError, ImageNotFound
+
+from swarmlab.bundle.creating import layers
+from swarmlab.bundle.manifest import Manifest
+from swarmlab.bundle.reading import Bundle
+from swarmlab.errors import ImageProblem, SwarmlabError
+from swarmlab.images import build, builder, recipe, turn
+from swarmlab.images import engine as transport
+from swarmlab.progress import Progress, Stage
+from swarmlab.providers.problems import explain, explained
+
+_SILENCE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The images of a bundle that the engine has now; `fresh` are those it had not before."""
+
+    references: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+def unfit(held: Manifest) -> str:
+    """Why this swarmlab has no use for the bundle's images; empty when they are its own."""
+    keys = recipe.Keys()
+    others = [
+        image.name
+        for image in held.images
+        if image.name not in recipe.names() or keys.reference(image.name) != image.reference
+    ]
+    if not others:
+        return ""
+    from swarmlab import __version__
+
+    which = f"swarmlab {held.version}"
+    if held.version == __version__:
+        which = f"another state of swarmlab {held.version}, from other sources,"
+    return f"it was made by {which} and this is {__version__}"
+
+
+def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
+    """Put the images into the engine, so that `up` finds them there.
+
+    Nothing is given to the engine before every checksum was right, and when the engine does not
+    take all of them those that it took are removed again. Raises ImageProblem for a bundle that
+    is damaged, of another version or for another processor, EnvironmentProblem when the engine
+    refuses (a full disk, say).
+    """
+    held = bundle.manifest
+    _refuse_stranger(bundle, engine)
+    with progress.stage("Checking the bundle") as stage:
+        bundle.check(stage.say)
+    with turn.taken(progress):
+        before = _present(engine, held)
+        fresh = tuple(one.reference for one in held.images if one.reference not in before)
+        if fresh:
+            try:
+                with progress.stage("Loading the images") as stage:
+                    _give(bundle, engine, stage)
+                    _look(engine, held)
+            except BaseException:
+                _remove(engine, fresh)
+                raise
+        for reference in fresh:
+            build.tag_latest(engine, reference)
+    return Loaded(tuple(one.reference for one in held.images), fresh)
+
+
+def _refuse_stranger(bundle: Bundle, engine: DockerClient) -> None:
+    held = bundle.manifest
+    why = unfit(held)
+    if why:
+        raise ImageProblem(
+            f"The images in {bundle.path} do not belong to this swarmlab: {why}.",
+            hint=f"`python3 {bundle.path}` installs the swarmlab that belongs to them."
+            if held.wheels
+            else f"Install swarmlab {held.version}, or get a bundle made by this one.",
+        )
+    architecture = transport.architecture(engine)
+    if held.architecture != architecture:
+        raise ImageProblem(
+            f"The images in {bundle.path} are for {held.architecture}, and the engine runs on "
+            f"{architecture}.",
+            hint="Get a bundle that was made on a machine of this kind.",
+        )
+
+
+def _present(engine: DockerClient, held: Manifest) -> set[str]:
+    """Those of the bundle's images that the engine has, with the content that is in it."""
+    there = {state.reference for state in builder.list_images(engine) if state.built}
+    return {
+        image.reference
+        for image in held.images
+        if image.reference in there and layers(engine, image.reference) == image.layers
+    }
+
+
+def _give(bundle: Bundle, engine: DockerClient, stage: Stage) -> None:
+    with transport.request(
+        engine,
+        "POST",
+        "/images/load",
+        params={"quiet": "1"},
+        data=_counted(bundle, stage),
+        silence=_SILENCE_SECONDS,
+    ) as response:
+        for message in transport.messages(response):
+            if "error" in message:
+                raise explain("loading the images", str(message["error"]))
+
+
+def _counted(bundle: Bundle, stage: Stage) -> Iterator[bytes]:
+    done = 0
+    for block in bundle.images():
+        done += len(block)
+        stage.say(f"{done / 1e6:.0f} MB")
+        yield block
+
+
+def _look(engine: DockerClient, held: Manifest) -> None:
+    missing = {image.reference for image in held.images} - _present(engine, held)
+    if missing:
+        raise ImageProblem(
+            f"The engine took the bundle, and has no {min(missing)}.",
+            hint="Look with `swarmlab bundle verify FILE` and `swarmlab doctor`.",
+        )
+
+
+def _remove(engine: DockerClient, references: tuple[str, ...]) -> None:
+    for reference in references:
+        with (
+            contextlib.suppress(ImageNotFound, SwarmlabError, APIError),
+            explained(f"removing {reference}"),
+        ):
+            engine.api.remove_image(reference)
