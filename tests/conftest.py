@@ -8,6 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests import seed
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say the seed of the tests that try moves and moments at random, if real tests ran."""
+    ended = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    if any("docker" in report.keywords or "long" in report.keywords for report in ended):
+        terminalreporter.write_line(f"{seed.NAME}={seed.SEED} makes the same random moves again")
+
 
 def _real(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in ("docker", "long"))
