@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from swarmlab.advice import MOST
+from swarmlab.loader import load_builtin
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "labs" / "service-discovery"
@@ -152,3 +153,11 @@ def test_the_closing_requirements_are_stated_and_proven_in_the_step_that_heals()
     for requirement in ("State is synchronised between instances", "State is restored at start"):
         assert requirement in text
         assert requirement in titles
+
+
+def test_the_points_of_the_chapter_add_up_to_a_hundred() -> None:
+    """Whoever adds a check takes its points from others, so that a mark stays one of a hundred."""
+    lab = load_builtin("service-discovery")
+    assert lab.worth == 100
+    assert [step.number for step in lab.steps if not step.worth] == [14]
+    assert max(step.worth for step in lab.steps) < 12

@@ -339,6 +339,15 @@ def test_the_evidence_of_a_run_names_the_step() -> None:
     assert screen.drawn.count("FAILED") == 1
 
 
+def test_the_evidence_of_a_run_names_what_was_skipped_for_it() -> None:
+    result = ran(F)
+    skipped = checked(S, title="Depends on it", blocked_by="members", reason="needs 'members'")
+    step = replace(result.steps[0], checks=(*result.steps[0].checks, skipped))
+    screen = Screen()
+    runs.problems(screen.console, replace(result, steps=(step,)))
+    assert "  - skipped  Depends on it  (needs 'members')" in screen.lines
+
+
 def test_a_cause_that_keeps_many_checks_from_looking_is_told_once() -> None:
     screen = Screen(100)
     runs.problems(screen.console, ran(E, F, E, E))

@@ -99,7 +99,7 @@ def verified(
         runs.table(console, result)
         runs.problems(console, result)
     runs.totals(console, result)
-    if result.count(Verdict.SKIPPED):
+    if any(check.ended_by for step in result.steps for check in step.checks):
         words = say("skipped: was true at its moment, and a later step changed it")
         pieces.show(console, Text(words, style="dim"))
     lost = [step for step in failed if step not in early]

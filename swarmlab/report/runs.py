@@ -92,7 +92,7 @@ def points(console: Console, result: RunResult) -> None:
 
 
 def problems(console: Console, result: RunResult) -> None:
-    """The evidence of every check that did not pass, step by step.
+    """The evidence of every check that did not pass, step by step, and what was skipped for it.
 
     What kept many checks from looking (a node that stands still, say) is told once.
     """
@@ -110,3 +110,6 @@ def problems(console: Console, result: RunResult) -> None:
                 continue
             told.add(check.reason)
             pieces.evidence(console, check)
+        for check in step.checks:
+            if check.blocked_by:
+                pieces.check_line(console, check)
