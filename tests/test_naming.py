@@ -30,6 +30,7 @@ def test_the_default_lab_needs_no_name() -> None:
         ("`swarmlab down`, then `swarmlab up`",
          "`swarmlab down --name stu`, then `swarmlab up --name stu`"),
         ("`swarmlab down --all`", "`swarmlab down --all`"),
+        ("`swarmlab fault heal --all`", "`swarmlab fault heal --all --name stu`"),
         ("`swarmlab up --name other`", "`swarmlab up --name other`"),
         ("`swarmlab doctor`", "`swarmlab doctor`"),
         ("`swarmlab images build`", "`swarmlab images build`"),

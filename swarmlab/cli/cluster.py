@@ -81,7 +81,10 @@ def start(name: Name = DEFAULT_NAME) -> None:
 def down(
     name: Name = DEFAULT_NAME,
     everything: Annotated[
-        bool, typer.Option("--all", help="Remove every lab of this machine, whatever its name.")
+        bool,
+        typer.Option(
+            "--all", help="Remove every lab of this machine, and look that nothing is left."
+        ),
     ] = False,
 ) -> None:
     """Remove the lab: containers, volumes, network, certificates, progress.

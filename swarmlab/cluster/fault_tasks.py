@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from swarmlab.checks.looking import Unfit, listed
-from swarmlab.checks.tasks import Instance, service_named
+from swarmlab.checks.looking import listed
 from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
-from swarmlab.errors import LabAbsent, UsageError
+from swarmlab.errors import ClusterProblem, LabAbsent, UsageError
+from swarmlab.handout.diagrams.look import look
+from swarmlab.handout.diagrams.seen import Task
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
 
@@ -32,14 +33,14 @@ class Fault:
 def kill(name: str, task: str) -> Fault:
     """Kill the main process of a task (`proxy.2`, or `util.swarm-2` of a global service)."""
     with _cluster(name) as cluster:
-        one = _instance(cluster, task)
+        node, found = _task(cluster, task)
         with explained(f"killing {task}"):
-            cluster.engine(one.node).api.kill(one.container)
-    service = one.service
+            cluster.engine(node).api.kill(found.container)
+    box = found.container[:12]
     return Fault(
-        say("{task} on {node} is killed (task {id}).", task=task, node=one.node, id=one.task[:12]),
+        say("{task} on {node} is killed (container {id}).", task=task, node=node, id=box),
         say("Swarm notices within a second, and starts another task in its place."),
-        (f"docker service ps {service}", "swarmlab status --watch"),
+        (f"docker service ps {found.service}", "swarmlab status --watch"),
     )
 
 
@@ -78,29 +79,34 @@ def _cluster(name: str) -> Iterator[Cluster]:
             yield cluster
 
 
-def _instance(cluster: Cluster, task: str) -> Instance:
-    service, _, place = task.rpartition(".")
-    try:
-        found = service_named(cluster, service or task).instances()
-    except Unfit as unfit:
-        raise UsageError(
-            say("{task} cannot be killed: {why}.", task=task, why=unfit),
-            hint=say("Give a service and a slot, such as `swarmlab fault kill proxy.2`."),
-        ) from None
-    for one in found:
-        if place and place in (str(one.slot), one.node if not one.slot else ""):
-            return one
-    places = [f"{one.service}.{one.slot or one.node}" for one in found]
-    raise UsageError(
-        say("There is no running task {task}.", task=task),
-        hint=say("There run: {tasks}.", tasks=listed(places)),
-    )
+def _task(cluster: Cluster, wanted: str) -> tuple[str, Task]:
+    """The node and the running task of that name. Raises UsageError for none."""
+    there: dict[str, tuple[str, Task]] = {}
+    seen = look(cluster)
+    if not seen.swarm:
+        # Just now, or for good: which tasks there are is known to nobody.
+        raise ClusterProblem(
+            say("No manager of the lab answers for the swarm."),
+            hint=say("`swarmlab fault heal --all` brings everything back."),
+        )
+    for node in seen.nodes:
+        for task in node.tasks:
+            if task.running:
+                # Of a global service each node has one, without a slot.
+                alone = task.name == task.service
+                name = f"{task.service}.{node.name}" if alone else task.name
+                there[name] = (node.name, task)
+    if wanted in there:
+        return there[wanted]
+    if not there:
+        hint = say("No task runs; `swarmlab goto 13` brings the lab to where some do.")
+    else:
+        hint = say("There run: {tasks}.", tasks=listed(sorted(there)))
+    raise UsageError(say("There is no running task {task}.", task=wanted), hint=hint)
 
 
 def _server(cluster: Cluster) -> tuple[str, dict[str, Any]]:
     """The node and container of the Consul server that runs. Raises UsageError for none."""
-    from swarmlab.handout.diagrams.look import look
-
     for node in look(cluster).nodes:
         if node.consul and node.consul.role == "server" and node.answers:
             for box in _consuls(cluster, node.name, everything=False):

@@ -60,16 +60,21 @@ class Site:
         """Raises UsageError unless the node runs: a fault needs something to harm."""
         if self.node(name) is not NodeState.RUNNING:
             raise UsageError(
-                say("{node} does not run already.", node=name),
+                say("{node} is not running.", node=name),
                 hint=say("`swarmlab fault heal {node}` brings it back.", node=name),
             )
 
-    def guard(self, node: str, sure: bool) -> None:
-        """Raises UsageError when the swarm would lose its quorum with this node, unless `sure`."""
-        well = [one for one in inspect(self.engine, self.name).nodes if _well(one)]
-        left = sum(one.name != node for one in well)
-        need = len(self.nodes) // 2 + 1
-        if left < need and not sure:
+    def guard(self, node: str, sure: bool) -> list[str]:
+        """The nodes that are well without this one; empty when they are no quorum.
+
+        Raises UsageError for want of a quorum, unless `sure`.
+        """
+        well = [one.name for one in inspect(self.engine, self.name).nodes if _well(one)]
+        others = [one for one in well if one != node]
+        left, need = len(others), len(self.nodes) // 2 + 1
+        if left >= need:
+            return others
+        if not sure:
             raise UsageError(
                 say(
                     "Without {node}, {left} of {all} managers would be left, and the swarm needs"
@@ -84,6 +89,7 @@ class Site:
                     " `swarmlab fault heal --all` brings everything back."
                 ),
             )
+        return []
 
 
 @contextmanager
@@ -106,17 +112,17 @@ def site(name: str) -> Iterator[Site]:
 def stop(at: Site, node: str, sure: bool) -> Fault:
     """Stop the node's machine. Raises UsageError for a stranger, or for want of `sure`."""
     at.running(node)
-    at.guard(node, sure)
+    others = at.guard(node, sure)
     at.provider.stop(node)
-    return _lost(at, node, say("{node} is stopped, as if it had been switched off.", node=node))
+    return _lost(node, others, say("{node} is stopped, as if it had been switched off.", node=node))
 
 
 def pause(at: Site, node: str, sure: bool) -> Fault:
     """Freeze all processes of the node. Raises like `stop`."""
     at.running(node)
-    at.guard(node, sure)
+    others = at.guard(node, sure)
     at.provider.pause(node)
-    return _lost(at, node, say("{node} is paused: it is there, and answers nobody.", node=node))
+    return _lost(node, others, say("{node} is paused: it is there, and answers nobody.", node=node))
 
 
 def cut(at: Site, node: str, sure: bool) -> Fault:
@@ -132,12 +138,12 @@ def cut(at: Site, node: str, sure: bool) -> Fault:
             say("{node} is cut off already.", node=node),
             hint=say("`swarmlab fault heal {node}` brings it back.", node=node),
         )
-    at.guard(node, sure)
+    others = at.guard(node, sure)
     at.provider.adopt()
     peers = [at.provider.address(other) for other in at.nodes if other != node]
     cutting.cut(at.engine, at.name, node, peers)
     done = say("{node} is cut off from the other nodes; you can still ask it.", node=node)
-    found = _lost(at, node, done)
+    found = _lost(node, others, done)
     alone = f"(eval $(docker-machine env {node}); docker node ls)"
     return Fault(found.done, found.happens, (*found.look, alone), found.undo)
 
@@ -185,19 +191,28 @@ def heal_all(at: Site, progress: Progress) -> list[str]:
     return done + consul_again(at.name, *at.nodes)
 
 
-def _lost(at: Site, node: str, done: str) -> Fault:
-    other = next((one for one in at.nodes if one != node), node)
+def _lost(node: str, others: list[str], done: str) -> Fault:
+    """What comes of losing the node, where `others` go on as a quorum or (none) nobody does."""
+    undo = f"swarmlab fault heal {node}"
+    watch = "swarmlab status --watch --probe /demo/hello"
+    if not others:
+        return Fault(
+            done,
+            say(
+                "No quorum is left: no manager can be elected, no order is taken, no task starts"
+                " anew. What runs goes on running."
+            ),
+            (watch, "docker node ls"),
+            undo,
+        )
     return Fault(
         done,
         say(
             "In a few seconds the other managers see it as down and start its tasks on other"
             " nodes; if it was the leader, they elect another one."
         ),
-        (
-            "swarmlab status --watch --probe /demo/hello",
-            f"(eval $(docker-machine env {other}); docker node ls)",
-        ),
-        f"swarmlab fault heal {node}",
+        (watch, f"(eval $(docker-machine env {others[0]}); docker node ls)"),
+        undo,
     )
 
 

@@ -46,7 +46,8 @@ def collect(name: str, progress: Progress) -> list[Part]:
                 text = part.make()
             except Exception as error:
                 # Whatever a broken lab makes fail must not cost the rest.
-                why = clean(getattr(error, "message", None) or f"{type(error).__name__}: {error}")
+                told = getattr(error, "message", None) or getattr(error, "explanation", None)
+                why = clean(str(told or f"{type(error).__name__}: {error}"))
                 parts.append(Part(part.name, part.about, why=why.partition("\n")[0][:200]))
             else:
                 parts.append(Part(part.name, part.about, clean(_bounded(text))))

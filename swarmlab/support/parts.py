@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
 import re
 import sys
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab import __version__, labels, process, state
 from swarmlab import engine as engines
-from swarmlab.checks.tasks import from_swarm, list_services
+from swarmlab.checks.tasks import list_services
 from swarmlab.errors import LabAbsent, SwarmlabError
 from swarmlab.process import HIDDEN
 from swarmlab.words import say
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 LINES = 300
 """The last lines of each log that are kept."""
 _VERIFY_SECONDS = 90.0
+_ENGINE_LOG = "/var/log/dockerd.log"
 
 SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access)_?key", re.I)
 # Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
@@ -126,14 +129,26 @@ def _verify(name: str) -> str:
 
 def _services(name: str) -> str:
     """Services with their tasks, as the first manager that answers tells them."""
-
-    def ask(api: Any) -> list[dict[str, Any]]:
+    with _cluster(name) as cluster:
+        api = _speaker(cluster)
         nodes = {node["ID"]: node["Description"]["Hostname"] for node in api.nodes()}
         tasks = api.tasks()
-        return [_service(raw, tasks, nodes) for raw in list_services(api)]
+        return _json([_service(raw, tasks, nodes) for raw in list_services(api)])
 
-    with _cluster(name) as cluster:
-        return _json(from_swarm(cluster, ask))
+
+def _speaker(cluster: Cluster) -> Any:
+    """The engine of the first manager that answers for the swarm; the last error of none."""
+    last: Exception = SwarmlabError(say("No manager of the lab answers for the swarm."))
+    for node in cluster.nodes:
+        try:
+            api = cluster.engine(node).api
+            list_services(api)
+        except Exception as error:
+            # Stopped, cut off, without a quorum: another one may do better.
+            last = error
+        else:
+            return api
+    raise last
 
 
 def _service(
@@ -184,18 +199,16 @@ def _logs(name: str) -> Iterator[Wanted]:
             box = labels.container(name, node)
             about = say("what the node's engine said")
             yield Wanted(f"logs/{node}-engine.log", about, partial(_engine_log, api, box))
-        for manager in cluster.nodes:
-            try:
-                asked: Any = cluster.engine(manager).api
-                services = [str(raw["Spec"]["Name"]) for raw in list_services(asked)]
-            except Exception:
-                # Not a manager that answers: the next one may be.
-                continue
-            for service in services:
-                about = say("what the service's tasks said")
-                make = partial(_service_log, asked, service)
-                yield Wanted(f"logs/service-{service}.log", about, make)
+        try:
+            speaker = _speaker(cluster)
+            services = [str(raw["Spec"]["Name"]) for raw in list_services(speaker)]
+        except Exception:
+            # Nobody speaks for the swarm, as services.json says already.
             return
+        for service in services:
+            about = say("what the service's tasks said")
+            make = partial(_service_log, speaker, service)
+            yield Wanted(f"logs/service-{service}.log", about, make)
 
 
 def _log(api: Any, box: str) -> str:
@@ -203,7 +216,17 @@ def _log(api: Any, box: str) -> str:
 
 
 def _engine_log(api: Any, box: str) -> str:
-    run = api.exec_create(box, ["tail", "-n", str(LINES), "/var/log/dockerd.log"])
+    from docker.errors import APIError
+
+    try:
+        run = api.exec_create(box, ["tail", "-n", str(LINES), _ENGINE_LOG])
+    except APIError:
+        # A node that is stopped or paused runs nothing, but still has its files.
+        stream, _ = api.get_archive(box, _ENGINE_LOG)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            file = archive.extractfile(archive.getmembers()[0])
+            text = file.read().decode("utf-8", "replace") if file else ""
+        return "\n".join(text.splitlines()[-LINES:])
     return str(api.exec_start(run["Id"]).decode("utf-8", "replace"))
 
 
