@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from swarmlab import __version__, recording
+from swarmlab import __version__, recording, words
 from swarmlab.checks.base import World
 from swarmlab.errors import ClusterProblem
 from swarmlab.images import catalog
@@ -15,6 +15,9 @@ from swarmlab.results import Verdict
 from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore
 from swarmlab.workspace import Workspace
+
+# The language beside English in which a recording can be shown.
+OTHER = "zh"
 
 
 def record(
@@ -27,20 +30,29 @@ def record(
 ) -> Recording:
     """Run the whole lab anew and return its recording; the last step may remove the cluster.
 
-    Raises ClusterProblem when a step did not pass: what is wrong is not to be handed out.
+    What checks find is kept in both languages: Chinese is spoken meanwhile, and of what was said
+    its English is known. Raises ClusterProblem when a step did not pass: what is wrong is not to
+    be handed out.
     """
     versions = found(workspace.world())
     runner = Runner(lab, workspace=workspace, progress=progress, listener=listener)
-    result = runner.run(lab.steps[0].number)
+    spoken = words.language()
+    words.use(OTHER)
+    try:
+        result = runner.run(lab.steps[0].number)
+    finally:
+        words.use(spoken)
     wrong = next((s for s in result.steps if s.verdict is not Verdict.PASSED), None)
     if wrong is not None:
         bad = [check for check in wrong.checks if check.verdict is not Verdict.PASSED]
         raise ClusterProblem(
             f"Step {wrong.number} did not pass, so nothing was recorded.",
-            evidence="\n".join(f"{one.title}: {one.actual or one.reason}" for one in bad),
+            evidence="\n".join(
+                words.english(f"{one.title}: {one.actual or one.reason}") for one in bad
+            ),
             hint=f"`swarmlab step {wrong.number}` shows it in full.",
         )
-    return recording.of_result(result, catalog=images, versions=versions)
+    return recording.of_result(result, catalog=images, versions=versions, language=OTHER)
 
 
 def found(world: World) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from swarmlab import words
 from swarmlab.errors import LabFileError, Problem
 from swarmlab.model import Command, Lab, Step
 from swarmlab.results import RunResult
@@ -37,12 +38,17 @@ class RecordedCommand:
 
 @dataclass(frozen=True)
 class RecordedCheck:
-    """What a check found, and how long it waited for that."""
+    """What a check found, and how long it waited for that; `said`: the same in other languages."""
 
     id: str
     verdict: str
     actual: str
     waited: float
+    said: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def seen(self, language: str) -> str:
+        """What was found, in that language where the recording has it."""
+        return self.said.get(language, self.actual)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Recording:
                             "verdict": one.verdict,
                             "actual": one.actual,
                             "waited": round(one.waited, 3),
+                            "said": dict(one.said),
                         }
                         for one in step.checks
                     ],
@@ -121,8 +128,10 @@ class Recording:
         }
 
 
-def of_result(result: RunResult, *, catalog: str, versions: Mapping[str, str]) -> Recording:
-    """The recording of a run."""
+def of_result(
+    result: RunResult, *, catalog: str, versions: Mapping[str, str], language: str = words.MAIN
+) -> Recording:
+    """The recording of a run that ended a moment ago, during which `language` was spoken."""
     return Recording(
         lab=result.lab,
         lab_version=result.lab_version,
@@ -147,7 +156,13 @@ def of_result(result: RunResult, *, catalog: str, versions: Mapping[str, str]) -
                     for one in step.commands
                 ),
                 checks=tuple(
-                    RecordedCheck(one.id, one.verdict.value, one.actual, one.waited)
+                    RecordedCheck(
+                        one.id,
+                        one.verdict.value,
+                        words.english(one.actual),
+                        one.waited,
+                        MappingProxyType({} if language == words.MAIN else {language: one.actual}),
+                    )
                     for one in step.checks
                 ),
             )
@@ -217,7 +232,13 @@ def _of_dict(raw: Mapping[str, Any]) -> Recording:
                     for one in step["commands"]
                 ),
                 checks=tuple(
-                    RecordedCheck(one["id"], one["verdict"], one["actual"], float(one["waited"]))
+                    RecordedCheck(
+                        one["id"],
+                        one["verdict"],
+                        one["actual"],
+                        float(one["waited"]),
+                        MappingProxyType({str(k): str(v) for k, v in one.get("said", {}).items()}),
+                    )
                     for one in step["checks"]
                 ),
             )

@@ -14,7 +14,7 @@ from swarmlab.recording import RecordedStep, Recording
 from swarmlab.report import pieces
 from swarmlab.report.live import LiveListener
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
-from swarmlab.words import say
+from swarmlab.words import language, say
 
 KIND = "swarmlab-replay"
 
@@ -123,7 +123,7 @@ def _checks(step: Step, recorded: RecordedStep) -> tuple[CheckResult, ...]:
             title=spec.title,
             check=spec.check,
             verdict=Verdict(seen[spec.id].verdict),
-            actual=seen[spec.id].actual,
+            actual=seen[spec.id].seen(language()),
             waited=seen[spec.id].waited,
         )
         for spec in specs
