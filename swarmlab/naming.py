@@ -20,7 +20,7 @@ _COMMANDS = (
     "|walk|shell|ssh|logs|fault|support-bundle"
 )
 # And of those, the commands that take --lab.
-_OF_STEPS = ("run", "steps", "step", "goto", "reset", "verify", "record")
+_OF_STEPS = ("run", "walk", "steps", "step", "goto", "reset", "verify", "record")
 _ADVISED = re.compile(rf"`swarmlab ({_COMMANDS})(?![\w-])([^`]*)`")
 
 _current = DEFAULT

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from swarmlab.cli import chapter
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
+from swarmlab.cli.options import (
+    DEFAULT_LAB,
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    LabName,
+    Language,
+    Name,
+)
 
 PANEL = chapter.PANEL
 
@@ -25,6 +32,7 @@ def walk(
         typer.Option("--plain", help="Redraw nothing and use no colour: for screen readers."),
     ] = False,
     name: Name = DEFAULT_NAME,
+    lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Be led through the chapter: read a step, run it or type it, see it proven, go on.
@@ -36,7 +44,7 @@ def walk(
     from swarmlab import console, terminal
 
     if not terminal.ours():
-        chapter.run(first=first, last=None, name=name, lang=lang)
+        chapter.run(first=first, last=None, name=name, lab_id=lab_id, lang=lang)
         return
     plain = plain or os.environ.get("TERM", "") in _DUMB
     if plain:
@@ -45,7 +53,7 @@ def walk(
     from swarmlab.report.tour import TerminalGuide
     from swarmlab.tour import Tour
 
-    lab = chapter.in_language(lang)
+    lab = chapter.in_language(lang, lab_id)
     begin = chapter.find(lab, first).number if first else None
     hands = LabHands(lab, name, console.ConsoleProgress())
     Tour(lab, hands, TerminalGuide(plain=plain)).walk(begin)

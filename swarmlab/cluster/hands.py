@@ -31,7 +31,7 @@ class LabHands:
         self._lab = lab
         self._name = name
         self._told = told
-        self._store = ProgressStore(name)
+        self._store = ProgressStore(name, lab=lab.id)
         # Which swarm the progress is about; None: to be asked again.
         self._cluster: str | None = None
 
