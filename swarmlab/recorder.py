@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any, cast
 
 from swarmlab import __version__, recording, words
 from swarmlab.checks.base import World
@@ -35,8 +36,9 @@ def record(
     be handed out.
     """
     versions = found(workspace.world())
-    runner = Runner(lab, workspace=workspace, progress=progress, listener=listener)
     spoken = words.language()
+    told = cast(Listener, _InLanguage(listener, spoken))
+    runner = Runner(lab, workspace=workspace, progress=progress, listener=told)
     words.use(OTHER)
     try:
         result = runner.run(lab.steps[0].number)
@@ -53,6 +55,23 @@ def record(
             hint=f"`swarmlab step {wrong.number}` shows it in full.",
         )
     return recording.of_result(result, catalog=images, versions=versions, language=OTHER)
+
+
+class _InLanguage:
+    """A listener that is told in the language of the user while another one is spoken."""
+
+    def __init__(self, listener: Listener, language: str) -> None:
+        self._listener = listener
+        self._language = language
+
+    def __getattr__(self, event: str) -> Any:
+        told = getattr(self._listener, event)
+
+        def tell(*what: Any) -> None:
+            with words.aside(self._language):
+                told(*(words.english(one) if isinstance(one, str) else one for one in what))
+
+        return tell
 
 
 def found(world: World) -> dict[str, str]:

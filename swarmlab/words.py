@@ -8,7 +8,8 @@ names in braces. A message without one is said in English; a test keeps the cata
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -85,10 +86,26 @@ def language() -> str:
     return _speaking.language
 
 
+# What this thread alone says in another language for a moment.
+_aside = threading.local()
+
+
+@contextmanager
+def aside(language: str) -> Iterator[None]:
+    """Let this thread speak that language meanwhile, whatever is spoken. Raises UsageError."""
+    before = getattr(_aside, "words", None)
+    _aside.words = of(language)
+    try:
+        yield
+    finally:
+        _aside.words = before
+
+
 def say(message: str, /, **values: object) -> str:
     """The message in the language that is spoken now, its `{names}` filled in."""
-    said = _speaking(message, **values)
-    if _speaking.language != MAIN:
+    speaking = getattr(_aside, "words", None) or _speaking
+    said = speaking(message, **values)
+    if speaking.language != MAIN:
         remember(said, message.format(**values))
     return said
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from swarmlab import loader, recorder, recording
 from swarmlab.errors import ClusterProblem, LabFileError
+from swarmlab.model import Step
 from swarmlab.recording import RecordedCommand, RecordedStep, Recording
 from swarmlab.runner import Runner
 from swarmlab.varying import CLOSE, OPEN, normalise, pieces
@@ -230,3 +231,16 @@ def test_a_replay_as_data_cannot_be_taken_for_a_result(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["kind"], found["recorded"], found["cluster"]) == ("swarmlab-replay", True, "")
     assert found["steps"][0]["commands"][0]["output"].startswith("HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("step", LAB.steps, ids=lambda step: step.id)
+def test_a_replay_in_chinese_shows_what_checks_saw_in_chinese(step: Step, tmp_path: Path) -> None:
+    recorded = recording.load(LAB)
+    assert recorded is not None
+    checks = {one.id: one for one in recorded.steps[step.number - 1].checks}
+    assert all(one.said["zh"] for one in checks.values() if one.actual)
+    done = swarmlab("step", str(step.number), "--replay", "--lang", "zh", tmp=tmp_path)
+    for one in checks.values():
+        if one.said["zh"] != one.actual:
+            assert one.actual not in done.stdout, one.id
+            assert one.said["zh"].split("（")[0][:8] in done.stdout.replace("\n", ""), one.id

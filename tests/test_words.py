@@ -500,3 +500,14 @@ def test_without_a_lab_the_hint_is_chinese(tmp_path: Path) -> None:
     with pytest.raises(LabAbsent, match="没有名为 'default' 的实验环境在运行") as caught:
         fake.Room(fake.lab(fake.step(1)), tmp_path, up=False).runner.verify()
     assert "`swarmlab up` 会创建一个" in caught.value.hint
+
+
+def test_one_thread_may_speak_another_language_for_a_moment() -> None:
+    words.use("zh")
+    try:
+        other = words.say("Error: ")
+        with words.aside("en"):
+            assert words.say("Error: ") == "Error: "
+        assert words.say("Error: ") == other != "Error: "
+    finally:
+        words.use(words.MAIN)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from swarmlab.handout import document as doc
 from swarmlab.handout import pages as handout_pages
+from swarmlab.handout import tables
 from swarmlab.handout.wording import Wording, duration, wording
 from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
 from swarmlab.model import Command, Lab, Mistake, Step, Where
@@ -228,7 +229,7 @@ def _cut(parts: Sequence[Piece], words: Wording) -> tuple[Piece, ...]:
         first, *rest = part.text.split("\n")
         lines[-1].append(Piece(first, part.kind))
         lines += [[Piece(text, part.kind)] for text in rest]
-    lines = [_stripped(line) for line in lines]
+    lines = [_stripped(line) for line in tables.narrow([_stripped(line) for line in lines])]
     while lines and not lines[-1]:
         lines.pop()
     left_out = len(lines) - HEAD - TAIL
