@@ -32,6 +32,14 @@ def box(lab: str, what: str, state: str = "running", nodes: int = 1) -> dict[str
     }
 
 
+def test_a_lab_of_another_swarmlab_is_listed_too() -> None:
+    """One lab that this version does not understand must not hide the others from `down --all`."""
+    strange = box("newer", "swarm-1")
+    strange["Labels"][labels.REACH] = "by-pigeon"
+    found = read([box("monday", "swarm-1"), strange], [], [])
+    assert [(lab.name, lab.running) for lab in found] == [("monday", 1), ("newer", 1)]
+
+
 def network(lab: str, subnet: str) -> dict[str, Any]:
     ipam = {"Config": [{"Subnet": subnet}]}
     return {"Name": f"swarmlab-{lab}", "Labels": {labels.LAB: lab}, "IPAM": ipam}

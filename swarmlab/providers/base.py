@@ -32,6 +32,14 @@ class Reach(Enum):
     DIRECT = "direct"
     PUBLISHED = "published"
 
+    @classmethod
+    def told(cls, label: str) -> Reach:
+        """What a node's label says; a word of another swarmlab's is taken for `direct`.
+
+        Such a lab may not be reached from here, but it can be seen, listed and removed.
+        """
+        return cls(label) if label in {one.value for one in cls} else cls.DIRECT
+
 
 @dataclass(frozen=True)
 class Node:

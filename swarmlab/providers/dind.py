@@ -300,7 +300,7 @@ def read(containers: list[dict[str, Any]]) -> Info:
                 name=told[labels.NODE],
                 address=told.get(labels.ADDRESS, ""),
                 state=_STATES.get(container.get("State", ""), NodeState.STOPPED),
-                reach=Reach(told.get(labels.REACH, "direct")),
+                reach=Reach.told(told.get(labels.REACH, "direct")),
                 ports=_ports(container.get("Ports") or []),
                 detail=container.get("Status", ""),
             )
