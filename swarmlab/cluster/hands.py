@@ -7,13 +7,13 @@ student types in other terminals, or may change the lab with other commands.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from swarmlab.advice import Advice
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.cluster import lifecycle, shells
 from swarmlab.cluster.workspace import LabWorkspace
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.errors import EnvironmentProblem, LabBusy
 from swarmlab.listener import Listener, SilentListener
 from swarmlab.model import Lab, Step, Where
 from swarmlab.onlooker import Onlooker
@@ -21,7 +21,11 @@ from swarmlab.progress import Progress
 from swarmlab.results import RunResult, StepResult
 from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore, StudentProgress
+from swarmlab.wait import Observation, poll
 from swarmlab.words import say
+
+# A `verify` or `down` in another terminal is over soon; longer ones are named to the student.
+BUSY_SECONDS = 5.0
 
 
 class LabHands:
@@ -121,16 +125,29 @@ class LabHands:
     @contextmanager
     def _runner(self, listener: Listener) -> Iterator[tuple[Runner, LabWorkspace]]:
         try:
-            with (
-                lifecycle.lock(self._name),
-                LabWorkspace(self._name, self._lab, self._told) as workspace,
-            ):
-                yield (
-                    Runner(self._lab, workspace=workspace, progress=self._store, listener=listener),
-                    workspace,
+            with ExitStack() as stack:
+                self._lock(stack)
+                workspace = stack.enter_context(LabWorkspace(self._name, self._lab, self._told))
+                runner = Runner(
+                    self._lab, workspace=workspace, progress=self._store, listener=listener
                 )
+                yield runner, workspace
         finally:
             self._cluster = None
+
+    def _lock(self, stack: ExitStack) -> None:
+        """Take the lab's lock; what another terminal is just finishing is waited for."""
+
+        def take() -> Observation[LabBusy]:
+            try:
+                stack.enter_context(lifecycle.lock(self._name))
+            except LabBusy as busy:
+                return Observation(False, busy.message, busy)
+            return Observation(True, "it is ours")
+
+        taken = poll(take, within=BUSY_SECONDS)
+        if taken.last.value is not None:
+            raise taken.last.value
 
 
 class _Kept(SilentListener):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swarmlab.cluster import lifecycle
+from swarmlab.cluster import history, lifecycle
 from tests.docker.lifecycle_site import LabNode, RealLab
 
 
@@ -21,3 +21,5 @@ def lab() -> Iterator[RealLab]:
             yield RealLab(cluster, nodes)
     finally:
         lifecycle.down(name)
+        # A student's history outlives the lab; a test's must not.
+        history.path(name).unlink(missing_ok=True)
