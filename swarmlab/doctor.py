@@ -62,7 +62,7 @@ def _of_engine(engine: Engine) -> list[Finding]:
     found += ports
     probe, note = _probe(engine)
     found += kernel(probe) if probe else [note]
-    return found + _labs(engine) + _leftovers(engine)
+    return found + _labs() + _leftovers(engine)
 
 
 def _probe(engine: Engine) -> tuple[Probe | None, Finding]:
@@ -102,24 +102,29 @@ def _leftovers(engine: Engine) -> list[Finding]:
     ]
 
 
-def _labs(engine: Engine) -> list[Finding]:
+def _labs() -> list[Finding]:
     """The labs of this engine; one of which a part is missing or stopped is worth a word."""
-    from swarmlab.cluster import lifecycle, remains
+    from swarmlab.cluster import lifecycle
 
     found = []
-    for name in lifecycle.names():
-        there = remains.look(engine, name)
-        option = "" if name == "default" else f" --name {name}"
-        found.append(
-            Finding("lab", f"Lab {name}", State.OK, f"up, {len(there.info.nodes)} nodes")
-            if there.complete
-            else Finding(
-                "lab",
-                f"Lab {name}",
-                State.WARNING,
-                "parts of it are missing or stopped",
-                "It takes disk and a subnet.",
-                f"`swarmlab up{option}` mends it, `swarmlab down{option}` removes it",
+    for lab in lifecycle.labs():
+        option = "" if lab.name == "default" else f" --name {lab.name}"
+        title = f"Lab {lab.name}"
+        if lab.state == "up":
+            seen = f"up, {lab.running} node{'' if lab.running == 1 else 's'}"
+            found.append(Finding("lab", title, State.OK, seen))
+        elif lab.state == "stopped":
+            seen = f"stopped; `swarmlab start{option}` starts it"
+            found.append(Finding("lab", title, State.OK, seen))
+        else:
+            found.append(
+                Finding(
+                    "lab",
+                    title,
+                    State.WARNING,
+                    "parts of it are missing or stopped",
+                    "It takes disk and a subnet.",
+                    f"`swarmlab up{option}` mends it, `swarmlab down{option}` removes it",
+                )
             )
-        )
     return found

@@ -216,3 +216,19 @@ def test_warnings_stop_nothing() -> None:
     assert warned.healthy
     told = warned.to_dict()
     assert (told["version"], told["kind"], told["healthy"]) == (1, "swarmlab-doctor", True)
+
+
+def test_a_lab_that_was_stopped_is_no_trouble_and_half_a_lab_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lab(name: str, state: str) -> Any:
+        return SimpleNamespace(name=name, state=state, running=3)
+
+    labs = [lab("default", "broken"), lab("monday", "stopped"), lab("tuesday", "up")]
+    monkeypatch.setattr("swarmlab.cluster.lifecycle.labs", lambda: labs)
+    broken, stopped, up = doctor._labs()
+    assert (broken.state, stopped.state, up.state) == (State.WARNING, State.OK, State.OK)
+    assert "`swarmlab up` mends it" in broken.mend
+    assert "`swarmlab start --name monday`" in stopped.seen
+    assert up.seen == "up, 3 nodes"
+    complete([broken])
