@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -430,3 +431,21 @@ def test_an_unquiet_cluster_is_waited_for_and_named() -> None:
     restless = Snapshot({}, ("service a has 1 of 3 containers",))
     with pytest.raises(TimedOut, match="last seen: service a has 1 of 3 containers"):
         snapshot.calm(lambda world: restless, cast(World, None))
+
+
+def test_a_cluster_at_rest_as_something_else_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshot, "REST_SECONDS", 0.2)
+    world = cast(World, None)
+    begun = time.monotonic()
+    found = snapshot.restored(lambda world: Snapshot({"x": 2}), world, Snapshot({"x": 1}), 60.0)
+    assert found == ["x: was 1, is 2"]
+    assert time.monotonic() - begun < 10
+    # One that still moves is waited for to the end.
+    moving = Snapshot({"x": 2}, ("service a has 1 of 3 containers",))
+    begun = time.monotonic()
+    assert snapshot.restored(lambda world: moving, world, Snapshot({"x": 2}), 0.8) == [
+        "still moving: service a has 1 of 3 containers"
+    ]
+    assert time.monotonic() - begun >= 0.8

@@ -6,6 +6,7 @@ No command of a lab and no check takes part: this is the third eye, that of the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,10 @@ from swarmlab.wait import Observation, poll
 
 CALM_SECONDS = 90.0
 """So long the swarm may take until it has what it was asked for; a loaded machine is slow."""
+
+
+REST_SECONDS = 10.0
+"""A cluster that has changed nothing for so long will not; networks go last, after seconds."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,21 @@ def calm(camera: Camera, world: World) -> Snapshot:
 
 
 def restored(camera: Camera, world: World, before: Snapshot, within: float) -> list[str]:
-    """How the cluster differs from `before`, at the latest after `within` seconds; none: equal."""
+    """How the cluster differs from `before`, at the latest after `within` seconds; none: equal.
+
+    It is not waited for a cluster that has come to rest as something else.
+    """
+    last: list[str] = []
+    since = time.monotonic()
 
     def look() -> Observation[list[str]]:
+        nonlocal last, since
         now = camera(world)
         found = differences(before, now) or [f"still moving: {one}" for one in now.restless]
-        return Observation(not found, "; ".join(found), found)
+        if found != last or now.restless:
+            last, since = found, time.monotonic()
+        at_rest = time.monotonic() - since >= REST_SECONDS
+        return Observation(not found or at_rest, "; ".join(found), found)
 
     return poll(look, within=within, every=0.5).last.value or []
 
