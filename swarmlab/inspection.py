@@ -22,6 +22,7 @@ from swarmlab.model import CheckSpec
 from swarmlab.process import redact
 from swarmlab.results import CheckResult, Verdict
 from swarmlab.sightings import Sightings
+from swarmlab.unreached import explained
 from swarmlab.wait import Observation, poll
 from swarmlab.words import later, say
 
@@ -203,8 +204,8 @@ class Inspector:
             try:
                 seen.finding = check(world, **spec.params)
             except Exception as error:
-                seen.error = error
-                return Observation(isinstance(error, _BUGS), cause(error))
+                seen.error = explained(error, world)
+                return Observation(isinstance(error, _BUGS), cause(seen.error))
             finally:
                 seen.seconds = time.monotonic() - begun
             return Observation(seen.finding.passed, redact(seen.finding.actual))
@@ -286,8 +287,10 @@ def _judge(spec: CheckSpec, seen: _Look) -> CheckResult:
     else:
         verdict = Verdict.PASSED if finding.passed else Verdict.FAILED
     hint = spec.hint
-    if isinstance(seen.error, SwarmlabError):
-        hint = seen.error.hint or say("`swarmlab status` shows the state of the lab.")
+    if seen.error is not None:
+        # What a student did wrong is not the question where nothing could be seen.
+        own = seen.error.hint if isinstance(seen.error, SwarmlabError) else ""
+        hint = own or say("`swarmlab status` shows the state of the lab.")
     return CheckResult(
         spec.id,
         spec.title,

@@ -252,7 +252,8 @@ class Runner:
         return results
 
     def _inspector(self, listener: Listener) -> Inspector:
-        sightings = Sightings(self._progress.path.parent, self._cluster)
+        about = self._cluster and f"{self._lab.id} {self._cluster}"
+        sightings = Sightings(self._progress.path.parent, about)
         return Inspector(self._checks, self._observers, listener, self._advice, sightings)
 
     def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:

@@ -314,14 +314,19 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_nothing_in_a_file_makes_it_fall_over(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A file to write to, and what a whole run gives."""
     folder = tmp_path_factory.mktemp("fuzz")
     made = student(result(folder, lambda room: room.runner.run(1), lambda room: None), "Anna")
-    content = json.loads(json.dumps(made.to_dict()))
+    return folder / "x.json", json.dumps(made.to_dict())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_nothing_in_a_file_makes_it_fall_over(whole: tuple[Path, str], data: st.DataObject) -> None:
+    path, good = whole
+    content = json.loads(good)
     for _ in range(data.draw(st.integers(1, 3))):
         where = data.draw(st.sampled_from(places(content)))
         at = content
@@ -332,7 +337,6 @@ def test_nothing_in_a_file_makes_it_fall_over(
         text = json.dumps(seal.sealed(content, None))
     except ValueError:
         return
-    path = folder / "x.json"
     path.write_text(text)
     try:
         found = read(path, LAB, None, called="x")

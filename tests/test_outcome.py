@@ -29,9 +29,9 @@ def room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> fake.Room:
     def runner(*_: object, **__: object) -> Iterator[Runner]:
         yield made.runner
 
-    monkeypatch.setattr(chapter, "in_language", lambda language: made.lab)
+    monkeypatch.setattr(chapter, "in_language", lambda *_: made.lab)
     monkeypatch.setattr(chapter, "_runner", runner)
-    monkeypatch.setattr(chapter, "_progress", lambda name: made.store)
+    monkeypatch.setattr(chapter, "_progress", lambda *_: made.store)
     for name in (seal.KEY, seal.KEY_FILE, "SWARMLAB_STUDENT"):
         monkeypatch.delenv(name, raising=False)
     return made

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_NAME, Json, Name
+from swarmlab.cli.options import DEFAULT_LAB, DEFAULT_NAME, Json, LabName, Name
 from swarmlab.cli.outcome import Student
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def grade(
         bool,
         typer.Option("--live", help="Look at a running lab instead, at every step of it."),
     ] = False,
+    lab_id: LabName = DEFAULT_LAB,
     name: Name = DEFAULT_NAME,
     student: Student = "",
     csv: Annotated[
@@ -61,7 +62,7 @@ def grade(
     for path in (csv, html):
         if path is not None:
             outcome.writable(path)
-    lab = loader.load_builtin("service-discovery")
+    lab = loader.find(lab_id)
     if live:
         result = replace(_looked_at(lab, name), student=outcome.checked(student))
         sheet, code = _live(lab, result, name), result.exit_code
@@ -81,7 +82,10 @@ def _looked_at(lab: Lab, name: str) -> RunResult:
 
     with LabWorkspace(name, lab, ConsoleProgress()) as workspace:
         runner = Runner(
-            lab, workspace=workspace, progress=ProgressStore(name), listener=SilentListener()
+            lab,
+            workspace=workspace,
+            progress=ProgressStore(name, lab=lab.id),
+            listener=SilentListener(),
         )
         return runner.survey()
 

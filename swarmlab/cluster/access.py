@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem
@@ -13,6 +13,10 @@ from swarmlab.wait import patient
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from requests.adapters import HTTPAdapter
+
+CONNECT_SECONDS = 5
+"""For a connection to be made, which the kernel does at once, however busy the engine is."""
 
 NODE_API = "1.44"
 """What every node's engine speaks; fixed, so that a client costs no round trip to be made."""
@@ -54,5 +58,21 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     # Proxies and authorities from the environment are for the Internet; requests would prefer
     # them to what is set here.
     made.api.trust_env = False
+    made.api.mount("https://", _soon_connected())
     verbose.listen(made.api)
     return made
+
+
+def _soon_connected() -> HTTPAdapter:
+    """Waits for a node that is gone no longer than it takes one that is there to connect."""
+    from requests.adapters import HTTPAdapter
+
+    class Soon(HTTPAdapter):
+        def send(self, request: Any, *args: Any, **more: Any) -> Any:
+            # docker-py has one number for both, and None for a stream that may last.
+            whole = more.get("timeout")
+            most = patient(CONNECT_SECONDS)
+            more["timeout"] = (most if whole is None else min(most, whole), whole)
+            return super().send(request, *args, **more)
+
+    return Soon()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from swarmlab.cluster import lifecycle
+from tests.contract import broken
 from tests.docker.lifecycle_site import left
 
 pytestmark = pytest.mark.docker
@@ -44,11 +45,23 @@ def swarmlab(name: str, *words: str, code: int = 0) -> str:
 
 def result(name: str, *words: str, code: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(swarmlab(name, *words, "--json", code=code))
+    assert broken(found) == []
     return found
 
 
 def verdicts(found: dict[str, Any]) -> set[str]:
     return {check["verdict"] for step in found["steps"] for check in step["checks"]}
+
+
+def look_as_told(name: str, found: dict[str, Any]) -> None:
+    """Type what the evidence tells to type, one line for each kind of check."""
+    lines = {c["check"]: c["source"] for s in found["steps"] for c in s["checks"] if c["source"]}
+    assert len(lines) > 15
+    inside = ["docker", "exec", f"swarmlab-{name}-workstation", "bash", "-c"]
+    for check, line in lines.items():
+        whole = f"eval $(docker-machine env swarm-1); {line}"
+        done = subprocess.run([*inside, whole], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and done.stdout, (check, line, done.stderr)
 
 
 def test_the_chapter_from_nothing_to_the_healed_sixth_proxy_and_back(name: str) -> None:
@@ -72,6 +85,8 @@ def test_the_chapter_from_nothing_to_the_healed_sixth_proxy_and_back(name: str) 
     whole = time.monotonic() - started
     assert verdicts(looked) <= {"passed", "skipped"}
     assert sum(len(step["checks"]) for step in looked["steps"]) > 40
+    assert looked["points"]["earned"] == looked["worth"] == 100
+    look_as_told(name, looked)
     # The claim is three seconds on a healthy lab; the rest is for a machine that is busy.
     assert whole < 6
 
