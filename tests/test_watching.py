@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from docker.errors import NotFound
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -14,7 +16,7 @@ from swarmlab import words
 from swarmlab.handout.diagrams.seen import Consul, Node, Task, Topology
 from swarmlab.report import watch
 from swarmlab.watching.counting import WINDOW, Answered, Rise, Traffic, answered
-from swarmlab.watching.watcher import Probe, Sight
+from swarmlab.watching.watcher import Probe, Sight, Watcher
 
 PAGE = """\
 # pxname,svname,scur,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,
@@ -158,6 +160,31 @@ def test_the_picture_keeps_to_the_room_that_there_is(columns: int, rows: int) ->
     assert ("Ctrl-C" in whole) != ("..." in lines[-1].plain or "……" in lines[-1].plain)
 
 
+def test_a_lab_that_goes_between_two_questions_ends_no_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed = [
+        {
+            "Labels": {"swarmlab.role": "node", "swarmlab.node": "swarm-1"},
+            "State": "running",
+            "Names": ["/swarmlab-unit-swarm-1"],
+        }
+    ]
+    api = SimpleNamespace(containers=lambda **more: list(listed))
+    engine = SimpleNamespace(client=SimpleNamespace(api=api, close=lambda: None))
+    monkeypatch.setattr("swarmlab.engine.connect", lambda timeout: engine)
+
+    def gone(name: str, patience: int) -> None:
+        raise NotFound("No such container: swarmlab-unit-swarm-1")
+
+    monkeypatch.setattr("swarmlab.cluster.lifecycle.find", gone)
+    watcher = Watcher("unit")
+    assert "No such container" in watcher.look().trouble
+    listed.clear()
+    assert "There is no lab 'unit'" in watcher.look().trouble
+    watcher.close()
+
+
 class Seen:
     """A lookout that has seen these, and is then interrupted."""
 
@@ -182,11 +209,13 @@ def test_without_a_terminal_each_change_is_one_picture(monkeypatch: pytest.Monke
         Sight(3.0, lab(A, B)),
         Sight(4.0, lab(A, B), stopped={"swarm-3": "Exited (0) 1 second ago"}),
         Sight(5.0, lab(A, B), stopped={"swarm-3": "Exited (0) 2 seconds ago"}),
+        Sight(6.0, None, "No node answers.", {"swarm-3": "Exited (0) 3 seconds ago"}),
+        Sight(7.0, None, "No node answers.", {"swarm-3": "Exited (0) 4 seconds ago"}),
     )
     with pytest.raises(KeyboardInterrupt):
         watch.follow(seen)  # type: ignore[arg-type]
     text = file.getvalue()
-    assert text.count("Seen at") == 3
+    assert text.count("Seen at") == 4
     assert text.count("Own request for /x") == 1
     assert "\x1b" not in text
 

@@ -116,7 +116,8 @@ def _body(sight: Sight, *, whole: bool, counts: bool) -> list[Text]:
     if topology is None:
         return [
             Text(named(sight.trouble), style="bold red"),
-            *(_stopped(node, detail) for node, detail in sight.stopped.items()),
+            # Since when is a text that changes with every look.
+            *(_stopped(node, detail if counts else "") for node, detail in sight.stopped.items()),
             Text(named(say("`swarmlab up` brings it up; this goes on looking."))),
         ]
     tell = current.words_of(words.language())

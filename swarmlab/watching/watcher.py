@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
 from swarmlab import engine as engines
 from swarmlab import labels
 from swarmlab.checks.web import Answer, get
@@ -17,6 +20,7 @@ from swarmlab.engine import Engine
 from swarmlab.errors import EngineUnreachable, SwarmlabError
 from swarmlab.handout.diagrams.look import Looker
 from swarmlab.handout.diagrams.seen import Topology
+from swarmlab.process import redact
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
 from swarmlab.watching.counting import Traffic
@@ -101,6 +105,11 @@ class Watcher:
             if isinstance(error, EngineUnreachable):
                 self.close()
             return Sight(time.monotonic(), None, error.message, stopped)
+        except (DockerException, RequestException, OSError) as error:
+            # Containers that went between two questions, say: the next look begins anew.
+            self.close()
+            what = redact(f"{type(error).__name__}: {error}".partition("\n")[0])[:200]
+            return Sight(time.monotonic(), None, what, stopped)
         now = time.monotonic()
         rises = self._traffic.note(
             now,
