@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -265,6 +266,35 @@ def test_a_refused_join_tells_no_token() -> None:
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@dataclass
+class Slow:
+    """An engine that gives up waiting for its own join, and goes on with it."""
+
+    states: list[str]
+
+    def join_swarm(self, **options: Any) -> None:
+        from docker.errors import APIError
+
+        raise APIError("late", explanation="The attempt will continue in the background. Use ...")
+
+    def info(self) -> dict[str, Any]:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"Swarm": {"LocalNodeState": state}}
+
+
+def test_a_join_that_goes_on_in_the_background_is_waited_for() -> None:
+    slow = Slow(["pending", "pending", "active"])
+    swarm.join(cast(Any, slow), "a", ["b"], swarm.Token(SECRET))
+    assert slow.states == ["active"]
+
+
+def test_a_join_that_never_ends_says_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm, "_JOIN_SECONDS", 0.3)
+    with pytest.raises(TimedOut, match="its state is pending") as caught:
+        swarm.join(cast(Any, Slow(["pending"])), "a", ["b"], swarm.Token(SECRET))
+    assert SECRET not in str(caught.value)
 
 
 def test_an_engine_that_does_not_answer_is_said_and_tells_no_token() -> None:

@@ -28,6 +28,9 @@ EVERY = 0.05
 
 _READY_SECONDS = 60.0
 _FORGET_SECONDS = 30.0
+_JOIN_SECONDS = 60.0
+# Moby, daemon/cluster/errors.go: errSwarmJoinTimeoutReached.
+_GOES_ON = "will continue in the background"
 _ANEW = "Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin anew."
 
 
@@ -105,14 +108,30 @@ def leave(api: APIClient) -> None:
 
 
 def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> None:
-    """Let the node at `address` join as a manager by one of the `remotes` (addresses)."""
+    """Let the node at `address` join as a manager by one of the `remotes` (addresses).
+
+    The engine itself waits 20 seconds and then goes on joining in the background: on a slow or
+    crowded machine that is waited for. Raises ClusterProblem, EnvironmentProblem or TimedOut.
+    """
     with asking(f"join {address} to the swarm"):
-        api.join_swarm(
-            remote_addrs=[f"{remote}:{PORT}" for remote in remotes],
-            join_token=token.reveal(),
-            advertise_addr=address,
-            listen_addr=f"0.0.0.0:{PORT}",
-        )
+        try:
+            api.join_swarm(
+                remote_addrs=[f"{remote}:{PORT}" for remote in remotes],
+                join_token=token.reveal(),
+                advertise_addr=address,
+                listen_addr=f"0.0.0.0:{PORT}",
+            )
+            return
+        except APIError as error:
+            if _GOES_ON not in _words(error):
+                raise
+
+    def look() -> Observation[None]:
+        with asking(f"join {address} to the swarm"):
+            state = standing(api).state
+        return Observation(state == "active", f"its state is {state or 'not known'}")
+
+    until(f"the node at {address} to join the swarm", look, within=_JOIN_SECONDS)
 
 
 def members(api: APIClient) -> list[Member]:
