@@ -119,7 +119,7 @@ def _block(
     else:
         yield f"**{words.mistakes}**"
         for item in block.items:
-            yield f"- **{item.title}** ({item.place}; {item.caught}). {item.hint}"
+            yield f"- **{item.title}** ({item.place}; {item.caught}){words.stop}{item.hint}"
             yield _fenced(item.code)
 
 

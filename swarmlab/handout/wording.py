@@ -62,6 +62,8 @@ class Wording:
     right_after: str
     after_all: str
     caught: str
+    # What ends a sentence, the space to the next one included.
+    stop: str
     when_failed: str
     point: str
     colophon: str
@@ -141,6 +143,7 @@ ENGLISH = Wording(
     right_after="after {number}",
     after_all="after the whole step",
     caught="noticed by the check “{title}”",
+    stop=". ",
     when_failed="If it fails",
     point="Points",
     colophon="Where the results come from",
@@ -224,6 +227,7 @@ CHINESE = Wording(
     right_after="在 {number} 之后",
     after_all="在整个步骤之后",
     caught="由检查“{title}”发现",
+    stop="。",
     when_failed="未通过时",
     point="分值",
     colophon="结果从何而来",
