@@ -326,6 +326,15 @@ def test_the_points_of_a_run(width: int) -> None:
     assert max(map(len, screen.lines)) <= width
 
 
+@pytest.mark.parametrize(
+    ("found", "said"), [((P, F, E), True), ((P, F), False), ((E, P), False), ((S, P), False)]
+)
+def test_what_could_not_be_looked_at_comes_first(found: tuple[Verdict, ...], said: bool) -> None:
+    screen = Screen()
+    runs.totals(screen.console, ran(*found))
+    assert ("Mend first" in screen.drawn) is said
+
+
 def test_without_weights_there_are_no_points() -> None:
     screen = Screen()
     runs.totals(screen.console, ran(P))

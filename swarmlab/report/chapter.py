@@ -103,7 +103,9 @@ def verified(
         words = say("skipped: was true at its moment, and a later step changed it")
         pieces.show(console, Text(words, style="dim"))
     lost = [step for step in failed if step not in early]
-    if lost:
+    if result.count(Verdict.ERRORED):
+        _next(f"swarmlab up{name}", say("mends the lab, so that it can be looked at"))
+    elif lost:
         again = say("does again what no longer holds, from step {number}", number=lost[0].number)
         last = max((s.number for s in lab.steps if s.id in done), default=lost[-1].number)
         _next(f"swarmlab run --to {last}{name}", again)

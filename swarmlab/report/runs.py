@@ -54,6 +54,9 @@ def totals(console: Console, result: RunResult) -> None:
     checks = say("checks: {verdicts}", verdicts=say(", ").join(parts) or say("none"))
     head.append(f"  {steps}{say('; ')}{checks}")
     pieces.show(console, head)
+    if result.count(Verdict.ERRORED) and result.count(Verdict.FAILED):
+        first = say("Mend first what could not be looked at: what FAILED may only follow from it.")
+        pieces.show(console, Text(first))
     points(console, result)
     time = result.timing
     spent = [
