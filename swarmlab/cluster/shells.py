@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
@@ -19,18 +20,21 @@ from swarmlab.progress import SilentProgress
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
 
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
 
 def workstation(lab: str, command: str | None = None) -> int:
     """A shell in the lab's workstation, or one command in it; its exit code.
 
     What was typed is kept afterwards. Raises LabAbsent, EnvironmentProblem.
     """
-    with _running(lab) as cluster:
+    with _found(lab) as cluster:
         argv = ["bash"] if command is None else ["bash", "-c", command]
         try:
             return terminal.attach(
                 engines.target(),
-                cluster.workstation,
+                _workstation(cluster),
                 argv,
                 workdir=WORKDIR,
                 environment=_names_lab(lab),
@@ -42,7 +46,7 @@ def workstation(lab: str, command: str | None = None) -> int:
 
 def node(lab: str, name: str, words: list[str]) -> int:
     """A login shell in a node, or one command, its words joined as ssh joins them."""
-    with _running(lab) as cluster:
+    with _found(lab) as cluster:
         if name not in cluster.nodes:
             raise UsageError(
                 say("The lab {lab!r} has no node {node!r}.", lab=lab, node=name),
@@ -65,7 +69,7 @@ def node(lab: str, name: str, words: list[str]) -> int:
 
 def logs(lab: str, service: str, *, follow: bool = False, since: str = "") -> int:
     """What the tasks of a service wrote, as `docker service logs` prints it; its exit code."""
-    with _running(lab) as cluster:
+    with _found(lab) as cluster:
         manager, services = _services(cluster)
         if service not in services:
             raise UsageError(
@@ -78,26 +82,27 @@ def logs(lab: str, service: str, *, follow: bool = False, since: str = "") -> in
         words += ["--", service]
         script = f"eval $(docker-machine env {manager})\nexec {shlex.join(words)}"
         return terminal.attach(
-            engines.target(), cluster.workstation, ["bash", "-c", script], keyboard=False
+            engines.target(), _workstation(cluster), ["bash", "-c", script], keyboard=False
         )
 
 
-def _running(lab: str) -> Cluster:
+def _found(lab: str) -> Cluster:
     cluster = lifecycle.find(lab)
     if cluster is None:
         raise LabAbsent(
             say("There is no running lab named {name!r}.", name=lab),
             hint=say("`swarmlab up` makes one; `swarmlab run` makes one and runs the chapter."),
         )
-    try:
-        if cluster.workstation.status != "running":
-            raise LabAbsent(
-                say("The lab's workstation does not run."), hint=say("`swarmlab up` mends the lab.")
-            )
-    except BaseException:
-        cluster.close()
-        raise
     return cluster
+
+
+def _workstation(cluster: Cluster) -> Container:
+    found = cluster.workstation
+    if found.status != "running":
+        raise LabAbsent(
+            say("The lab's workstation does not run."), hint=say("`swarmlab up` mends the lab.")
+        )
+    return found
 
 
 def _names_lab(lab: str) -> dict[str, str]:
