@@ -160,7 +160,7 @@ def test_completion_is_offered(tmp_path: Path) -> None:
     done = swarmlab(
         tmp=tmp_path, _SWARMLAB_COMPLETE="complete_bash", COMP_WORDS="swarmlab st", COMP_CWORD="1"
     )
-    assert set(done.stdout.split()) == {"status", "step", "steps"}
+    assert set(done.stdout.split()) == {"start", "status", "step", "steps", "stop"}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ LAB = load_builtin("service-discovery")
 def test_what_is_pasted_is_what_the_chapter_types(
     step: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(naming, "_current", naming.DEFAULT)
     (step,) = [one for one in LAB.steps if one is step]
     text = hand.pasted(step)
     for command in step.commands:
