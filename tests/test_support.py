@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from swarmlab.progress import SilentProgress
 from swarmlab.report import support as report
 from swarmlab.support import bundle
 from swarmlab.support.bundle import Cleaner, Part, collect
-from swarmlab.support.parts import Wanted, variable
+from swarmlab.support.parts import Wanted, _environment, variable
 
 TOKEN = "SWMTKN-1-3x0ab9-8zq1"
 PLANTED = (
@@ -113,3 +114,10 @@ def test_variables_named_like_secrets_keep_theirs(text: str, shown: str) -> None
 def test_short_values_and_paths_are_not_taken_for_secrets() -> None:
     clean = Cleaner({"X_TOKEN": "on", "SSH_AUTH_SOCK": "/run/user/agent", "Y_SECRET": "s3cr3t!"})
     assert clean("on /run/user/agent s3cr3t!") == "on /run/user/agent ***"
+
+
+def test_the_key_for_grades_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMLAB_GRADE_KEY", "0123456789abcdef0123")
+    told = _environment()
+    assert "SWARMLAB_GRADE_KEY=***" in told
+    assert Cleaner(dict(os.environ))("signed 0123456789abcdef0123") == "signed ***"

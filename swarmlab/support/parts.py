@@ -29,7 +29,7 @@ LINES = 300
 _VERIFY_SECONDS = 90.0
 _ENGINE_LOG = "/var/log/dockerd.log"
 
-SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access)_?key", re.I)
+SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access|grade)_?key", re.I)
 # Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
 _READ = re.compile(
     r"SWARMLAB_|DOCKER_|XDG_STATE_HOME|LANG$|LC_|TERM$|NO_COLOR|.*_PROXY$"
