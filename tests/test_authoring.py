@@ -406,8 +406,13 @@ def test_what_is_not_there_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="no step 's3'") as caught:
         testing.chosen_steps(both, ["s3"])
     assert "Did you mean s1 or s2" in caught.value.hint or "s2" in caught.value.hint
-    with pytest.raises(UsageError, match="no mistake 'x'"):
+    with pytest.raises(UsageError, match="no mistake 'x'") as unknown:
         testing.chosen_mistakes(both.steps, ["x"], None, 0)
+    assert unknown.value.hint.startswith("There is: a, b, c, d, e, s1/a,")
+    many = step(1, mistakes=tuple(mistake("drop f1", "f1", f"m{n}") for n in range(90)))
+    with pytest.raises(UsageError) as unknown:
+        testing.chosen_mistakes([many], ["???"], None, 0)
+    assert len(unknown.value.hint) < 300 and unknown.value.hint.endswith(", ...")
 
 
 # Snapshots.

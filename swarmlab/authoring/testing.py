@@ -19,6 +19,9 @@ from swarmlab.results import Verdict
 
 Move = tuple[Step, Mistake]
 
+MOST_NAMED = 20
+"""So many names a hint lists; a lab may have a hundred mistakes."""
+
 
 class Teller(Protocol):
     """Who is told how the test goes."""
@@ -60,7 +63,7 @@ def chosen_mistakes(
     """
     moves = [(step, mistake) for step in steps for mistake in step.mistakes]
     if only:
-        names = [name for step, one in moves for name in (one.id, f"{step.id}/{one.id}")]
+        names = [one.id for _, one in moves] + [f"{step.id}/{one.id}" for step, one in moves]
         for name in only:
             if name not in names:
                 raise UsageError(
@@ -74,9 +77,13 @@ def chosen_mistakes(
     return moves
 
 
-def _near(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=2)
-    return f"Did you mean {' or '.join(near)}?" if near else f"There is: {', '.join(known)}."
+def _near(name: str, names: Sequence[str]) -> str:
+    known = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(name, known, n=2)
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    more = ", ..." if len(known) > MOST_NAMED else "."
+    return f"There is: {', '.join(known[:MOST_NAMED])}{more}"
 
 
 def prove_steps(bench: Bench, steps: Iterable[Step], teller: Teller) -> list[Proof]:

@@ -76,7 +76,7 @@ def new(
 def test(
     steps: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STEP]...", help="Numbers or ids of steps; default: all."),
+        typer.Argument(metavar="STEP", help="Numbers or ids of steps; default: all."),
     ] = None,
     mistakes: Annotated[
         bool, typer.Option("--mistakes", help="Prove the steps' typical mistakes instead.")
