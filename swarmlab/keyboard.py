@@ -33,11 +33,12 @@ class Keyboard:
         self._lines = lines
         self._fd = sys.stdin.fileno()
         self._before: Any = None
+        self._found = False
 
     def __enter__(self) -> Keyboard:
         if not self._lines:
             self._before = termios.tcgetattr(self._fd)
-            tty.setcbreak(self._fd)
+            tty.setcbreak(self._fd, termios.TCSANOW)
         return self
 
     def __exit__(
@@ -47,9 +48,11 @@ class Keyboard:
         trace: TracebackType | None,
     ) -> None:
         if self._before is not None:
-            # What was typed ahead was meant for here, not for the next question.
+            # Where no key ended it, what was typed ahead was meant for here and not for what is
+            # asked next.
+            when = termios.TCSADRAIN if self._found else termios.TCSAFLUSH
             with contextlib.suppress(termios.error):
-                termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+                termios.tcsetattr(self._fd, when, self._before)
             self._before = None
 
     def pressed(self) -> str | None:
@@ -57,6 +60,7 @@ class Keyboard:
 
         Raises EOFError at the end of input: Ctrl-D, or a terminal that is gone.
         """
+        self._found = False
         if not select.select([self._fd], [], [], 0)[0]:
             return None
         try:
@@ -69,4 +73,5 @@ class Keyboard:
         if text[0] == "\x1b":
             # An arrow or another key that is no letter.
             return None
+        self._found = True
         return text.strip()[:1].lower()
