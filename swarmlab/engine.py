@@ -64,13 +64,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Engine:
-    """What the engine says about itself. `api` is the version spoken with it."""
+    """What the engine says about itself. `api` is the version spoken with it.
+
+    `brought` is the socket on this machine that leads to an engine reached by SSH.
+    """
 
     client: DockerClient
     target: Target
     version: str
     api: str
     kernel: str
+    brought: Target | None = None
+
+    @property
+    def wire(self) -> Target:
+        """Where its API is spoken to: not at `target` when SSH has brought it here."""
+        return self.brought or self.target
 
 
 def target(environment: Mapping[str, str] | None = None) -> Target:
@@ -97,16 +106,18 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    where = where or target()
+    wire = where = where or target()
     if where.url.startswith("ssh://"):
-        raise _ssh(where)
+        from swarmlab.relay import ssh
+
+        wire = ssh.brought(where)
     version = _dotted(OLDEST_API)
     try:
         probe = docker.APIClient(
-            base_url=where.url,
+            base_url=wire.url,
             version=version,
             timeout=math.ceil(patient(_PROBE_TIMEOUT)),
-            tls=_tls(where),
+            tls=_tls(wire),
         )
         probe.trust_env = False
         told = probe.version(api_version=False)
@@ -115,7 +126,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         raise explain(where, error) from error
     version = _agree(where, told)
     client = docker.DockerClient(
-        base_url=where.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(where)
+        base_url=wire.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(wire)
     )
     client.api.trust_env = False
     verbose.listen(client.api)
@@ -125,6 +136,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         version=str(told.get("Version", "")),
         api=version,
         kernel=str(told.get("KernelVersion", "")),
+        brought=None if wire is where else wire,
     )
 
 
@@ -274,13 +286,6 @@ def _tls(where: Target) -> TLSConfig | bool:
         client_cert=(str(where.certs / "cert.pem"), str(where.certs / "key.pem")),
         ca_cert=str(where.certs / "ca.pem"),
         verify=where.verify,
-    )
-
-
-def _ssh(where: Target) -> EngineUnreachable:
-    return EngineUnreachable(
-        f"swarmlab does not reach engines over SSH: {where.url} (from {where.source}).",
-        hint="Run swarmlab on that machine, where it also reaches the nodes.",
     )
 
 

@@ -7,6 +7,7 @@ ROLE = "swarmlab.role"
 NODE = "swarmlab.node"
 ADDRESS = "swarmlab.address"
 REACH = "swarmlab.reach"
+PUBLISH = "swarmlab.publish"
 INSTANCE = "swarmlab.instance"
 COUNT = "swarmlab.nodes"
 OWNER = "swarmlab.owner"
@@ -17,6 +18,7 @@ ROLE_WORKSTATION = "workstation"
 ROLE_NETWORK = "network"
 ROLE_VOLUME = "volume"
 ROLE_BUILD = "build"
+ROLE_RELAY = "relay"
 
 
 def of(lab: str) -> dict[str, list[str]]:

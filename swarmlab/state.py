@@ -41,6 +41,10 @@ def checked(name: str) -> str:
 def made(path: Path) -> Path:
     """The folder `path`, made if need be, for this user alone. Raises EnvironmentProblem."""
     try:
+        # Parents would be made for everybody's eyes, and ours are nobody else's business.
+        for parent in reversed(path.parents):
+            if parent.is_relative_to(folder()):
+                parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise unwritable(path, error) from error

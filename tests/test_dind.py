@@ -16,7 +16,7 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.engine import Engine, Target
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem, UsageError
-from swarmlab.providers import dind
+from swarmlab.providers import dind, ways
 from swarmlab.providers.base import NodeState, Reach
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explain, explained
@@ -33,8 +33,7 @@ def refused(words: str, status: int = 500) -> APIError:
 class FakeApi:
     """An engine that notes what it is asked."""
 
-    def __init__(self, *, cgroups: str = "1") -> None:
-        self.cgroups = cgroups
+    def __init__(self) -> None:
         self.existing: list[dict[str, Any]] = []
         self.overlaps = 0
         self.made: list[dict[str, Any]] = []
@@ -54,9 +53,6 @@ class FakeApi:
             raise refused("Pool overlaps with other one on this address space", 403)
         self.made.append({"name": name, **options})
         return {"Id": "0123456789abcdef"}
-
-    def info(self) -> dict[str, Any]:
-        return {"CgroupVersion": self.cgroups}
 
     def create_container_from_config(self, config: dict[str, Any], name: str) -> None:
         self.configs[name] = config
@@ -165,10 +161,33 @@ def test_the_way_can_be_forced(wanted: str) -> None:
     assert provider.reach is Reach(wanted)
 
 
-def test_an_engine_elsewhere_is_refused_with_a_way_out() -> None:
-    with pytest.raises(EnvironmentProblem, match="another machine") as caught:
-        made(FakeApi(), url="tcp://192.0.2.1:2375").prepare()
-    assert "--reach direct" in caught.value.hint
+def test_nodes_of_an_engine_elsewhere_are_reached_through_it() -> None:
+    provider = made(FakeApi(), url="tcp://192.0.2.1:2375")
+    provider.prepare()
+    assert provider.reach is Reach.RELAY
+
+
+def test_published_ports_are_open_elsewhere_only_when_asked(tmp_path: Path) -> None:
+    api = FakeApi()
+    provider = made(api)
+    provider.prepare("published", "192.0.2.7")
+    provider.create("swarm-1")
+    assert api.made[0]["labels"][labels.PUBLISH] == "192.0.2.7"
+    for bindings in api.configs["swarmlab-demo-swarm-1"]["HostConfig"]["PortBindings"].values():
+        assert bindings == [{"HostIp": "192.0.2.7", "HostPort": ""}]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "me", "224.0.0.1", "192.0.2.0/24", ""])
+def test_addresses_to_publish_at_that_are_none(address: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ways.opened(address, "auto")
+    assert caught.value.hint
+
+
+def test_an_address_to_publish_at_means_published_ports() -> None:
+    assert ways.opened("192.0.2.7", "auto") == "published"
+    with pytest.raises(UsageError, match="--reach relay uses none"):
+        ways.opened("192.0.2.7", "relay")
 
 
 def test_a_network_that_is_there_is_taken_over(tmp_path: Path) -> None:
@@ -200,8 +219,8 @@ def test_a_network_that_is_gone_is_said() -> None:
 # Nodes.
 
 
-def configured(tmp_path: Path, *, reach: str = "direct", cgroups: str = "1") -> dict[str, Any]:
-    api = FakeApi(cgroups=cgroups)
+def configured(tmp_path: Path, *, reach: str = "direct") -> dict[str, Any]:
+    api = FakeApi()
     provider = made(api)
     provider.prepare(reach)
     provider.create("swarm-1")
@@ -216,7 +235,8 @@ def test_a_node_gets_what_it_needs_and_no_more(tmp_path: Path) -> None:
     assert {"apparmor=unconfined", "label=disable"} < set(host["SecurityOpt"])
     assert sorted(host["CapAdd"]) == ["NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"]
     assert host["MaskedPaths"] == host["ReadonlyPaths"] == []
-    assert "CgroupnsMode" not in host
+    # In the machine's own namespace a node could have programs started outside of itself.
+    assert host["CgroupnsMode"] == "private"
     assert [mount["Type"] for mount in host["Mounts"]] == ["volume"]
     assert config["Hostname"] == "swarm-1"
     assert config["Image"] == "swarmlab/loaded-node:x"
@@ -232,10 +252,6 @@ def test_the_nodes_volume_is_named_and_labelled(tmp_path: Path) -> None:
     assert mount["Source"] == "swarmlab-demo-swarm-1"
     assert mount["VolumeOptions"]["Labels"][labels.ROLE] == "volume"
     assert mount["VolumeOptions"]["Labels"][labels.LAB] == "demo"
-
-
-def test_cgroup_v2_gets_a_namespace_of_its_own(tmp_path: Path) -> None:
-    assert configured(tmp_path, cgroups="2")["HostConfig"]["CgroupnsMode"] == "private"
 
 
 def test_ports_only_when_published_and_on_loopback_only(tmp_path: Path) -> None:

@@ -232,12 +232,6 @@ def test_silence_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             engine.connect(where)
 
 
-def test_ssh_is_refused_with_a_way_out() -> None:
-    with pytest.raises(EngineUnreachable, match="SSH") as caught:
-        engine.connect(engine.Target("ssh://me@host", "DOCKER_HOST"))
-    assert "on that machine" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     ("url", "local"),
     [

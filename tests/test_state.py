@@ -82,3 +82,10 @@ def test_many_may_write_the_certificates_of_a_lab_at_once_and_all_find_them_whol
     ]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_every_folder_of_ours_is_for_this_user_alone() -> None:
+    made = state.made(state.lab_folder("default") / "certs")
+    for path in (made, *made.parents):
+        if path.is_relative_to(state.folder()):
+            assert path.stat().st_mode & 0o777 == 0o700, path

@@ -14,6 +14,7 @@ from swarmlab.cli.options import (
     Language,
     Name,
     Nodes,
+    PublishAddress,
     Reach,
     ReachOption,
     speak,
@@ -27,6 +28,7 @@ def up(
     name: Name = DEFAULT_NAME,
     nodes: Nodes = 3,
     reach: ReachOption = Reach.AUTO,
+    publish: PublishAddress = "",
 ) -> None:
     """Bring the lab up: three Swarm managers and a workstation.
 
@@ -39,7 +41,9 @@ def up(
     from swarmlab.report.cluster import cluster_up
     from swarmlab.student import ProgressStore
 
-    with lifecycle.up(name, nodes=nodes, reach=reach.value, progress=ConsoleProgress()) as cluster:
+    with lifecycle.up(
+        name, nodes=nodes, reach=reach.value, publish=publish, progress=ConsoleProgress()
+    ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
         steps = loader.load_builtin("service-discovery").steps
         cluster_up(cluster, next((step for step in steps if step.id not in done), None))

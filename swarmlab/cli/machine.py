@@ -49,7 +49,7 @@ def env(node: NodeName, name: Name = DEFAULT_NAME) -> None:
     readable by you alone, and go with `swarmlab down`.
     """
     with _cluster(name) as cluster:
-        host, port = cluster.endpoint(_known(cluster, node), 2376)
+        host, port = cluster.lasting(_known(cluster, node), 2376)
         values = {
             "DOCKER_TLS_VERIFY": "1",
             "DOCKER_HOST": f"tcp://{host}:{port}",

@@ -21,6 +21,7 @@ class Reach(StrEnum):
     AUTO = "auto"
     DIRECT = "direct"
     PUBLISHED = "published"
+    RELAY = "relay"
 
 
 def _name(value: str) -> str:
@@ -99,7 +100,15 @@ ReachOption = Annotated[
     Reach,
     typer.Option(
         "--reach",
-        help="How this machine reaches the nodes: by their own addresses (direct) or by ports "
-        "published on 127.0.0.1.",
+        help="How this machine reaches the nodes: by their own addresses (direct), by ports "
+        "published on 127.0.0.1, or through the engine's own API (relay).",
+    ),
+]
+PublishAddress = Annotated[
+    str,
+    typer.Option(
+        "--publish-address",
+        help="Open the nodes' ports at this address of the engine's machine, for whoever reaches "
+        "it; without it they are open on that machine alone.",
     ),
 ]

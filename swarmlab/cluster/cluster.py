@@ -12,7 +12,7 @@ from swarmlab import labels
 from swarmlab.cluster import access
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
-from swarmlab.providers.base import Info, Node, NodeState, Provider
+from swarmlab.providers.base import Info, Node, NodeState, Provider, Reach
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -77,6 +77,16 @@ class Cluster:
     def endpoint(self, node: str, port: int) -> tuple[str, int]:
         """Host and port by which this machine reaches that TCP port of the node."""
         return access.endpoint(self._node(node), port)
+
+    def lasting(self, node: str, port: int) -> tuple[str, int]:
+        """The same, for use by other programs. Raises EnvironmentProblem when it goes with us."""
+        if self._node(node).reach is Reach.RELAY:
+            raise EnvironmentProblem(
+                f"Nothing on this machine leads to {node}: the lab's engine is reached through "
+                "its API, and the ports to its nodes go with each command of swarmlab.",
+                hint="`swarmlab shell` gives a prompt with a docker client for every node.",
+            )
+        return self.endpoint(node, port)
 
     def engine(self, node: str) -> DockerClient:
         """A client of the node's engine, kept open until `close`."""

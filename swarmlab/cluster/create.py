@@ -75,7 +75,8 @@ class Site:
         """New certificates, the client's part of them written to this machine."""
         from swarmlab.cluster import tls
 
-        result = tls.make_set(self.name, self.addresses)
+        publish = self.provider.publish
+        result = tls.make_set(self.name, self.addresses, [publish] if publish else [])
         keys.cache(self.name, self.provider.instance, result)
         return result
 
@@ -102,7 +103,7 @@ class Site:
     def answering(self, node: str, *, crew: Crew, within: float = _BOOT_SECONDS) -> APIClient:
         """Wait for the node's engine. Raises ClusterProblem when the node ends instead."""
         place = Node(node, self.addresses[node], NodeState.RUNNING)
-        if self.provider.reach is Reach.PUBLISHED:
+        if self.provider.reach is not Reach.DIRECT:
             place = self.provider.info().node(node) or place
         api = access.client(place, self.certs, timeout=_PING_SECONDS).api
         where = access.endpoint(place, ENGINE_PORT)

@@ -22,6 +22,7 @@ from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
 from swarmlab.progress import Progress, SilentProgress
+from swarmlab.providers import ways
 from swarmlab.providers.base import Info
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explained
@@ -81,13 +82,15 @@ def up(
     *,
     nodes: int = 3,
     reach: str = "auto",
+    publish: str = "",
     progress: Progress | None = None,
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
 
-    `reach` is `auto`, `direct` or `published`. Raises UsageError for a number of nodes that
-    makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. When the first `up` of a lab
-    fails or is interrupted, what it made is removed.
+    `reach` is `auto`, `direct`, `published` or `relay`; `publish` is an address other than
+    127.0.0.1 to open the nodes' ports at. Raises UsageError for a number of nodes or an address
+    that makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. When the first `up` of a
+    lab fails or is interrupted, what it made is removed.
     """
     if nodes not in NODES:
         raise UsageError(
@@ -96,11 +99,17 @@ def up(
             "odd one below it.",
         )
     told = progress or SilentProgress()
+    if publish:
+        reach = ways.opened(publish, reach)
     with lock(state.checked(name)):
         engine = engines.connect()
         there = remaining.look(engine, name)
+        if publish:
+            told.note(ways.WARNING.format(address=publish))
         if there.nothing:
-            return _anew(name, engine, nodes, reach, told)
+            return _anew(name, engine, nodes, reach, told, publish)
+        if publish:
+            _refuse_change(name, engine, publish)
         if there.info.expected not in (0, nodes):
             raise UsageError(
                 f"The lab {name!r} has {there.info.expected} nodes, not {nodes}.",
@@ -171,7 +180,8 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
     if not there.info.nodes:
         engine.client.close()
         return None
-    return _opened(name, engine, provider, there.info, complete=there.complete, patience=patience)
+    info = ways.reached(engine, name, there.info)
+    return _opened(name, engine, provider, info, complete=there.complete, patience=patience)
 
 
 def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
@@ -197,7 +207,9 @@ def labs() -> list[Lab]:
         engine.client.close()
 
 
-def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> Cluster:
+def _anew(
+    name: str, engine: Engine, nodes: int, reach: str, told: Progress, publish: str = ""
+) -> Cluster:
     from swarmlab.cluster.create import Site, create
 
     _refuse_rootless(engine)
@@ -205,7 +217,7 @@ def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> 
     images.node()
     provider = Dind(engine, name, image=images.node, count=nodes)
     try:
-        provider.prepare(reach)
+        provider.prepare(reach, publish)
         site = Site(name, engine, provider, images, _names(nodes))
         create(site, told)
         return _opened(name, engine, provider, provider.info())
@@ -213,6 +225,18 @@ def _anew(name: str, engine: Engine, nodes: int, reach: str, told: Progress) -> 
         # Nothing of a first `up` that failed or was interrupted is of use.
         _clear(name, engine, told, "Removing what was begun")
         raise
+
+
+def _refuse_change(name: str, engine: Engine, publish: str) -> None:
+    """A lab's ports are opened when its nodes are made, and stay as they are."""
+    provider = Dind(engine, name)
+    provider.adopt()
+    if provider.publish != publish:
+        raise UsageError(
+            f"The lab {name!r} is there, and its ports are open at "
+            f"{provider.publish or 'no other address'}.",
+            hint="`swarmlab down` removes it; then bring it up with --publish-address.",
+        )
 
 
 def _refuse_rootless(engine: Engine) -> None:

@@ -17,6 +17,7 @@ from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
 from swarmlab.providers.base import Node, NodeState
+from swarmlab.providers.ways import reached
 
 STATUS_VERSION = 1
 LOOK_SECONDS = 2
@@ -115,7 +116,8 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
     if there.nothing:
         return ClusterStatus(lab, present=False)
     certs = _certs(engine, lab, there)
-    running = [node for node in there.info.nodes if node.state is NodeState.RUNNING]
+    info = reached(engine, lab, there.info)
+    running = [node for node in info.nodes if node.state is NodeState.RUNNING]
     with Crew() as crew:
         views = {node.name: crew.go(_view, node, certs) for node in running} if certs else {}
         cuts = {node.name: crew.go(cutting.is_cut, engine, lab, node.name) for node in running}

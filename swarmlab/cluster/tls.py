@@ -26,8 +26,10 @@ VALIDITY = timedelta(days=5 * 365)
 _LONGEST_NAME = 64  # characters of a common name, RFC 5280, upper bound ub-common-name
 
 
-def make_set(lab: str, nodes: Mapping[str, str]) -> Keys:
+def make_set(lab: str, nodes: Mapping[str, str], also: Iterable[str] = ()) -> Keys:
     """Everything for a new lab; `nodes` maps a node's name to its IP address.
+
+    `also` are addresses at which every node can be met.
 
     The authority's key is not part of it and is gone afterwards. Raises ValueError for an
     address that is none.
@@ -36,7 +38,9 @@ def make_set(lab: str, nodes: Mapping[str, str]) -> Keys:
     return Keys(
         ca=authority.cert,
         client=issue_client(authority, f"swarmlab {lab} client"),
-        nodes={name: issue_server(authority, name, [address]) for name, address in nodes.items()},
+        nodes={
+            name: issue_server(authority, name, [address, *also]) for name, address in nodes.items()
+        },
     )
 
 

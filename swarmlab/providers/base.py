@@ -27,10 +27,15 @@ class NodeState(Enum):
 
 
 class Reach(Enum):
-    """How this machine reaches the nodes: by their addresses, or by ports on 127.0.0.1."""
+    """How this machine reaches the nodes: by their addresses, or by ports on 127.0.0.1.
+
+    PUBLISHED ports are the engine's and stay; those of RELAY are this process's own and lead
+    through the engine's API.
+    """
 
     DIRECT = "direct"
     PUBLISHED = "published"
+    RELAY = "relay"
 
     @classmethod
     def told(cls, label: str) -> Reach:

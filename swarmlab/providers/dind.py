@@ -21,9 +21,9 @@ from docker.errors import APIError, NotFound
 from swarmlab import archive, labels
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, UsageError
-from swarmlab.providers import subnets
+from swarmlab.providers import subnets, ways
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
-from swarmlab.providers.problems import explain, explained, said
+from swarmlab.providers.problems import explain, explained, no_vxlan, said
 
 # SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
 # enter a container whose process is not root: `docker exec` there would end with "setns".
@@ -59,16 +59,19 @@ class Dind:
         self._count = count
         self.subnet: IPv4Network | None = None
         self.reach = Reach.DIRECT
+        self.publish = ""
         self.instance = ""
 
     # -- the network -----------------------------------------------------------------------
 
-    def prepare(self, reach: str = "auto") -> None:
+    def prepare(self, reach: str = "auto", publish: str = "") -> None:
         """Make the lab's network and decide how the nodes will be reached.
 
-        `reach` is `auto`, `direct` or `published`. Raises EnvironmentProblem when no subnet is
-        free, or when the nodes of an engine elsewhere could not be reached at all.
+        `reach` is `auto`, `direct`, `published` or `relay`; `publish` is the address to open
+        published ports at, 127.0.0.1 when empty. Raises EnvironmentProblem when no subnet is
+        free.
         """
+        self.publish = publish
         self.instance = secrets.token_hex(8)
         with explained("making the lab's network"):
             taken = subnets.of_engine(self._api.networks())
@@ -107,6 +110,7 @@ class Dind:
         self.subnet = subnets.of_engine(exact)[0]
         self.instance = told.get(labels.INSTANCE, "")
         self._count = int(told.get(labels.COUNT, self._count))
+        self.publish = told.get(labels.PUBLISH, "")
         reach = told.get(labels.REACH, "auto")
         self.reach = self._choose_reach(reach, str(exact[0]["Id"]))
 
@@ -117,7 +121,9 @@ class Dind:
             driver="bridge",
             check_duplicate=True,
             ipam=ipam,
-            labels=self._labels(labels.ROLE_NETWORK, {labels.REACH: reach}),
+            labels=self._labels(
+                labels.ROLE_NETWORK, {labels.REACH: reach, labels.PUBLISH: self.publish}
+            ),
         )
         return made
 
@@ -139,12 +145,8 @@ class Dind:
         if self._here and (_BRIDGES / f"br-{network_id[:12]}").exists():
             return Reach.DIRECT
         if not self._engine.target.local:
-            raise EnvironmentProblem(
-                f"The Docker engine at {self._engine.target.url} is on another machine, and "
-                "nodes open their ports only to the machine they run on.",
-                hint="Run swarmlab on that machine; or, with a route to its containers, "
-                "give `--reach direct`.",
-            )
+            # Its nodes open no port to the network: what reaches the engine reaches them, too.
+            return Reach.RELAY
         return Reach.PUBLISHED
 
     # -- nodes -----------------------------------------------------------------------------
@@ -191,7 +193,7 @@ class Dind:
     def info(self) -> Info:
         with explained("looking for the lab's containers"):
             containers = self._api.containers(all=True, filters=labels.of(self._lab))
-        return read(containers)
+        return ways.reached(self._engine, self._lab, read(containers))
 
     def last_words(self, node: str) -> str | None:
         name = labels.container(self._lab, node)
@@ -230,6 +232,9 @@ class Dind:
             "MaskedPaths": [],
             "ReadonlyPaths": [],
             "NetworkMode": network,
+            # With cgroup v1, a node in the machine's own namespace could mount the hierarchy's
+            # root, where `release_agent` has the kernel start a program outside of any container.
+            "CgroupnsMode": "private",
             "Mounts": [
                 {
                     "Type": "volume",
@@ -242,10 +247,10 @@ class Dind:
                 }
             ],
             # The engine chooses the ports, so that labs side by side never meet.
-            "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
+            "PortBindings": {
+                port: [{"HostIp": self.publish or "127.0.0.1", "HostPort": ""}] for port in ports
+            },
         }
-        if self._cgroup_version == "2":
-            host["CgroupnsMode"] = "private"
         return {
             "Image": self._image(),
             "Hostname": node,
@@ -259,11 +264,6 @@ class Dind:
             },
         }
 
-    @cached_property
-    def _cgroup_version(self) -> str:
-        with explained("asking the engine about itself"):
-            return str(self._api.info().get("CgroupVersion", "1"))
-
     def _labels(self, role: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
         return {
             labels.LAB: self._lab,
@@ -272,17 +272,6 @@ class Dind:
             labels.COUNT: str(self._count),
             **(more or {}),
         }
-
-
-def no_vxlan(said: str) -> EnvironmentProblem:
-    """The refusal of a kernel that cannot carry overlay networks."""
-    return EnvironmentProblem(
-        "This machine's kernel has no VXLAN, on which Swarm's overlay networks are built: a lab "
-        "cannot run here.",
-        evidence=said[:300],
-        hint="Load it (`sudo modprobe vxlan`) or boot a kernel that has CONFIG_VXLAN; "
-        "`swarmlab doctor` looks again.",
-    )
 
 
 def read(containers: list[dict[str, Any]]) -> Info:

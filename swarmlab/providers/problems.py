@@ -29,6 +29,11 @@ _KNOWN = (
         "Run the command again; if it stays so, `swarmlab down` and `swarmlab up` begin anew.",
     ),
     (
+        "cannot assign requested address",
+        "The address to publish at is not one of the engine's machine.",
+        "Give --publish-address an address that the machine has (`ip -br address` lists them).",
+    ),
+    (
         "port is already allocated",
         "A port that the lab needs is in use on this machine.",
         "Run the command again: the engine will choose another port.",
@@ -86,3 +91,14 @@ def explain(doing: str, text: str) -> EnvironmentProblem:
 def said(error: APIError) -> str:
     """What the engine said, without the URL around it and without secrets."""
     return redact(str(error.explanation or error))[:500]
+
+
+def no_vxlan(said: str) -> EnvironmentProblem:
+    """The refusal of a kernel that cannot carry overlay networks."""
+    return EnvironmentProblem(
+        "This machine's kernel has no VXLAN, on which Swarm's overlay networks are built: a lab "
+        "cannot run here.",
+        evidence=said[:300],
+        hint="Load it (`sudo modprobe vxlan`) or boot a kernel that has CONFIG_VXLAN; "
+        "`swarmlab doctor` looks again.",
+    )
