@@ -133,8 +133,9 @@ def _load(data: Path, images: list[str]) -> None:
         place = Path(name)
         host = f"unix://{place}/docker.sock"
         with (place / "log").open("wb") as log:
+            # In a network of its own: an engine without a bridge takes docker0 away from others.
             engine = subprocess.Popen(
-                ["dockerd", "--data-root", data, "--exec-root", place / "run",
+                ["unshare", "--net", "dockerd", "--data-root", data, "--exec-root", place / "run",
                  "--pidfile", place / "pid", "--host", host, "--bridge=none",
                  "--iptables=false", "--storage-driver=overlay2"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
