@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from swarmlab import labels
+from swarmlab import labels, unreached
 from swarmlab.cluster import access
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
@@ -164,7 +164,7 @@ class Cluster:
                 last = error
         raise EnvironmentProblem(
             "No manager of the lab answers for the swarm.",
-            evidence=str(last)[:300],
+            evidence=str(unreached.explained(last, self) if last else "")[:300],
             hint="Look with `swarmlab status`; `swarmlab up` mends what can be mended.",
         )
 
