@@ -37,7 +37,9 @@ def _parts(document: doc.Document) -> Iterator[str]:
     yield f"**{words.teacher if document.teacher else words.student}**"
     if not document.teacher:
         blank = "\\_" * 24
-        yield "  \n".join(f"{label}: {blank}" for label in (words.name, words.group, words.date))
+        yield "  \n".join(
+            f"{label}{words.colon}{blank}" for label in (words.name, words.group, words.date)
+        )
     yield from _list(words.learn, document.learn)
     yield from _list(words.legend, words.legend_text)
     yield f"## {words.glance}"
@@ -52,7 +54,7 @@ def _parts(document: doc.Document) -> Iterator[str]:
     yield from _table(words.troubles, (words.you_see, words.do), document.troubles)
     yield f"## {words.colophon}"
     yield document.origin
-    yield "\n".join(f"- {name}: {version}" for name, version in document.versions)
+    yield "\n".join(f"- {name}{words.colon}{version}" for name, version in document.versions)
     if document.card:
         yield f"## {words.card}"
         yield words.card_text
@@ -119,20 +121,21 @@ def _block(
     else:
         yield f"**{words.mistakes}**"
         for item in block.items:
-            yield f"- **{item.title}** ({item.place}; {item.caught}){words.stop}{item.hint}"
+            where = words.aside.format(item.place) + words.colon
+            yield f"- **{item.title}**{where}{item.caught}{words.stop}{item.hint}"
             yield _fenced(item.code)
 
 
 def _to_type(block: doc.ToType, words: Wording) -> Iterator[str]:
-    where = f" ({words.on_host})" if block.on_host else ""
-    yield f"**{block.number}** {words.type_this}{where}:"
+    where = words.aside.format(words.on_host) if block.on_host else ""
+    yield f"**{block.number}** {words.type_this}{where}{words.colon}".rstrip()
     yield _fenced(block.code, "bash")
     if block.seen.pieces is None:
         yield f"*{words.not_recorded}*"
     elif not block.seen.text:
         yield f"*{words.see_nothing}*"
     else:
-        yield f"{words.see}:"
+        yield f"{words.see}{words.colon}".rstrip()
         # An empty line would end the HTML block.
         shown = "".join(
             f"<u>{escape(piece.text, quote=False)}</u>"
@@ -146,7 +149,8 @@ def _to_type(block: doc.ToType, words: Wording) -> Iterator[str]:
 def _tick(item: doc.Tick, words: Wording) -> str:
     if item.weight is None:
         return f"- [ ] {item.title}"
-    return f"- [ ] {item.title} ({words.point}: {item.weight:g})  \n  {item.hint}".rstrip()
+    points = words.aside.format(f"{words.point}{words.colon}{item.weight:g}")
+    return f"- [ ] {item.title}{points}  \n  {item.hint}".rstrip()
 
 
 def _table(title: str, head: tuple[str, str], rows: tuple[doc.Row, ...]) -> Iterator[str]:

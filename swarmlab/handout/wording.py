@@ -64,6 +64,9 @@ class Wording:
     caught: str
     # What ends a sentence, the space to the next one included.
     stop: str
+    # The same of what introduces something, and words in brackets after others.
+    colon: str
+    aside: str
     when_failed: str
     point: str
     colophon: str
@@ -144,6 +147,8 @@ ENGLISH = Wording(
     after_all="after the whole step",
     caught="noticed by the check “{title}”",
     stop=". ",
+    colon=": ",
+    aside=" ({})",
     when_failed="If it fails",
     point="Points",
     colophon="Where the results come from",
@@ -228,6 +233,8 @@ CHINESE = Wording(
     after_all="在整个步骤之后",
     caught="由检查“{title}”发现",
     stop="。",
+    colon="：",
+    aside="（{}）",
     when_failed="未通过时",
     point="分值",
     colophon="结果从何而来",
