@@ -42,6 +42,9 @@ ENDLESS = {
     "swarmlab/checks/steady.py:Steady.start": "the first look has its own limit, and sets it",
     "swarmlab/checks/steady.py:Steady.finish": "was told to end, and each of its looks has a limit",
     "swarmlab/images/schedule.py:run": "it has said that it is done",
+    "swarmlab/relay/mux.py:Mux._out": "until the other side takes more, or the stream is dropped",
+    "swarmlab/relay/way.py:Way._begin": "cancelled at the limit of the wait around it",
+    "swarmlab/relay/ssh.py:_stop": "it was killed",
     "swarmlab/onlooker.py:Onlooker.__exit__": "was told to stop; one look, with its limit, is left",
 }
 
@@ -73,7 +76,7 @@ def found(path: Path, *, loops: bool) -> Iterator[str]:
     def visit(node: ast.AST, names: list[str], in_loop: bool) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
             inner, looping = names, in_loop
-            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inner, looping = [*names, child.name], False
             elif isinstance(child, ast.While | ast.For):
                 looping = True
