@@ -204,3 +204,17 @@ def test_missing_weasyprint_is_named_with_what_mends_it(monkeypatch: pytest.Monk
     with pytest.raises(EnvironmentProblem, match="WeasyPrint") as caught:
         pdf.render("<p>x</p>")
     assert "swarmlab[pdf]" in caught.value.hint
+
+
+def test_a_line_is_not_broken_after_its_first_word_when_code_follows() -> None:
+    text = "with driver bridge and scope local? That network is known to one node alone, it was."
+    code = '<code style="display: inline-block; white-space: nowrap">docker network rm proxy</code>'
+    # Quarters of a pixel, from too narrow for the text to wide enough for its last space as well.
+    widths = [quarters / 4 for quarters in range(4 * 470, 4 * 560)]
+    paragraphs = [f'<p style="width: {width}px">{text} {code}, then.</p>' for width in widths]
+    style = "<style>html { font: 10pt 'Noto Sans CJK SC' } @page { size: A4 }</style>"
+    lines = [
+        squeezed(line) for page in read(pdf.render(style + "".join(paragraphs))) for line in page
+    ]
+    assert text in lines and text.removesuffix(" was.") in lines
+    assert "with" not in lines

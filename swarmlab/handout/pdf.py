@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from swarmlab.errors import EnvironmentProblem
+
+# Where a text fits its line but for the space at its end, WeasyPrint 70 drops the space, sees no
+# place to break before the code that follows, and breaks after the first word of the line instead.
+_SPACE_BEFORE_CODE = re.compile(r"[ \n](?=<code)")
 
 # The families that the style sheet names first; both are in Debian's fonts-noto-cjk.
 FAMILIES = ("Noto Sans CJK SC", "Noto Sans Mono CJK SC")
@@ -39,13 +44,13 @@ def render(html: str) -> bytes:
         )
     # The page refers to nothing; that it does not is to be noticed, not looked up.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    html = _SPACE_BEFORE_CODE.sub("<span> </span>", html)
     made: bytes = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=())).write_pdf()
     return made
 
 
 def installed(family: str) -> bool:
     """Whether fontconfig knows a font of that family."""
-    import re
     import shutil
 
     from swarmlab import process
