@@ -37,10 +37,12 @@ unit:
 	$(PYTEST) -m "not docker and not long" -n 2 --dist loadgroup -q
 
 test: lint unit images
-	$(PYTEST) -m "docker and not long" -n 2 --dist loadfile -q --durations=15
+	$(PYTEST) -m "docker and not long" -n 2 --dist loadfile --no-loadscope-reorder -q \
+		--durations=15
 
 test-long: lint unit images
-	$(PYTEST) -m "docker or long" -n 2 --dist loadfile -q --durations=25
+	$(PYTEST) -m "docker or long" -n 2 --dist loadfile --no-loadscope-reorder -q \
+		--durations=25
 
 # A machine of its own, with IPVS and cgroup v2. Its disks are kept in .cache/vm between runs.
 test-vm: engine

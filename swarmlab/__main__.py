@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from swarmlab.cli.app import app
+import sys
+
+from swarmlab.errors import EXIT_INTERRUPTED
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code (see `swarmlab.errors`)."""
-    app(prog_name="swarmlab")
+    try:
+        # Here, because Ctrl-C may come while all of it is still being loaded.
+        from swarmlab.cli.app import app
+
+        app(prog_name="swarmlab")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ PANEL = "The cluster"
 
 def up(
     name: Name = DEFAULT_NAME,
-    nodes: Nodes = 3,
+    nodes: Nodes = None,
     reach: ReachOption = Reach.AUTO,
     publish: PublishAddress = "",
 ) -> None:

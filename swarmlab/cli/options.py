@@ -94,7 +94,14 @@ LabName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Nodes = Annotated[
-    int, typer.Option("--nodes", min=1, max=7, help="How many managers; the chapter has 3.")
+    int | None,
+    typer.Option(
+        "--nodes",
+        min=1,
+        max=7,
+        help="How many managers: 3 for a new lab, as the chapter has; a lab keeps its number.",
+        show_default=False,
+    ),
 ]
 ReachOption = Annotated[
     Reach,

@@ -187,7 +187,8 @@ def heal_all(at: Site, progress: Progress) -> list[str]:
             done.append(say("{node} runs again.", node=node))
         elif cutting.join(at.engine, at.name, node):
             done.append(say("{node} is joined to the other nodes again.", node=node))
-    lifecycle.up(at.name, nodes=len(at.nodes), progress=progress).close()
+    # Not `up`, which would make a lab without a leader anew: healing takes nothing away.
+    lifecycle.start(at.name, progress).close()
     return done + consul_again(at.name, *at.nodes)
 
 
@@ -224,6 +225,8 @@ def _begin(at: Site, node: str, progress: Progress) -> None:
     keyring = keys.of_lab(at.engine.client.api, at.name, at.there.info.names)
     with progress.stage(say("Starting {node}", node=node)):
         at.provider.start(node, keyring.on_node(node))
+        # A node that was cut off and then paused has kept its packet filter.
+        cutting.join(at.engine, at.name, node)
         _seen(at, node)
 
 

@@ -48,6 +48,7 @@ __all__ = [
 
 NODES = (1, 3, 5, 7)
 """Numbers of managers that make sense: an even one tolerates no more losses than one less."""
+USUAL = 3  # managers of a new lab, where no number is given
 
 
 @dataclass(frozen=True)
@@ -80,24 +81,21 @@ class Removed:
 def up(
     name: str = state.DEFAULT_LAB,
     *,
-    nodes: int = 3,
+    nodes: int | None = None,
     reach: str = "auto",
     publish: str = "",
     progress: Progress | None = None,
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
 
-    `reach` is `auto`, `direct`, `published` or `relay`; `publish` is an address other than
-    127.0.0.1 to open the nodes' ports at. Raises UsageError for a number of nodes or an address
-    that makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. When the first `up` of a
-    lab fails or is interrupted, what it made is removed.
+    `nodes` None: as many managers as it has, or three. `reach` is `auto`, `direct`, `published` or
+    `relay`; `publish` is an address other than 127.0.0.1 to open the nodes' ports at. Raises
+    UsageError for what makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. What the
+    first `up` of a lab made is removed when it fails or is interrupted.
     """
-    if nodes not in NODES:
-        raise UsageError(
-            f"A lab cannot have {nodes} managers.",
-            hint="Use an odd number up to seven: an even one survives no more losses than the "
-            "odd one below it.",
-        )
+    if nodes is not None and nodes not in NODES:
+        hint = "Use an odd number up to seven: an even one survives no more losses than one less."
+        raise UsageError(f"A lab cannot have {nodes} managers.", hint=hint)
     told = progress or SilentProgress()
     if publish:
         reach = ways.opened(publish, reach)
@@ -107,15 +105,15 @@ def up(
         if publish:
             told.note(ways.WARNING.format(address=publish))
         if there.nothing:
-            return _anew(name, engine, nodes, reach, told, publish)
+            return _anew(name, engine, nodes or USUAL, reach, told, publish)
         if publish:
             _refuse_change(name, engine, publish)
-        if there.info.expected not in (0, nodes):
+        if nodes and there.info.expected not in (0, nodes):
             raise UsageError(
                 f"The lab {name!r} has {there.info.expected} nodes, not {nodes}.",
                 hint="`swarmlab down` removes it; then bring it up with the other number.",
             )
-        return _mend(name, engine, there, nodes, reach, told)
+        return _mend(name, engine, there, nodes or USUAL, reach, told)
 
 
 def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Removed:

@@ -29,7 +29,7 @@ from swarmlab.wait import Observation, poll
 
 _ANSWER_SECONDS = 15.0
 _START_SECONDS = 60.0
-_QUORUM_SECONDS = 30.0
+_QUORUM_SECONDS = 90.0
 
 
 class NoSwarm(EnvironmentProblem):
@@ -127,10 +127,11 @@ class _Job:
         if state is NodeState.MISSING:
             self._say(f"{node} was missing")
             return self._again(node, crew)
+        # Outside: a packet filter that cannot be changed is no reason to take a node's disk away.
+        if state is NodeState.RUNNING:
+            self._joined(node)
         try:
             if state is NodeState.RUNNING:
-                if cutting.join(self._site.engine, self._site.name, node):
-                    self._say(f"{node} was cut off from the other nodes")
                 try:
                     return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
                 except (TimedOut, ClusterProblem):
@@ -140,12 +141,18 @@ class _Job:
                 self._say(f"{node} was stopped")
             self.started = True
             self._site.provider.start(node, self._keyring.on_node(node))
+            # A node that was cut off and then paused has kept its packet filter.
+            self._joined(node)
             return self._site.answering(node, crew=crew, within=_START_SECONDS)
         except EngineUnreachable:
             raise
         except EnvironmentProblem as problem:
             self._say(f"{node} is made again: {problem.message}")
             return self._again(node, crew)
+
+    def _joined(self, node: str) -> None:
+        if cutting.join(self._site.engine, self._site.name, node):
+            self._say(f"{node} was cut off from the other nodes")
 
     def _again(self, node: str, crew: Crew) -> APIClient:
         self._say(

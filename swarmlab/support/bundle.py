@@ -50,7 +50,7 @@ def collect(name: str, progress: Progress) -> list[Part]:
                 why = clean(str(told or f"{type(error).__name__}: {error}"))
                 parts.append(Part(part.name, part.about, why=why.partition("\n")[0][:200]))
             else:
-                parts.append(Part(part.name, part.about, clean(_bounded(text))))
+                parts.append(Part(part.name, part.about, _bounded(clean(text))))
     return parts
 
 

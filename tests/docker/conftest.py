@@ -10,6 +10,14 @@ import pytest
 from swarmlab.cluster import history, lifecycle
 from tests.docker.lifecycle_site import LabNode, RealLab
 
+SLOWEST = ("test_chapter.py", "test_lab_proofs.py", "test_standby.py", "test_any_order.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[RealLab]:

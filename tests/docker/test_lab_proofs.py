@@ -17,7 +17,7 @@ from swarmlab.cluster import lifecycle
 pytestmark = pytest.mark.docker
 
 # So many mistakes are made in each `make test`; with the way to their steps about 90 seconds.
-SAMPLE = 3
+SAMPLE = 2
 # Of the whole, on two cores.
 WHOLE_SECONDS = 40 * 60
 
