@@ -18,7 +18,7 @@ pytestmark = pytest.mark.docker
 
 # So many mistakes are made in each `make test`, in steps that are soon reached: each mistake of a
 # late step would walk the whole chapter first, for minutes. `make test-long` makes all of them.
-SAMPLE = 3
+SAMPLE = 2
 EARLY = ("1", "2", "3", "4", "5")
 # Of the whole, on two cores.
 WHOLE_SECONDS = 40 * 60
