@@ -97,8 +97,17 @@ def client_environment(
 
 
 def _wait(words: Sequence[str], env: Mapping[str, str], keyboard: bool) -> int:
-    client = subprocess.Popen(words, env=env, stdin=None if keyboard else subprocess.DEVNULL)
+    came: list[int] = []
+    # Whoever interrupts just while the client is started waits until it is there to be ended.
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in _ENDING}
     try:
+        client = subprocess.Popen(words, env=env, stdin=None if keyboard else subprocess.DEVNULL)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    try:
+        for number in came:
+            signal.raise_signal(number)
         return client.wait()
     except BaseException:
         client.terminate()
@@ -108,6 +117,11 @@ def _wait(words: Sequence[str], env: Mapping[str, str], keyboard: bool) -> int:
             client.kill()
             client.wait()
         raise
+
+
+_ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM") if hasattr(signal, name)
+]
 
 
 class _Ended(SystemExit):

@@ -22,6 +22,7 @@ class FakeCluster:
     """A cluster that is whole or not, and notes that it was closed."""
 
     cluster_id = "abc"
+    labelled = True
     data_plane = "ipvs"
 
     def __init__(self, complete: bool = True) -> None:
@@ -100,6 +101,16 @@ def test_a_lab_with_a_hole_is_mended(machine: Machine, workspace: LabWorkspace) 
     workspace.world()
     assert machine.done == ["up demo"]
     assert broken.closed
+
+
+def test_a_swarm_that_was_left_without_its_labels_is_mended(
+    machine: Machine, workspace: LabWorkspace
+) -> None:
+    machine.there = begun = FakeCluster()
+    begun.labelled = False
+    workspace.world()
+    assert machine.done == ["up demo"]
+    assert begun.closed
 
 
 def test_who_only_looks_mends_nothing(machine: Machine, workspace: LabWorkspace) -> None:

@@ -52,6 +52,7 @@ class Cluster:
         self._patience = patience
         self._clients: dict[str, DockerClient] = {}
         self._guard = threading.Lock()
+        self._answered = ""
 
     def __enter__(self) -> Cluster:
         return self
@@ -130,6 +131,22 @@ class Cluster:
         return str(self._any_swarm()["ID"])
 
     @cached_property
+    def labelled(self) -> bool:
+        """Whether any node has the labels that `up` gives last; raises as `cluster_id` does."""
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        from swarmlab.cluster import swarm
+
+        self._any_swarm()
+        try:
+            listed = swarm.members(self.engine(self._answered).api)
+        except (DockerException, RequestException):
+            # Without a quorum nobody can tell; that is for the checks to say.
+            return True
+        return any(swarm.LABELS.items() <= member.labels.items() for member in listed)
+
+    @cached_property
     def data_plane(self) -> str:
         """`ipvs` or `nftables`, as the nodes say; empty when none says so."""
         for node in self._info.nodes:
@@ -159,6 +176,7 @@ class Cluster:
         for node in self.nodes:
             try:
                 answer: dict[str, object] = self.engine(node).api.inspect_swarm()
+                self._answered = node
                 return answer
             except (DockerException, RequestException, EnvironmentProblem) as error:
                 last = error

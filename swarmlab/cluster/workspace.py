@@ -131,8 +131,9 @@ class LabWorkspace:
 
 
 def _formed(cluster: Cluster) -> bool:
-    """Whether the nodes are a swarm: an `up` that was killed may have left them without one."""
+    """Whether the nodes are a whole swarm: an `up` that was killed may have left them without one,
+    or without the labels, which come last."""
     try:
-        return bool(cluster.cluster_id)
+        return bool(cluster.cluster_id) and cluster.labelled
     except EnvironmentProblem:
         return False
