@@ -73,6 +73,8 @@ class Onlooker:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Onlooker:
+        # How things stand before anything is typed: without it, a change could come unseen.
+        self._state()
         for pause, look in ((MOMENT_SECONDS, self._moment), (STATE_SECONDS, self._state)):
             thread = threading.Thread(
                 target=self._go_on, args=(pause, look), name="onlooker", daemon=True
