@@ -101,3 +101,10 @@ def test_what_cannot_be_kept_stops_no_down(monkeypatch: pytest.MonkeyPatch) -> N
     told = Heard()
     history.keep(client(Api(b"docker ps\n")), "monday", told)
     assert len(told.notes) == 1 and "history is lost" in told.notes[0]
+
+
+def test_a_line_that_was_cut_is_not_kept() -> None:
+    secret = b"curl --token abcdefghijklmnop" + b"z" * history.MOST_BYTES
+    rest = b"\ndocker ps\n"
+    assert history.harmless(secret + rest) == b"docker ps\n"
+    assert history.harmless(rest) == b"docker ps\n"

@@ -93,6 +93,7 @@ def opened(path: Path) -> Iterator[Bundle]:
                 f"{path} is a ZIP file, but no bundle of swarmlab's.",
                 hint="`swarmlab bundle create FILE` makes one.",
             ) from None
+        # The last one is what zipfile raises for a way of packing that it does not know.
         except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
             raise _broken(path, str(error)) from error
         yield Bundle(path, archive, manifest.parse(text))

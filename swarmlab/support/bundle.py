@@ -89,13 +89,18 @@ def default_file(name: str) -> Path:
     return Path(f"swarmlab-support-{name}-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz")
 
 
+def _is_path(value: str) -> bool:
+    return value.startswith("/") and os.path.lexists(value)
+
+
 class Cleaner:
     """Takes secrets out of texts: what looks like one, and the values of variables named so."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         values = (v for name, v in environment.items() if SECRET.search(name))
-        # A path is no secret, though a variable may be called SSH_AUTH_SOCK.
-        known = {v for v in values if len(v) >= _SHORTEST and not v.startswith("/")}
+        # A path is no secret, though a variable may be called SSH_AUTH_SOCK. It has to be there:
+        # a secret in base64 can begin with a slash as well.
+        known = {v for v in values if len(v) >= _SHORTEST and not _is_path(v)}
         self._known = sorted(known, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
