@@ -545,6 +545,48 @@ def test_what_cannot_be_removed_is_an_error() -> None:
         remains._gone("x", remove)
 
 
+def test_a_node_that_came_late_goes_with_its_volume() -> None:
+    from docker.errors import APIError
+
+    class Late:
+        """An engine that finishes making a node after the look at the lab."""
+
+        def __init__(self) -> None:
+            self.nodes: list[dict[str, str]] = []
+            self.calls: list[str] = []
+
+        def containers(self, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:
+            assert all and filters == {"volume": ["v"], "label": ["swarmlab.lab"]}
+            return list(self.nodes)
+
+        def remove_container(self, which: str, v: bool, force: bool) -> None:
+            assert v and force
+            self.calls.append(f"node {which}")
+            self.nodes.clear()
+
+        def remove_volume(self, name: str) -> None:
+            self.calls.append(f"volume {name}")
+            if len(self.calls) == 1:
+                self.nodes.append({"Id": "late"})
+                raise APIError("409", explanation="volume is in use - [late]")
+
+    engine = Late()
+    remains._volume(engine, "v")
+    assert engine.calls == ["volume v", "node late", "volume v"]
+
+
+def test_a_lab_that_keeps_coming_back_is_not_swept_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = remains.read([], [], NETWORK)
+    monkeypatch.setattr(remains, "_CLEAR_SECONDS", 0.3)
+    monkeypatch.setattr(remains, "sweep", lambda engine, seen: None)
+    monkeypatch.setattr(remains, "look", lambda engine, lab: there)
+    engine: Any = None
+    with pytest.raises(TimedOut, match=r"to be gone; last seen: come meanwhile: swarmlab-"):
+        remains.clear(engine, "demo", there)
+
+
 # The status in words.
 
 

@@ -268,18 +268,12 @@ def _mend(
 
 
 def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
-    """Remove all of the lab; whether there were files of it on this machine.
-
-    A command that was killed may have left the engine a last request to carry out, so the end is
-    looked at, and what has come meanwhile goes too.
-    """
+    """Remove all of the lab; whether there were files of it on this machine."""
     there = remaining.look(engine, name)
     if not there.nothing:
         history.keep(engine.client, name, told)
         with told.stage(title):
-            while not there.nothing:
-                remaining.sweep(engine, there)
-                there = remaining.look(engine, name)
+            remaining.clear(engine, name, there)
     return _forget(name)
 
 

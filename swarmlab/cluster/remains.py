@@ -18,6 +18,7 @@ from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, until
 
 _GONE_SECONDS = 20.0
+_CLEAR_SECONDS = 120.0
 # What a container has for ending in order: a node needs up to eight of them.
 _STOP_SECONDS = 10
 # What an engine says of a thing that another request is just letting go of.
@@ -110,6 +111,28 @@ def _halt(api: Any, name: str) -> None:
         api.stop(name, timeout=_STOP_SECONDS)
 
 
+def clear(engine: Engine, lab: str, there: Remains) -> None:
+    """Take away `there` and what has come meanwhile, until the engine has nothing of the lab.
+
+    A command that was killed may have left the engine a last request to carry out. Raises
+    EnvironmentProblem when something will not go, TimedOut when more and more comes.
+    """
+
+    def round_of_it() -> Observation[None]:
+        nonlocal there
+        sweep(engine, there)
+        there = look(engine, lab)
+        left = (*there.containers, *there.volumes, *there.networks)
+        return Observation(there.nothing, f"come meanwhile: {', '.join(left)}")
+
+    until(
+        f"the lab {lab!r} to be gone",
+        round_of_it,
+        within=_CLEAR_SECONDS,
+        hint="Something makes it anew: end the other swarmlab, then run `swarmlab down` again.",
+    )
+
+
 def sweep(engine: Engine, remains: Remains) -> None:
     """Take all of it away: containers side by side, then volumes and networks.
 
@@ -131,8 +154,20 @@ def _container(api: Any, name: str) -> None:
 
 
 def _volume(api: Any, name: str) -> None:
-    """Remove a volume."""
-    _gone(name, lambda: api.remove_volume(name))
+    """Remove a volume, and a node that has come to hold it since the lab was looked at.
+
+    An `up` that was killed may have left the engine with a node to make: the engine lists its
+    volume before it lists the node.
+    """
+
+    def remove() -> None:
+        late = {"volume": [name], "label": [labels.LAB]}
+        for container in api.containers(all=True, filters=late):
+            with suppress(NotFound):
+                api.remove_container(container["Id"], v=True, force=True)
+        api.remove_volume(name)
+
+    _gone(name, remove)
 
 
 def _network(api: Any, name: str) -> None:
