@@ -1,4 +1,4 @@
-"""`images build`, `images list`: what the lab's containers run."""
+"""`images build`, `list`, `push`, `pull`: what the lab's containers run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from swarmlab.cli.options import Json
+from swarmlab.cli.options import Json, ToRegistry
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Build and list the lab's images."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Build and list the lab's images; give them to a registry, or take them.",
 )
 
 
@@ -48,3 +50,47 @@ def list_(as_json: Json = False) -> None:
         typer.echo(json.dumps([dataclasses.asdict(image) for image in found], indent=2))
     else:
         image_list(found)
+
+
+@app.command()
+def push(
+    registry: ToRegistry,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Images to put there; none: all of them.")
+    ] = None,
+) -> None:
+    """Put the images into a registry, for machines that cannot or shall not build them.
+
+    What is missing is built first. Name and password, where the registry wants them, are those
+    that `docker login` left on this machine.
+    """
+    from swarmlab import engine
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.images import registry as registries
+    from swarmlab.images import shared
+    from swarmlab.report.images import pushed
+
+    where = registries.parse(registry)
+    with closing(engine.connect().client) as client:
+        told = ConsoleProgress()
+        pushed(shared.push(names or None, engine=client, registry=where, progress=told), where)
+
+
+@app.command()
+def pull(
+    registry: ToRegistry,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Images to take; none: all of them.")
+    ] = None,
+) -> None:
+    """Take the images from a registry; what is there already is left as it is."""
+    from swarmlab import engine
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.images import registry as registries
+    from swarmlab.images import shared
+    from swarmlab.report.images import pulled
+
+    where = registries.parse(registry)
+    with closing(engine.connect().client) as client:
+        told = ConsoleProgress()
+        pulled(shared.ensure(names or None, engine=client, registry=where, progress=told))

@@ -119,3 +119,33 @@ PublishAddress = Annotated[
         "it; without it they are open on that machine alone.",
     ),
 ]
+
+
+def _registry(value: str) -> str:
+    if value:
+        from swarmlab.images import registry
+
+        registry.parse(value)
+    return value
+
+
+RegistryOption = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="SWARMLAB_REGISTRY",
+        metavar="HOST[:PORT][/PREFIX]",
+        help="Take the images from this registry instead of building them.",
+        callback=_registry,
+    ),
+]
+ToRegistry = Annotated[
+    str,
+    typer.Option(
+        "--registry",
+        envvar="SWARMLAB_REGISTRY",
+        metavar="HOST[:PORT][/PREFIX]",
+        help="The registry: its address, and what the images' names begin with there (swarmlab).",
+        callback=_registry,
+    ),
+]

@@ -99,9 +99,15 @@ def failure(name: str, reason: str, tail: Iterable[str]) -> ImageProblem:
     )
 
 
+def tag(engine: DockerClient, image: str, reference: str) -> None:
+    """Give an image the name `reference`, NAME:TAG, taking it from another that had it."""
+    name, _, version = reference.rpartition(":")
+    engine.api.tag(image, name, version, force=True)
+
+
 def tag_latest(engine: DockerClient, target: str) -> None:
     """Give a finished image the tag `latest` too, for people who look around by hand."""
-    engine.api.tag(target, target.rpartition(":")[0], "latest", force=True)
+    tag(engine, target, f"{target.rpartition(':')[0]}:latest")
 
 
 @contextmanager

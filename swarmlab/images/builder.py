@@ -51,31 +51,33 @@ class ImageState:
 
 
 @dataclass(frozen=True)
-class _Present:
+class Present:
+    """An image that the engine has; `size` in bytes, `source` as its own label tells it."""
+
     size: int
     source: str
 
 
-def _present(engine: DockerClient, keys: recipe.Keys, names: Iterable[str]) -> dict[str, _Present]:
+def present(engine: DockerClient, keys: recipe.Keys, names: Iterable[str]) -> dict[str, Present]:
     """Those of `names` whose current content the engine has."""
-    found: dict[str, _Present] = {}
+    found: dict[str, Present] = {}
     by_reference = {keys.reference(name): name for name in names}
     for image in engine.api.images(filters={"label": recipe.LABEL}):
         for tag in image.get("RepoTags") or ():
             if name := by_reference.get(tag):
                 labels = image.get("Labels") or {}
-                found[name] = _Present(int(image["Size"]), labels.get(recipe.SOURCE, ""))
+                found[name] = Present(int(image["Size"]), labels.get(recipe.SOURCE, ""))
     return found
 
 
 def list_images(engine: DockerClient) -> list[ImageState]:
     """Every image of this version of swarmlab and whether the engine has it."""
     keys = recipe.Keys()
-    present = _present(engine, keys, recipe.names())
+    there = present(engine, keys, recipe.names())
     known = catalog.load()
     states = []
     for name in recipe.names():
-        have = present.get(name)
+        have = there.get(name)
         spec = known.images.get(name)
         states.append(
             ImageState(
@@ -112,19 +114,19 @@ def ensure(
     told = progress or SilentProgress()
     keys = recipe.Keys()
     leftovers.remove(engine)
-    present = _present(engine, keys, recipe.closure(wanted))
-    missing = _missing(wanted, present)
+    there = present(engine, keys, recipe.closure(wanted))
+    missing = _missing(wanted, there)
     fresh: dict[str, Built] = {}
     if missing:
         with turn.taken(told):
             # Whoever had the turn before may have built it.
-            present = _present(engine, keys, recipe.closure(wanted))
-            missing = _missing(wanted, present)
+            there = present(engine, keys, recipe.closure(wanted))
+            missing = _missing(wanted, there)
             work = _Work(engine, keys, told)
             jobs = {name: work.job(name) for name in recipe.names() if name in missing}
             fresh = schedule.run(jobs, _after(list(jobs)), workers=workers)
     return [
-        fresh.get(name) or Built(name, keys.reference(name), False, 0.0, present[name].source)
+        fresh.get(name) or Built(name, keys.reference(name), False, 0.0, there[name].source)
         for name in recipe.names()
         if name in wanted or name in fresh
     ]

@@ -21,6 +21,17 @@ from swarmlab.errors import EngineUnreachable, ImageProblem, SwarmlabError
 _CONNECT_SECONDS = 10.0
 
 
+class Refused(ImageProblem):
+    """The engine answered a call with an error status; `words` is what it said."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(
+            f"The Docker engine refused: {words}",
+            hint="Look with `swarmlab doctor`, then run the command again.",
+        )
+        self.words = words
+
+
 def _url(engine: DockerClient, path: str) -> str:
     return f"{engine.api.base_url}/v{engine.api.api_version}{path}"
 
@@ -34,12 +45,13 @@ def request(
     params: Mapping[str, Any],
     data: bytes | Iterable[bytes] | None = None,
     content: str = "application/x-tar",
+    headers: Mapping[str, str] | None = None,
     silence: float | None = None,
 ) -> Iterator[requests.Response]:
     """A streaming call with `data`, of the type `content`, as its body.
 
-    `silence` is the longest quiet time in seconds, None for no limit. Raises ImageProblem with
-    the engine's own words for an error status, EngineUnreachable when no engine answers.
+    `silence` is the longest quiet time in seconds, None for no limit. Raises Refused with the
+    engine's own words for an error status, EngineUnreachable when no engine answers.
     """
     session = cast(requests.Session, engine.api)
     try:
@@ -48,7 +60,7 @@ def request(
             _url(engine, path),
             params=dict(params),
             data=cast(Any, data),
-            headers={"Content-Type": content} if data is not None else {},
+            headers={**({"Content-Type": content} if data is not None else {}), **(headers or {})},
             stream=True,
             timeout=(_CONNECT_SECONDS, silence),
         )
@@ -56,10 +68,7 @@ def request(
         raise lost(error) from error
     try:
         if response.status_code >= 400:
-            raise ImageProblem(
-                f"The Docker engine refused: {_words(response)}",
-                hint="Look with `swarmlab doctor`, then run the command again.",
-            )
+            raise Refused(_words(response))
         yield response
     except (requests.RequestException, Urllib3Error) as error:
         raise lost(error) from error

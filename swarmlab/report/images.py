@@ -12,6 +12,7 @@ from swarmlab.console import out
 
 if TYPE_CHECKING:
     from swarmlab.images.builder import Built, ImageState
+    from swarmlab.images.registry import Registry
 
 
 def built(images: Sequence[Built]) -> None:
@@ -19,8 +20,28 @@ def built(images: Sequence[Built]) -> None:
     fresh = [image for image in images if image.built]
     if not fresh:
         out().print(f"All {len(images)} images are built already; nothing to do.")
-        return
-    for image in fresh:
+    _each(fresh)
+
+
+def pulled(images: Sequence[Built]) -> None:
+    """The same of images that came from a registry."""
+    fresh = [image for image in images if image.built]
+    if not fresh:
+        out().print("They are here already; nothing to do.")
+    _each(fresh)
+
+
+def pushed(references: Sequence[str], registry: Registry) -> None:
+    """What the registry has now, and how others take it from there."""
+    for reference in references:
+        out().print(reference, markup=False, soft_wrap=True)
+    out().print(
+        f"Others take them with: swarmlab images pull --registry {registry}", soft_wrap=True
+    )
+
+
+def _each(images: Sequence[Built]) -> None:
+    for image in images:
         out().print(
             f"{image.name}: {image.reference}, from {image.source} ({image.seconds:.1f} s)",
             markup=False,
