@@ -10,6 +10,8 @@ REACH = "swarmlab.reach"
 PUBLISH = "swarmlab.publish"
 INSTANCE = "swarmlab.instance"
 COUNT = "swarmlab.nodes"
+MANAGERS = "swarmlab.managers"
+"""How many of a lab's nodes are managers: the first ones."""
 OWNER = "swarmlab.owner"
 """On what lives for a moment only: whose process removes it again."""
 

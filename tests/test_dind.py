@@ -20,8 +20,10 @@ from swarmlab.providers import dind, ways
 from swarmlab.providers.base import NodeState, Reach
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explain, explained
+from swarmlab.size import Size
 
 HERE = "6.1.0-here"
+THREE = Size(3)
 
 
 def refused(words: str, status: int = 500) -> APIError:
@@ -96,10 +98,12 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(dind, "_BRIDGES", tmp_path)
 
 
-def made(api: FakeApi, *, url: str = "unix:///x.sock", kernel: str = HERE) -> Dind:
+def made(
+    api: FakeApi, *, url: str = "unix:///x.sock", kernel: str = HERE, size: Size = THREE
+) -> Dind:
     client = cast(Any, SimpleNamespace(api=api))
     engine = Engine(client, Target(url, "test"), "26.1", "1.44", kernel)
-    return Dind(engine, "demo", image=lambda: "swarmlab/loaded-node:x", count=3)
+    return Dind(engine, "demo", image=lambda: "swarmlab/loaded-node:x", size=size)
 
 
 def bridge(tmp_path: Path) -> None:
@@ -338,8 +342,21 @@ def test_nodes_are_read_in_the_order_of_their_numbers() -> None:
     )
     assert info.names == ("swarm-1", "swarm-3")
     assert [node.state for node in info.nodes] == [NodeState.RUNNING, NodeState.STOPPED]
-    assert (info.instance, info.expected) == ("abc", 3)
+    assert (info.instance, info.size) == ("abc", Size(3))
     assert info.node("swarm-2") is None
+
+
+def test_the_labels_of_one_node_tell_how_many_managers_and_workers_there_are(
+    tmp_path: Path,
+) -> None:
+    bridge(tmp_path)
+    api = FakeApi()
+    provider = made(api, size=Size(3, 2))
+    provider.prepare()
+    provider.create("swarm-5")
+    config = api.configs["swarmlab-demo-swarm-5"]
+    assert dind.read([listed("swarm-5", Labels=config["Labels"])]).size == Size(3, 2)
+    assert Size.told(api.made[0]["labels"]) == Size(3, 2)
 
 
 def test_published_ports_are_read() -> None:

@@ -12,11 +12,12 @@ from swarmlab.cli.options import (
     DEFAULT_NAME,
     Json,
     Language,
+    Managers,
     Name,
-    Nodes,
     PublishAddress,
     Reach,
     ReachOption,
+    Workers,
     speak,
 )
 from swarmlab.cli.topology import topology
@@ -26,11 +27,12 @@ PANEL = "The cluster"
 
 def up(
     name: Name = DEFAULT_NAME,
-    nodes: Nodes = None,
+    managers: Managers = None,
+    workers: Workers = None,
     reach: ReachOption = Reach.AUTO,
     publish: PublishAddress = "",
 ) -> None:
-    """Bring the lab up: three Swarm managers and a workstation.
+    """Bring the lab up: a swarm, of three managers if nothing else is said, and a workstation.
 
     Given twice it says that the lab is up; a lab of which a part is missing is mended. Images
     that are not there yet are built first, which takes some minutes once.
@@ -42,7 +44,12 @@ def up(
     from swarmlab.student import ProgressStore
 
     with lifecycle.up(
-        name, nodes=nodes, reach=reach.value, publish=publish, progress=ConsoleProgress()
+        name,
+        managers=managers,
+        workers=workers,
+        reach=reach.value,
+        publish=publish,
+        progress=ConsoleProgress(),
     ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
         steps = loader.load_builtin("service-discovery").steps

@@ -93,13 +93,23 @@ LabName = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Nodes = Annotated[
+Managers = Annotated[
     int | None,
     typer.Option(
-        "--nodes",
+        "--managers",
         min=1,
         max=7,
         help="How many managers: 3 for a new lab, as the chapter has; a lab keeps its number.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        max=7,
+        help="How many nodes more, which take tasks and have no vote: none for a new lab.",
         show_default=False,
     ),
 ]

@@ -68,8 +68,12 @@ class Cluster:
     @property
     def nodes(self) -> tuple[str, ...]:
         """The names of the nodes that the lab was made with, in order, lost ones included."""
-        made = [f"swarm-{number}" for number in range(1, self._info.expected + 1)]
-        return tuple(made) or self._info.names
+        return self._info.size.names or self._info.names
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """Those of them that were made to be managers."""
+        return self._info.size.manager_names or self._info.names
 
     def address(self, node: str) -> str:
         """The node's address on the lab's network. Raises UsageError for an unknown node."""

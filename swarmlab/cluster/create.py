@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from swarmlab.progress import Progress, Stage
 from swarmlab.providers import subnets
 from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
 from swarmlab.providers.dind import Dind
+from swarmlab.size import Size
 from swarmlab.wait import Observation, until
 
 _BOOT_SECONDS = 120.0
@@ -62,14 +63,15 @@ class Site:
     """
 
     def __init__(
-        self, name: str, engine: Engine, provider: Dind, images: Images, names: Sequence[str]
+        self, name: str, engine: Engine, provider: Dind, images: Images, size: Size
     ) -> None:
         self.name = name
         self.engine = engine
         self.provider = provider
         self.images = images
-        self.names = tuple(names)
-        self.addresses = {node: provider.address(node) for node in names}
+        self.size = size
+        self.names = size.names
+        self.addresses = {node: provider.address(node) for node in size.names}
 
     def make_keys(self) -> keys.Keys:
         """New certificates, the client's part of them written to this machine."""
@@ -170,15 +172,15 @@ def create(site: Site, progress: Progress) -> None:
             shell = crew.go(work.workstation)
             crew.all(work.up.values())
         with progress.stage("Forming the swarm") as forming:
-            forming.say("managers join")
+            forming.say("nodes join")
             apis = crew.all(chains)
             # Labels are put on only now, because each is news that the leader spreads at once:
             # a manager that has just joined would hear of its leader up to a second later.
             forming.say("managers agree")
-            swarm.settle(apis[0], site.names, check=crew.check)
-            views = zip(apis, site.names, strict=True)
+            swarm.settle(apis, site.size, check=crew.check)
+            views = zip(apis, site.size.manager_names, strict=False)
             crew.all(
-                [crew.go(swarm.agree, api, n, site.names, check=crew.check) for api, n in views]
+                [crew.go(swarm.agree, api, n, site.size, check=crew.check) for api, n in views]
             )
             shell.result()
             for api in apis:
@@ -193,7 +195,7 @@ class _Work:
         self._crew = crew
         self._stage = stage
         self._keyring = crew.go(site.make_keys)
-        self._token: Future[swarm.Token] = Future()
+        self._tokens: Future[swarm.Tokens] = Future()
         self._started: dict[str, Future[None]] = {node: Future() for node in site.names}
         self.up: dict[str, Future[None]] = {node: Future() for node in site.names}
 
@@ -208,10 +210,10 @@ class _Work:
             api = self._boot(node, started)
             self._crew.all(probe)
             self._answers(node)
-            self._token.set_result(swarm.begin(api, self._site.addresses[node]))
+            self._tokens.set_result(swarm.begin(api, self._site.addresses[node]))
             return api
         except BaseException as error:
-            _fail(error, self._token, self.up[node], self._started[node])
+            _fail(error, self._tokens, self.up[node], self._started[node])
             raise
 
     def join(self, node: str) -> APIClient:
@@ -222,7 +224,7 @@ class _Work:
         except BaseException as error:
             _fail(error, self.up[node], self._started[node])
             raise
-        token = self._token.result()
+        token = self._tokens.result().of(self._site.size.role(node))
         self._crew.check()
         first = self._site.addresses[self._site.names[0]]
         swarm.join(api, self._site.addresses[node], [first], token)

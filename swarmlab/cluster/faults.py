@@ -28,12 +28,12 @@ class Site:
         self.name = name
         self.engine = engine
         self.there = there
-        self.provider = Dind(engine, name, count=there.info.expected)
+        self.provider = Dind(engine, name, size=there.info.size)
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The names of the nodes that the lab was made with."""
-        return tuple(f"swarm-{number}" for number in range(1, self.there.info.expected + 1))
+        return self.there.info.size.names
 
     def node(self, name: str) -> NodeState:
         """How the node's machine is. Raises UsageError for a stranger, EnvironmentProblem for

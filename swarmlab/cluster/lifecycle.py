@@ -26,6 +26,7 @@ from swarmlab.providers import ways
 from swarmlab.providers.base import Info
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explained
+from swarmlab.size import Size
 
 if TYPE_CHECKING:
     from swarmlab.cluster.create import Images
@@ -45,10 +46,6 @@ __all__ = [
     "status",
     "up",
 ]
-
-NODES = (1, 3, 5, 7)
-"""Numbers of managers that make sense: an even one tolerates no more losses than one less."""
-USUAL = 3  # managers of a new lab, where no number is given
 
 
 @dataclass(frozen=True)
@@ -81,21 +78,21 @@ class Removed:
 def up(
     name: str = state.DEFAULT_LAB,
     *,
-    nodes: int | None = None,
+    managers: int | None = None,
+    workers: int | None = None,
     reach: str = "auto",
     publish: str = "",
     progress: Progress | None = None,
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
 
-    `nodes` None: as many managers as it has, or three. `reach` is `auto`, `direct`, `published` or
-    `relay`; `publish` is an address other than 127.0.0.1 to open the nodes' ports at. Raises
-    UsageError for what makes no sense, LabBusy, EngineUnreachable, EnvironmentProblem. What the
-    first `up` of a lab made is removed when it fails or is interrupted.
+    `managers` and `workers` None: as many as it has, or three and none. `reach` is `auto`,
+    `direct`, `published` or `relay`; `publish` is an address other than 127.0.0.1 to open the
+    nodes' ports at. Raises UsageError for what makes no sense, LabBusy, EngineUnreachable,
+    EnvironmentProblem. What the first `up` of a lab made is removed when it fails or is
+    interrupted.
     """
-    if nodes is not None and nodes not in NODES:
-        hint = "Use an odd number up to seven: an even one survives no more losses than one less."
-        raise UsageError(f"A lab cannot have {nodes} managers.", hint=hint)
+    size = Size.wanted(managers, workers)
     told = progress or SilentProgress()
     if publish:
         reach = ways.opened(publish, reach)
@@ -105,15 +102,17 @@ def up(
         if publish:
             told.note(ways.WARNING.format(address=publish))
         if there.nothing:
-            return _anew(name, engine, nodes or USUAL, reach, told, publish)
+            return _anew(name, engine, size, reach, told, publish)
         if publish:
             _refuse_change(name, engine, publish)
-        if nodes and there.info.expected not in (0, nodes):
+        has = there.info.size
+        other = (managers or has.managers, has.workers if workers is None else workers)
+        if has.count and other != (has.managers, has.workers):
             raise UsageError(
-                f"The lab {name!r} has {there.info.expected} nodes, not {nodes}.",
+                f"The lab {name!r} has {has}, not {Size(*other)}.",
                 hint="`swarmlab down` removes it; then bring it up with the other number.",
             )
-        return _mend(name, engine, there, nodes or USUAL, reach, told)
+        return _mend(name, engine, there, has if has.count else size, reach, told)
 
 
 def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Removed:
@@ -206,17 +205,17 @@ def labs() -> list[Lab]:
 
 
 def _anew(
-    name: str, engine: Engine, nodes: int, reach: str, told: Progress, publish: str = ""
+    name: str, engine: Engine, size: Size, reach: str, told: Progress, publish: str = ""
 ) -> Cluster:
     from swarmlab.cluster.create import Site, create
 
     _refuse_rootless(engine)
     images = _images(engine, told)
     images.node()
-    provider = Dind(engine, name, image=images.node, count=nodes)
+    provider = Dind(engine, name, image=images.node, size=size)
     try:
         provider.prepare(reach, publish)
-        site = Site(name, engine, provider, images, _names(nodes))
+        site = Site(name, engine, provider, images, size)
         create(site, told)
         return _opened(name, engine, provider, provider.info())
     except BaseException:
@@ -249,7 +248,7 @@ def _refuse_rootless(engine: Engine) -> None:
 
 
 def _mend(
-    name: str, engine: Engine, there: Remains, nodes: int, reach: str, told: Progress
+    name: str, engine: Engine, there: Remains, size: Size, reach: str, told: Progress
 ) -> Cluster:
     from swarmlab.cluster import repair
 
@@ -264,7 +263,7 @@ def _mend(
             return _opened(name, engine, mended.provider, mended.provider.info())
     told.note(f"The lab is made anew: {reason}.")
     _clear(name, engine, told, "Removing what is left of it")
-    return _anew(name, engine, there.info.expected or nodes, reach, told)
+    return _anew(name, engine, size, reach, told)
 
 
 def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
@@ -316,7 +315,3 @@ def _forget(name: str) -> bool:
     there = folder.exists()
     shutil.rmtree(folder, ignore_errors=True)
     return there
-
-
-def _names(count: int) -> tuple[str, ...]:
-    return tuple(f"swarm-{number}" for number in range(1, count + 1))

@@ -25,6 +25,7 @@ from swarmlab.errors import (
 from swarmlab.progress import Progress
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.dind import Dind
+from swarmlab.size import majority
 from swarmlab.wait import Observation, poll
 
 _ANSWER_SECONDS = 15.0
@@ -51,9 +52,10 @@ def hopeless(name: str, engine: Engine, there: Remains) -> str:
         return "no node of it is left"
     if not there.networks:
         return "its network is gone"
-    if 2 * len(info.nodes) <= info.expected:
+    managers = [node for node in info.names if info.size.role(node) == "manager"]
+    if len(managers) < majority(info.size.managers):
         return (
-            f"only {len(info.nodes)} of {info.expected} managers are left, too few for the "
+            f"only {len(managers)} of {info.size.managers} managers are left, too few for the "
             "swarm's quorum"
         )
     try:
@@ -68,11 +70,9 @@ def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progre
 
     Raises NoSwarm when it has to be made anew after all.
     """
-    count = there.info.expected
-    provider = Dind(engine, name, image=images.node, count=count)
+    provider = Dind(engine, name, image=images.node, size=there.info.size)
     provider.adopt()
-    names = [f"swarm-{number}" for number in range(1, count + 1)]
-    site = Site(name, engine, provider, images, names)
+    site = Site(name, engine, provider, images, there.info.size)
     keyring = _keys(name, engine, there)
     if keys.cached(name, provider.instance) is None:
         keys.cache(name, provider.instance, keyring)
@@ -80,7 +80,7 @@ def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progre
     with told.stage(_title(there)):
         with Crew() as crew:
             shell = crew.go(job.workstation)
-            chains = {node: crew.go(job.engine, node, crew) for node in names}
+            chains = {node: crew.go(job.engine, node, crew) for node in site.names}
             crew.all(chains.values())
             shell.result()
             apis = {node: chain.result() for node, chain in chains.items()}
@@ -165,7 +165,7 @@ class _Job:
 
     def rejoin(self, apis: Mapping[str, APIClient]) -> None:
         """Bring all engines into one swarm again, and prove it."""
-        names = self._site.names
+        names, size = self._site.names, self._site.size
         standings = {node: _standing(api) for node, api in apis.items()}
         main = _main_cluster(standings)
         if not main:
@@ -179,21 +179,25 @@ class _Job:
             if member.id not in alive and member.name in names:
                 swarm.forget(leader, member, check=lambda: None)
         outside = [node for node in names if node not in belongs]
-        token = swarm.manager_token(leader) if outside else None
+        tokens = swarm.tokens(leader) if outside else None
         remotes = [self._site.addresses[node] for node in sorted(inside)]
         with Crew() as crew:
             joins = [
-                crew.go(self._join, node, apis[node], standings[node], remotes, token)
+                crew.go(self._join, node, apis[node], standings[node], remotes, tokens)
                 for node in outside
-                if token is not None
+                if tokens is not None
             ]
             crew.all(joins)
             for node in belongs:
                 mine = next(m for m in members if m.id == standings[node].node_id)
-                if mine.role != "manager" or mine.availability != "active":
+                if mine.role != size.role(node) or mine.availability != "active":
                     self._say(f"{node} was a {mine.role}, {mine.availability}")
-            swarm.settle(leader, names, check=crew.check)
-            crew.all([crew.go(swarm.agree, apis[n], n, names, check=crew.check) for n in names])
+            swarm.settle([apis[node] for node in names], size, check=crew.check)
+            agreeing = [
+                crew.go(swarm.agree, apis[node], node, size, check=crew.check)
+                for node in size.manager_names
+            ]
+            crew.all(agreeing)
 
     def _join(
         self,
@@ -201,13 +205,14 @@ class _Job:
         api: APIClient,
         standing: swarm.Standing,
         remotes: list[str],
-        token: swarm.Token,
+        tokens: swarm.Tokens,
     ) -> None:
         if standing.state != "inactive":
             swarm.leave(api)
         known = self._there.info.node(node)
         if known is not None and known.state is NodeState.RUNNING:
             self._say(f"{node} was not in the swarm")
+        token = tokens.of(self._site.size.role(node))
         swarm.join(api, self._site.addresses[node], remotes, token)
 
     def _say(self, what: str) -> None:

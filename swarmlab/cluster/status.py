@@ -206,8 +206,9 @@ def _best(views: Sequence[_View]) -> _View | None:
 
 
 def _with_missing(there: Remains) -> list[Node]:
-    names = [f"swarm-{number}" for number in range(1, there.info.expected + 1)]
-    return [there.info.node(name) or Node(name, "", NodeState.MISSING) for name in names]
+    return [
+        there.info.node(name) or Node(name, "", NodeState.MISSING) for name in there.info.size.names
+    ]
 
 
 def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> NodeStatus:

@@ -1,11 +1,12 @@
 """The swarm itself: begun on one node, joined by the others, proven ready, mended.
 
-The join token is a secret: it is held in a Token, which prints as stars, and errors of calls
+The join tokens are secrets: each is held in a Token, which prints as stars, and errors of calls
 that carry one are raised anew without it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import ClusterProblem, EnvironmentProblem
 from swarmlab.process import redact
+from swarmlab.size import Size
 from swarmlab.wait import Observation, until
 
 PORT = 2377
@@ -36,7 +38,7 @@ _ANEW = "Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin an
 
 @dataclass(frozen=True, repr=False)
 class Token:
-    """A manager's join token; only `reveal` shows it."""
+    """A join token; only `reveal` shows it."""
 
     secret: str
 
@@ -47,6 +49,18 @@ class Token:
         return "Token(***)"
 
     __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens by which nodes join, one for each role."""
+
+    manager: Token
+    worker: Token
+
+    def of(self, role: str) -> Token:
+        """The token of that role, `manager` or `worker`."""
+        return self.manager if role == "manager" else self.worker
 
 
 @dataclass(frozen=True)
@@ -64,14 +78,13 @@ class Member:
     engine: str
     labels: Mapping[str, str]
 
-    @property
-    def well(self) -> bool:
-        """A manager as `up` leaves it."""
+    def well(self, role: str) -> bool:
+        """Whether it is a manager or a worker as `up` leaves one."""
         return (
             self.state == "ready"
             and self.availability == "active"
-            and self.role == "manager"
-            and self.reachability == "reachable"
+            and self.role == role
+            and self.reachability == ("reachable" if role == "manager" else "")
         )
 
 
@@ -88,17 +101,18 @@ class Standing:
     cluster: str
 
 
-def begin(api: APIClient, address: str) -> Token:
-    """Make the node at `address` the first manager; the token for the others."""
+def begin(api: APIClient, address: str) -> Tokens:
+    """Make the node at `address` the first manager; the tokens for the others."""
     with asking("begin the swarm"):
         api.init_swarm(advertise_addr=address, listen_addr=f"0.0.0.0:{PORT}")
-    return manager_token(api)
+    return tokens(api)
 
 
-def manager_token(api: APIClient) -> Token:
-    """The token by which managers join."""
+def tokens(api: APIClient) -> Tokens:
+    """The tokens by which nodes join, as a manager tells them."""
     with asking("tell how to join the swarm"):
-        return Token(str(api.inspect_swarm()["JoinTokens"]["Manager"]))
+        told = api.inspect_swarm()["JoinTokens"]
+        return Tokens(Token(str(told["Manager"])), Token(str(told["Worker"])))
 
 
 def leave(api: APIClient) -> None:
@@ -108,7 +122,7 @@ def leave(api: APIClient) -> None:
 
 
 def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> None:
-    """Let the node at `address` join as a manager by one of the `remotes` (addresses).
+    """Let the node at `address` join by one of the managers at `remotes`; the token says as what.
 
     The engine itself waits 20 seconds and then goes on joining in the background: on a slow or
     crowded machine that is waited for. Raises ClusterProblem, EnvironmentProblem or TimedOut.
@@ -150,54 +164,49 @@ def standing(api: APIClient) -> Standing:
     )
 
 
-def settle(
-    api: APIClient,
-    names: Sequence[str],
-    *,
-    check: Callable[[], None],
-    report: Callable[[str], None] | None = None,
-) -> None:
-    """Wait until the named nodes are ready managers, labelled and active, mending on the way.
+def settle(apis: Sequence[APIClient], size: Size, *, check: Callable[[], None]) -> None:
+    """Wait until all nodes are ready in their roles, labelled and active, mending on the way.
 
-    A node that a student demoted, drained or paused is put right. `check` raises when the wait
-    is called off. Raises TimedOut with what was last seen.
+    A node that a student promoted, demoted, drained or paused is put right. The first of `apis`
+    that speaks for the swarm is asked, at each look anew: who does may change on the way. `check`
+    raises when the wait is called off. Raises TimedOut with what was last seen.
     """
 
     def look() -> Observation[None]:
         check()
-        try:
-            seen = members(api)
-            for member in seen:
-                if member.name in names and member.state == "ready":
-                    _put_right(api, member)
-        except (DockerException, RequestException) as error:
-            # A node may also have changed between our look and our request: look again.
-            return Observation(False, redact(_words(error)))
-        return _judge([m for m in seen if m.name in names], len(names), labelled=True)
+        said = ""
+        for api in apis:
+            try:
+                seen = [member for member in members(api) if member.name in size.names]
+                _put_right(api, seen, size)
+                return _judge(seen, size, labelled=True)
+            except (DockerException, RequestException) as error:
+                # A node may also have changed between our look and our request: look again.
+                said = said or redact(_words(error))
+        return Observation(False, said)
 
     until(
-        f"{len(names)} ready managers",
+        f"{size} to be ready",
         look,
         within=_READY_SECONDS,
         every=EVERY,
-        report=report,
         hint=_ANEW,
     )
 
 
-def agree(api: APIClient, node: str, names: Sequence[str], *, check: Callable[[], None]) -> None:
-    """Wait until this manager, too, sees the named nodes as ready managers, one leading."""
+def agree(api: APIClient, node: str, size: Size, *, check: Callable[[], None]) -> None:
+    """Wait until this manager, too, sees all nodes ready in their roles, and one leading."""
 
     def look() -> Observation[None]:
         check()
         try:
-            seen = [member for member in members(api) if member.name in names]
-            return _judge(seen, len(names), labelled=False)
+            seen = [member for member in members(api) if member.name in size.names]
+            return _judge(seen, size, labelled=False)
         except (DockerException, RequestException) as error:
             return Observation(False, redact(_words(error)))
 
     until(
-        f"{node} to see {len(names)} ready managers",
+        f"{node} to see {size} ready",
         look,
         within=_READY_SECONDS,
         every=EVERY,
@@ -234,12 +243,15 @@ def forget(api: APIClient, member: Member, *, check: Callable[[], None]) -> None
     )
 
 
-def _put_right(api: APIClient, member: Member) -> None:
-    labelled = LABELS.items() <= member.labels.items()
-    if labelled and member.role == "manager" and member.availability == "active":
-        return
-    labels = {**member.labels, **LABELS}
-    _update(api, member, Role="manager", Availability="active", Labels=labels)
+def _put_right(api: APIClient, seen: Sequence[Member], size: Size) -> None:
+    """Ask for what is amiss with the ready nodes; nobody is demoted while a manager is wanting."""
+    whole = set(size.manager_names) <= {m.name for m in seen if m.well("manager")}
+    for member in seen:
+        role = size.role(member.name) if whole or member.role == "worker" else "manager"
+        labels = {**member.labels, **LABELS}
+        right = (role, "active", labels) == (member.role, member.availability, member.labels)
+        if member.state == "ready" and not right:
+            _update(api, member, Role=role, Availability="active", Labels=labels)
 
 
 def _update(api: APIClient, member: Member, **changes: Any) -> None:
@@ -248,11 +260,14 @@ def _update(api: APIClient, member: Member, **changes: Any) -> None:
     api.update_node(member.id, node["Version"]["Index"], spec)
 
 
-def _judge(seen: Sequence[Member], count: int, *, labelled: bool) -> Observation[None]:
-    ready = sum(1 for m in seen if m.well)
+def _judge(seen: Sequence[Member], size: Size, *, labelled: bool) -> Observation[None]:
+    well = Counter(size.role(m.name) for m in seen if m.well(size.role(m.name)))
+    count, ready = size.count, well.total()
     leaders = sum(1 for m in seen if m.leader)
     marked = sum(1 for m in seen if LABELS.items() <= m.labels.items())
-    words = f"{ready} of {count} managers ready"
+    words = f"{well['manager']} of {size.managers} managers ready"
+    if size.workers:
+        words += f", {well['worker']} of {size.workers} workers"
     if leaders != 1:
         words += f", {leaders} leaders"
     if labelled and marked < count:

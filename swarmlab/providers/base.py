@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from swarmlab.size import UNKNOWN, Size
+
 ENGINE_PORT = 2376
 """Where each node's engine answers, over TLS only."""
 
@@ -67,12 +69,17 @@ class Info:
     """What there is of a lab: its nodes in order, the instance that they belong to.
 
     `instance` changes each time the lab is made anew; it is empty when there are no nodes.
-    `expected` is how many nodes the lab was made with.
+    `size` is what the lab was made with.
     """
 
     nodes: tuple[Node, ...]
     instance: str = ""
-    expected: int = 0
+    size: Size = UNKNOWN
+
+    @property
+    def expected(self) -> int:
+        """How many nodes the lab was made with."""
+        return self.size.count
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.providers import subnets, ways
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
 from swarmlab.providers.problems import explain, explained, no_vxlan, said
+from swarmlab.size import UNKNOWN, Size
 
 # SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
 # enter a container whose process is not root: `docker exec` there would end with "setns".
@@ -49,14 +50,14 @@ class Dind:
         lab: str,
         *,
         image: Callable[[], str] = lambda: "",
-        count: int = 0,
+        size: Size = UNKNOWN,
     ) -> None:
-        """`image` tells the nodes' image and `count` is their number; only to make nodes."""
+        """`image` tells the nodes' image and `size` their number; only to make nodes."""
         self._engine = engine
         self._api: Any = engine.client.api
         self._lab = lab
         self._image = image
-        self._count = count
+        self._size = size
         self.subnet: IPv4Network | None = None
         self.reach = Reach.DIRECT
         self.publish = ""
@@ -109,7 +110,8 @@ class Dind:
         told = exact[0]["Labels"] or {}
         self.subnet = subnets.of_engine(exact)[0]
         self.instance = told.get(labels.INSTANCE, "")
-        self._count = int(told.get(labels.COUNT, self._count))
+        found_size = Size.told(told)
+        self._size = found_size if found_size.count else self._size
         self.publish = told.get(labels.PUBLISH, "")
         reach = told.get(labels.REACH, "auto")
         self.reach = self._choose_reach(reach, str(exact[0]["Id"]))
@@ -269,7 +271,7 @@ class Dind:
             labels.LAB: self._lab,
             labels.ROLE: role,
             labels.INSTANCE: self.instance,
-            labels.COUNT: str(self._count),
+            **self._size.marks,
             **(more or {}),
         }
 
@@ -277,13 +279,13 @@ class Dind:
 def read(containers: list[dict[str, Any]]) -> Info:
     """The nodes among an engine's list of containers, in the order of their numbers."""
     nodes = []
-    instance, expected = "", 0
+    instance, size = "", UNKNOWN
     for container in containers:
         told = container.get("Labels") or {}
         if told.get(labels.ROLE) != labels.ROLE_NODE:
             continue
         instance = instance or told.get(labels.INSTANCE, "")
-        expected = max(expected, int(told.get(labels.COUNT) or 0))
+        size = max(size, Size.told(told), key=lambda one: one.count)
         nodes.append(
             Node(
                 name=told[labels.NODE],
@@ -295,7 +297,7 @@ def read(containers: list[dict[str, Any]]) -> Info:
             )
         )
     nodes.sort(key=lambda node: number(node.name))
-    return Info(tuple(nodes), instance, expected)
+    return Info(tuple(nodes), instance, size)
 
 
 def number(node: str) -> int:

@@ -42,7 +42,7 @@ def test_labs_are_apart_and_all_go_without_a_file(
     others = {one["Id"] for one in host().containers() if OURS not in one["Names"][0]}
     try:
         with ThreadPoolExecutor(2) as pool:
-            both = list(pool.map(lambda name: lifecycle.up(name, nodes=1), names))
+            both = list(pool.map(lambda name: lifecycle.up(name, managers=1), names))
         assert len({one.cluster_id for one in both}) == 2
         assert len({one.address("swarm-1") for one in both}) == 2
         certificates = {(one.certificates / "ca.pem").read_text() for one in both}

@@ -67,7 +67,7 @@ def proven(name: str) -> None:
         for node in cluster.nodes:
             listed = swarm.members(cluster.engine(node).api)
             assert [m.name for m in listed] == ["swarm-1", "swarm-2", "swarm-3"]
-            assert all(m.well and m.labels.get("env") == "prod" for m in listed), listed
+            assert all(m.well("manager") and m.labels.get("env") == "prod" for m in listed), listed
             assert sum(m.leader for m in listed) == 1
 
 
@@ -222,7 +222,7 @@ def test_a_hung_engine_delays_the_status_by_its_bound_only(lab: RealLab) -> None
 
 
 def test_ports_on_loopback_where_addresses_cannot_be_reached(name: str, lab: RealLab) -> None:
-    with lifecycle.up(name, nodes=1, reach="published") as cluster:
+    with lifecycle.up(name, managers=1, reach="published") as cluster:
         host_part, port = cluster.endpoint("swarm-1", 2376)
         assert host_part == "127.0.0.1"
         assert port != 2376
