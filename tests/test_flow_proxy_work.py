@@ -43,13 +43,16 @@ flow = load()
 
 @dataclass
 class FakeHaproxy:
-    """Refuses a configuration that holds `refuses`; fails to reload while `broken`."""
+    """Refuses a configuration that holds `refuses`; `slow` and `broken` as they say."""
 
     refuses: str = "no configuration holds this"
+    slow: bool = False
     broken: bool = False
     reloads: int = 0
 
     def check(self, candidate: Path) -> str:
+        if self.slow:
+            raise flow.haproxy.HaproxyFailed("HAProxy checks its configuration: no answer")
         if self.refuses in candidate.read_text(encoding="utf-8"):
             raise flow.haproxy.ConfigurationRefused("Command haproxy", "remarks")
         return ""
@@ -173,6 +176,30 @@ def test_remove_takes_one_service_and_knows_strangers(bench: Bench) -> None:
     bench.store.kept["stored-only"] = service(name="stored-only")
     bench.proxy.remove("stored-only")
     assert "stored-only" not in bench.store.kept
+
+
+def test_a_slow_check_costs_no_restored_service(bench: Bench) -> None:
+    bench.haproxy.slow = True
+    with pytest.raises(flow.haproxy.HaproxyFailed):
+        bench.proxy.load([service()])
+    assert not bench.folder.candidate.exists()
+    bench.haproxy.slow = False
+    bench.proxy.load([service()])
+    assert list(bench.folder.snippets()) == ["go-demo"]
+
+
+def test_a_check_without_an_end_is_no_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = tmp_path / "haproxy"
+    never.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    never.chmod(0o755)
+    monkeypatch.setattr(flow.haproxy, "_CHECK_SECONDS", 0.1)
+    children = flow.children.Children({"PATH": f"{tmp_path}:/bin:/usr/bin"})
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    haproxy = flow.haproxy.Haproxy(tmp_path / "cfg", tmp_path / "run", children)
+    with pytest.raises(flow.haproxy.HaproxyFailed, match=r"no answer within 0\.1 seconds"):
+        haproxy.check(tmp_path / "candidate")
 
 
 def test_a_restore_leaves_out_what_cannot_be_used(bench: Bench) -> None:

@@ -10,6 +10,9 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 
+TOO_LATE = 124
+"""The exit code of a command that was killed for taking too long, as with `timeout`."""
+
 
 class Children:
     """All processes that this program starts, and all that it inherits."""
@@ -32,7 +35,7 @@ class Children:
     def run(self, command: Sequence[str], seconds: float) -> tuple[int, str]:
         """Run a short command; returns its exit code and all that it printed.
 
-        A command that takes longer than `seconds` is killed and gives exit code 124.
+        A command that takes longer than `seconds` is killed and gives exit code TOO_LATE.
         The lock is held meanwhile, or `bury` could take the exit code away from us.
         """
         with self._lock:
@@ -47,7 +50,7 @@ class Children:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                return 124, f"no answer within {seconds:g} seconds"
+                return TOO_LATE, f"no answer within {seconds:g} seconds"
             return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def bury(self) -> None:

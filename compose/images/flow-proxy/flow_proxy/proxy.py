@@ -119,6 +119,9 @@ class Proxy:
             log.error("HAProxy refuses the configuration:\n%s", refused.args[1].strip())
             self._folder.discard()
             raise
+        except HaproxyFailed:
+            self._folder.discard()
+            raise
         if remarks.strip():
             log.info("HAProxy remarks: %s", remarks.strip())
 
