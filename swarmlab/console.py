@@ -8,18 +8,21 @@ is honoured by Rich; nothing is said by colour alone.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.text import Text
 
-from swarmlab.errors import SwarmlabError
+from swarmlab.errors import SwarmlabError, Unheard
 from swarmlab.naming import named
 from swarmlab.progress import Stage
 from swarmlab.words import say
@@ -52,7 +55,23 @@ def plain() -> None:
 
 def _console(*, stderr: bool) -> Console:
     terminal = False if _plain else None
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, force_terminal=terminal)
+    return _Console(stderr=stderr, highlight=False, soft_wrap=False, force_terminal=terminal)
+
+
+class _Console(Console):
+    """A console whose reader may go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises Unheard for results; work and clean-up go on where only progress is unheard."""
+        self.quiet = True
+        deafen(sys.stderr if self.stderr else sys.stdout)
+        if not self.stderr:
+            raise Unheard
+
+
+def deafen(stream: TextIO) -> None:
+    """Give a stream without a reader somewhere to go: Python writes the rest of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def mark(console: Console, good: bool) -> str:

@@ -14,6 +14,12 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
 EXIT_INTERRUPTED = 130
+EXIT_UNHEARD = 141
+"""Whoever read the output went away before its end, as shells say it of other programs."""
+
+
+class Unheard(BrokenPipeError):
+    """Whoever read standard output went away (`swarmlab steps | head`); no more is written."""
 
 
 class SwarmlabError(Exception):

@@ -9,6 +9,34 @@ import sys
 from pathlib import Path
 
 import pytest
+from click import Command
+
+from swarmlab.cli.app import Root
+
+# `verify` of a step of plain facts that is done, and holds or does not.
+VERIFIED = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from swarmlab.cli import chapter
+from swarmlab.cli.app import app
+from tests import lab_fakes as fake
+
+folder, proven = Path(sys.argv[1]), sys.argv[2] == "1"
+room = fake.Room(fake.lab(fake.step(1)), folder / "state")
+room.runner.run()
+if not proven:
+    room.facts.true.clear()
+
+@contextmanager
+def runner(*_, **__):
+    yield room.runner
+
+chapter.in_language = lambda *_: room.lab
+chapter._runner = runner
+chapter._progress = lambda *_: room.store
+app(["verify", "--junit", str(folder / "r.xml")])
+"""
 
 COMMANDS = [
     ("up",),
@@ -144,16 +172,67 @@ def test_steps_as_json(tmp_path: Path) -> None:
     assert not any(step["done"] for step in found["steps"])
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m swarmlab step 13 --show | head -1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+def unread(command: list[str], tmp: Path) -> subprocess.CompletedProcess[str]:
+    """A process whose standard output has no reader."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp)},
+        )
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("words", [["step", "13", "--show"], ["steps"], ["steps", "--json"]])
+def test_a_reader_that_goes_away_is_told_nothing(tmp_path: Path, words: list[str]) -> None:
+    done = unread([sys.executable, "-m", "swarmlab", *words], tmp_path)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(("proven", "code"), [(True, 0), (False, 1)])
+def test_what_verify_found_counts_also_without_a_reader(
+    tmp_path: Path, proven: bool, code: int
+) -> None:
+    command = [sys.executable, "-c", VERIFIED, str(tmp_path), str(int(proven))]
+    done = unread(command, tmp_path)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert (tmp_path / "r.xml").exists()
+
+
+def test_what_is_not_heard_of_progress_ends_no_work(tmp_path: Path) -> None:
+    """Nobody reads standard error: the work goes on, and so does cleaning up."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = (
+        "from swarmlab.console import ConsoleProgress\n"
+        "told = ConsoleProgress()\n"
+        "with told.stage('one'): told.note('two')\n"
+        "told.note('three')\n"
+        "print('worked')\n"
     )
-    assert done.stdout.startswith("Step 13")
-    assert done.stderr == ""
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=writer, text=True, timeout=60
+    )
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, "worked\n")
+
+
+def test_a_server_that_goes_away_is_no_reader(capfd: pytest.CaptureFixture[str]) -> None:
+    def lost() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    root = Root(name="swarmlab", commands={"lost": Command("lost", callback=lost)})
+    with pytest.raises(SystemExit) as ended:
+        root.main(["lost"])
+    assert ended.value.code == 3
+    assert "Something on this machine or its engine failed" in capfd.readouterr().err
 
 
 def test_completion_is_offered(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import select
 import sys
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from swarmlab.cli import (
     shell,
     walk,
 )
-from swarmlab.errors import EXIT_INTERRUPTED, EXIT_PASSED, SwarmlabError
+from swarmlab.errors import EXIT_INTERRUPTED, EXIT_UNHEARD, SwarmlabError, Unheard
 
 
 def _unforeseen() -> list[type[Exception]]:
@@ -37,6 +37,15 @@ def _unforeseen() -> list[type[Exception]]:
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))
     return found
+
+
+def _unheard(error: Exception) -> bool:
+    """Whether the reader of our output went away (`swarmlab steps | head`), and not a server."""
+    if isinstance(error, Unheard) or not isinstance(error, BrokenPipeError):
+        return isinstance(error, Unheard)
+    ends = select.poll()
+    ends.register(sys.stdout.fileno(), 0)
+    return bool(ends.poll(0))
 
 
 class Root(TyperGroup):
@@ -65,13 +74,13 @@ class Root(TyperGroup):
 
             show_error(error)
             raise SystemExit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader of our output went away (`swarmlab steps | head`). Python would complain
-            # once more when it flushes standard output at exit, so give it somewhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(EXIT_PASSED) from None
         except tuple(_unforeseen()) as error:
-            from swarmlab.console import show_error
+            from swarmlab.console import deafen, show_error
+
+            if _unheard(error):
+                deafen(sys.stdout)
+                # Not 0: nobody heard the end, so nobody may take it for proven.
+                raise SystemExit(EXIT_UNHEARD) from None
             from swarmlab.errors import EnvironmentProblem
 
             told = EnvironmentProblem(
@@ -91,7 +100,7 @@ class Root(TyperGroup):
 EPILOG = (
     "Begin with: swarmlab walk (a guided tour), swarmlab run (the whole chapter by itself), or "
     "swarmlab step 1 (one step at a time). Exit codes: 0 passed, 1 a check failed, 2 wrong usage "
-    "or lab file, 3 the environment, 130 interrupted."
+    "or lab file, 3 the environment, 130 interrupted, 141 nobody read the output to its end."
 )
 
 app = typer.Typer(
