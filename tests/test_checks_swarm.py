@@ -58,6 +58,35 @@ def test_engine_gone_is_not_the_students(lab: Lab, name: str) -> None:
         check(lab, name, **ASKING[name])
 
 
+ONE_MANAGER = sorted(set(ASKING) - {"swarm.nodes", "swarm.same_view"})
+
+
+@pytest.mark.parametrize("name", ONE_MANAGER)
+def test_a_manager_that_is_down_is_not_the_one_to_ask(lab: Lab, name: str) -> None:
+    """The next is asked, and says what the first would have said; a worker is passed over, too."""
+    lab.swarm.networks = [{"Name": "proxy", "Driver": "overlay", "Scope": "swarm"}]
+    healthy = check(lab, name, **ASKING[name])
+    lab.engines["swarm-1"].alive = False
+    lab.engines["swarm-2"].manager = False
+    assert check(lab, name, **ASKING[name]) == healthy
+
+
+@pytest.mark.parametrize("name", ONE_MANAGER)
+def test_a_node_that_is_down_may_be_the_manager(lab: Lab, name: str) -> None:
+    """Nobody can tell, so it is not the student's."""
+    lab.engines["swarm-1"].manager = False
+    lab.engines["swarm-2"].alive = False
+    lab.engines["swarm-3"].manager = False
+    with pytest.raises(requests.ConnectionError):
+        check(lab, name, **ASKING[name])
+
+
+def test_an_engine_that_answers_wrongly_is_not_passed_over(lab: Lab) -> None:
+    lab.engines["swarm-1"].refusal = api_error(500, "database is corrupt")
+    with pytest.raises(APIError, match="corrupt"):
+        check(lab, "swarm.service", name="proxy")
+
+
 @pytest.mark.parametrize("name", ASKING)
 def test_no_swarm_is_a_finding(lab: Lab, name: str) -> None:
     for engine in lab.engines.values():

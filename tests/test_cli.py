@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click import Command
+from typer.core import TyperCommand
 
 from swarmlab.cli.app import Root
 
@@ -228,7 +228,7 @@ def test_a_server_that_goes_away_is_no_reader(capfd: pytest.CaptureFixture[str])
     def lost() -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    root = Root(name="swarmlab", commands={"lost": Command("lost", callback=lost)})
+    root = Root(name="swarmlab", commands={"lost": TyperCommand("lost", callback=lost)})
     with pytest.raises(SystemExit) as ended:
         root.main(["lost"])
     assert ended.value.code == 3

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from swarmlab import labels
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
-from swarmlab.checks.tasks import Instance, inspect
+from swarmlab.checks.tasks import Instance, Raw, inspect
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 if TYPE_CHECKING:
+    from docker.api import APIClient
     from docker.errors import APIError
 
 _NOT_BEGUN = "OCI runtime exec failed"
 _NO_TOOL = ("executable file not found", "no such file or directory")
 _SECONDS = 3.0  # for each wait of a request
+_TIMES = 3  # that a command is run whose words were lost
 _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 
 # Run on the task's node: the name server of the container, seen by this process alone, then the
@@ -67,18 +69,10 @@ def run(world: World, instance: Instance, command: list[str]) -> Ran:
     """
     from docker.errors import APIError
 
-    api = world.engine(instance.node).api
     try:
-        identity = api.exec_create(instance.container, command)["Id"]
-        output, errors = api.exec_start(identity, demux=True)
-        exit_code = api.exec_inspect(identity)["ExitCode"]
+        ran = _heard(world.engine(instance.node).api, instance.container, command)
     except APIError as error:
         raise _gone(instance, error) from error
-    ran = Ran(
-        -1 if exit_code is None else int(exit_code),
-        (output or b"").decode(errors="replace"),
-        (errors or b"").decode(errors="replace").strip(),
-    )
     if ran.output.startswith(_NOT_BEGUN) and not any(one in ran.output for one in _NO_TOOL):
         raise EnvironmentProblem(
             f"The engine of {instance.node} cannot run anything in the container of"
@@ -95,21 +89,19 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
     Raises Unfit when no answer came: a name that does not resolve, a refused connection, no
     answer in three seconds, a container that has ended. EnvironmentProblem: cannot be asked.
     """
-    container = inspect(world, instance)
-    if container is None or not container["State"].get("Running"):
-        raise Unfit(say("the container of {place} does not run", place=instance.place))
+    container = _running(world, instance)
     key = str(container["NetworkSettings"]["SandboxKey"])
     command = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
     command += [str(container["ResolvConfPath"]), key, _GET, url, f"{patient(_SECONDS):g}"]
-    api = world.host_engine().api
-    identity = api.exec_create(labels.container(world.name, instance.node), command)["Id"]
-    output, errors = api.exec_start(identity, demux=True)
+    ran = _heard(world.host_engine().api, labels.container(world.name, instance.node), command)
     try:
-        told = json.loads(output or b"")
+        told = json.loads(ran.output)
     except ValueError as error:
+        # The network goes with the container, which may have ended since it was looked at.
+        _running(world, instance)
         raise EnvironmentProblem(
             f"The network of {instance.place} cannot be entered.",
-            evidence=(errors or output or b"").decode(errors="replace").strip()[-500:],
+            evidence=(ran.errors or ran.output.strip() or f"exit code {ran.exit_code}")[-500:],
             hint="`swarmlab status` tells whether the node is well, `swarmlab doctor` whether this"
             " machine lets nodes do so.",
         ) from error
@@ -134,6 +126,34 @@ def read(world: World, instance: Instance, path: str) -> bytes:
         if content is None:
             raise Unfit(say("{path} in {name} is not a file", path=path, name=instance.name))
         return content.read(_LARGEST_FILE)
+
+
+def _heard(api: APIClient, container: str, command: list[str]) -> Ran:
+    """Run a command that has something to say.
+
+    An engine under load may lose the words of one that ends at once: what ended well and said
+    nothing is run again.
+    """
+    for _ in range(_TIMES):
+        identity = api.exec_create(container, command)["Id"]
+        output, errors = api.exec_start(identity, demux=True)
+        exit_code = api.exec_inspect(identity)["ExitCode"]
+        ran = Ran(
+            -1 if exit_code is None else int(exit_code),
+            (output or b"").decode(errors="replace"),
+            (errors or b"").decode(errors="replace").strip(),
+        )
+        if ran.exit_code or ran.output:
+            break
+    return ran
+
+
+def _running(world: World, instance: Instance) -> Raw:
+    """The instance's container. Raises Unfit when it does not run."""
+    container = inspect(world, instance)
+    if container is None or not container["State"].get("Running"):
+        raise Unfit(say("the container of {place} does not run", place=instance.place))
+    return container
 
 
 def _gone(instance: Instance, error: APIError, path: str = "") -> Exception:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit, over
+from swarmlab.errors import EnvironmentProblem
 from swarmlab.words import say
 
 if TYPE_CHECKING:
@@ -180,13 +181,30 @@ def from_manager(world: World, node: str, ask: Callable[[APIClient], T]) -> T | 
 
 
 def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
-    """What the first manager with a quorum says. Raises Unfit when no node is one."""
+    """What the first manager with a quorum says, whichever other nodes are down.
+
+    Raises Unfit when no node is one. Where some node could not be asked, which may be one, the
+    reason why is raised instead.
+    """
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
     refusals: list[Refusal] = []
+    down: list[Exception] = []
     for node in world.nodes:
-        answer = from_manager(world, node, ask)
+        try:
+            answer = from_manager(world, node, ask)
+        except APIError:
+            # It does answer, and something is wrong with it.
+            raise
+        except (EnvironmentProblem, DockerException, RequestException) as error:
+            down.append(error)
+            continue
         if not isinstance(answer, Refusal):
             return answer
         refusals.append(answer)
+    if down:
+        raise down[0]
     raise Unfit(say("no node speaks for a swarm: ") + say("; ").join(map(str, refusals)))
 
 
