@@ -27,6 +27,7 @@ from swarmlab.errors import (
     TimedOut,
     UsageError,
 )
+from swarmlab.progress import SilentProgress
 from swarmlab.providers.base import Node, NodeState, Reach
 from swarmlab.size import Size
 
@@ -640,6 +641,86 @@ def test_a_lab_that_keeps_coming_back_is_not_swept_for_ever(
     engine: Any = None
     with pytest.raises(TimedOut, match=r"to be gone; last seen: come meanwhile: swarmlab-"):
         remains.clear(engine, "demo", there)
+
+
+# A node that does not answer any more.
+
+
+class FakeSite:
+    """A stopped node; `start` and `answering` may raise. `did` is what was done to the node."""
+
+    def __init__(self, start: Exception | None, answering: Exception | None) -> None:
+        self.name, self.engine = "demo", None
+        self.provider = self
+        self._start, self._answering = start, answering
+        self.did: list[str] = []
+
+    def start(self, node: str, files: object) -> None:
+        self._did("start", self._start)
+
+    def answering(self, node: str, **_: object) -> str:
+        self._did("answering", self._answering)
+        return "the old one"
+
+    def remove(self, node: str) -> None:
+        self._did("remove")
+
+    def boot(self, node: str, *_: object, **__: object) -> str:
+        self._did("boot")
+        return "a new one"
+
+    def _did(self, what: str, error: Exception | None = None) -> None:
+        self.did.append(what)
+        if error is not None:
+            raise error
+
+
+def engine_of_a_stopped_node(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(repair.cutting, "join", lambda *_: False)
+    listed = [container("swarm-1", "exited"), container("swarm-2"), container("swarm-3")]
+    there = remains.read([*listed, SHELL], [], NETWORK)
+    job = repair._Job(cast(Any, site), there, ring(), SilentProgress())
+    return job.engine("swarm-1", Crew())
+
+
+NO_SPACE = "mkdir /var/lib/docker/overlay2/x: no space left on device"
+
+
+@pytest.mark.parametrize(
+    ("start", "answering", "words"),
+    [
+        (EnvironmentProblem("The disk that holds Docker's data is full."), None, "is full"),
+        (EnvironmentProblem("A port or an address is in use."), None, "in use"),
+        (None, ClusterProblem("The node ended.", evidence=NO_SPACE), "is full"),
+        (None, ClusterProblem("The node swarm-1 killed for want of memory."), "no memory left"),
+        (None, EnvironmentProblem("No client could be made."), "No client"),
+    ],
+)
+def test_a_node_keeps_its_disk_when_the_machine_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch,
+    start: Exception | None,
+    answering: Exception | None,
+    words: str,
+) -> None:
+    site = FakeSite(start, answering)
+    with pytest.raises(EnvironmentProblem, match=words):
+        engine_of_a_stopped_node(site, monkeypatch)
+    assert "remove" not in site.did
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [
+        ClusterProblem("The node swarm-1 ended.", evidence="invalid database"),
+        TimedOut("the engine of swarm-1", 120, "nothing listens yet"),
+    ],
+)
+def test_a_node_whose_engine_cannot_start_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, answering: Exception
+) -> None:
+    site = FakeSite(None, answering)
+    assert engine_of_a_stopped_node(site, monkeypatch) == "a new one"
+    assert site.did == ["start", "answering", "remove", "boot"]
 
 
 # The status in words.

@@ -15,21 +15,16 @@ from swarmlab.cluster.create import Images, Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import (
-    ClusterProblem,
-    EngineUnreachable,
-    EnvironmentProblem,
-    SwarmlabError,
-    TimedOut,
-)
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut
 from swarmlab.progress import Progress
+from swarmlab.providers import problems
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.dind import Dind
 from swarmlab.size import majority
 from swarmlab.wait import Observation, poll
 
 _ANSWER_SECONDS = 15.0
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0  # as long as a new node gets, before a new one takes its place
 _QUORUM_SECONDS = 90.0
 
 
@@ -127,26 +122,25 @@ class _Job:
         if state is NodeState.MISSING:
             self._say(f"{node} was missing")
             return self._again(node, crew)
-        # Outside: a packet filter that cannot be changed is no reason to take a node's disk away.
         if state is NodeState.RUNNING:
             self._joined(node)
+            try:
+                return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
+            except (TimedOut, ClusterProblem):
+                self._say(f"{node} did not answer and is restarted")
+            self._site.provider.stop(node)
+        else:
+            self._say(f"{node} was stopped")
+        self.started = True
+        # What the engine below refuses is the machine's trouble: the node's disk is not to blame.
+        self._site.provider.start(node, self._keyring.on_node(node))
+        # A node that was cut off and then paused has kept its packet filter.
+        self._joined(node)
         try:
-            if state is NodeState.RUNNING:
-                try:
-                    return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
-                except (TimedOut, ClusterProblem):
-                    self._say(f"{node} did not answer and is restarted")
-                    self._site.provider.stop(node)
-            else:
-                self._say(f"{node} was stopped")
-            self.started = True
-            self._site.provider.start(node, self._keyring.on_node(node))
-            # A node that was cut off and then paused has kept its packet filter.
-            self._joined(node)
             return self._site.answering(node, crew=crew, within=_START_SECONDS)
-        except EngineUnreachable:
-            raise
-        except EnvironmentProblem as problem:
+        except (TimedOut, ClusterProblem) as problem:
+            if (trouble := problems.of_machine(problem)) is not None:
+                raise trouble from problem
             self._say(f"{node} is made again: {problem.message}")
             return self._again(node, crew)
 

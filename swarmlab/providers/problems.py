@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 from swarmlab.process import redact
 
 _KNOWN = (
@@ -44,6 +44,11 @@ _KNOWN = (
         "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB.",
     ),
     (
+        "killed for want of memory",
+        "The machine had no memory left, and a node of the lab was killed for it.",
+        "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB.",
+    ),
+    (
         "unable to apply caps",
         "The engine may not give a container the rights a node needs (SYS_ADMIN, NET_ADMIN, "
         "SYS_PTRACE).",
@@ -55,6 +60,9 @@ _KNOWN = (
         "Build it with `swarmlab images build`, then run the command again.",
     ),
 )
+
+# With these no node can work, a new one no better.
+_OF_MACHINE = ("no space left on device", "cannot allocate memory", "killed for want of memory")
 
 
 @contextmanager
@@ -86,6 +94,14 @@ def explain(doing: str, text: str) -> EnvironmentProblem:
         evidence=text,
         hint="Look with `swarmlab doctor`, then run the command again.",
     )
+
+
+def of_machine(problem: SwarmlabError) -> EnvironmentProblem | None:
+    """What the machine lacks, when that is why a node does not work; None: it is the node's."""
+    text = f"{problem.message}\n{problem.evidence}"
+    if any(sign in text.lower() for sign in _OF_MACHINE):
+        return explain("starting a node", text)
+    return None
 
 
 def said(error: APIError) -> str:

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.exceptions import RequestException
 
 from swarmlab.checks import CHECKS
 from swarmlab.checks.base import Finding, World
 from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.workspace import LabWorkspace
+from swarmlab.errors import EnvironmentProblem
 from swarmlab.listener import SilentListener
 from swarmlab.model import CheckSpec, Command, Lab, Step
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
@@ -61,10 +63,10 @@ class Fault:
     cause: str
 
 
-def _kill_engine(cluster: Cluster) -> None:
+def _kill_engine(cluster: Cluster, of: str = "swarm-2") -> None:
     """As the kernel does when memory runs out: the node ends with its engine."""
     command = ["sh", "-c", "kill -KILL $(cat /run/docker.pid)"]
-    node = _container(cluster.name, "swarm-2")
+    node = _container(cluster.name, of)
     host().exec_start(host().exec_create(node, command)["Id"])
     until(
         "the node to end",
@@ -231,6 +233,32 @@ def test_in_the_middle_of_a_step(name: str, tmp_path: Path, which: str) -> None:
         assert (result.verdict, result.exit_code, step.done) == (E, 3, False)
     finally:
         site.mended()
+
+
+def test_the_next_manager_is_asked_when_the_first_is_down(name: str) -> None:
+    """What any manager can tell is not lost with the first; what only its engine can, is."""
+    lab = lifecycle.find(name)
+    assert lab is not None
+    with lab:
+        _kill_engine(lab, "swarm-1")
+
+        def look() -> Observation[Finding]:
+            # Until the others have a leader again, and know who is gone.
+            try:
+                found = CHECKS["swarm.quorum"](lab)
+            except (EnvironmentProblem, RequestException) as error:
+                return Observation(False, str(error))
+            return Observation("; 2 there (swarm-2 and swarm-3)" in found.actual, found.actual)
+
+        try:
+            until("the others to tell", look, within=60)
+            assert CHECKS["swarm.quorum"](lab).passed
+            assert CHECKS["swarm.label"](lab, name="env", value="prod").passed
+            with pytest.raises((EnvironmentProblem, RequestException)):
+                CHECKS["swarm.same_view"](lab)
+        finally:
+            lifecycle.up(name).close()
+    assert lifecycle.status(name).healthy
 
 
 def _remove_workstation(cluster: Cluster) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from swarmlab import state
 from swarmlab.cluster import lifecycle, swarm
-from swarmlab.errors import LabBusy
+from swarmlab.errors import EnvironmentProblem, LabBusy
 from swarmlab.wait import Observation, until
 from tests.docker.lifecycle_site import (
     Heard,
@@ -287,6 +287,48 @@ def test_a_stopped_node_is_started(broken: str) -> None:
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-2 was stopped" in note for note in heard.notes), heard.notes
+    proven(broken)
+
+
+def in_node(container: str, script: str) -> int:
+    """The exit code of a script in a node."""
+    run = host().exec_create(container, ["sh", "-c", script])
+    host().exec_start(run["Id"])
+    return int(host().exec_inspect(run["Id"])["ExitCode"])
+
+
+def test_a_node_that_may_not_start_keeps_its_disk(broken: str) -> None:
+    """Somebody took its address meanwhile: that is no reason to throw away what it holds."""
+    node, network = f"swarmlab-{broken}-swarm-3", f"swarmlab-{broken}"
+    assert in_node(node, "echo mine > /var/lib/docker/mine") == 0
+    told = host().inspect_container(node)
+    host().stop(node, timeout=10)
+    taken = {"IPv4Address": told["NetworkSettings"]["Networks"][network]["IPAddress"]}
+    config = {
+        "Image": told["Config"]["Image"],
+        "Entrypoint": ["sleep", "300"],
+        "HostConfig": {"NetworkMode": network},
+        "NetworkingConfig": {"EndpointsConfig": {network: {"IPAMConfig": taken}}},
+    }
+    thief = host().create_container_from_config(config)["Id"]
+    try:
+        host().start(thief)
+        with pytest.raises(EnvironmentProblem, match="is in use on this machine"):
+            lifecycle.up(broken)
+    finally:
+        host().remove_container(thief, force=True)
+    lifecycle.up(broken).close()
+    proven(broken)
+    assert in_node(node, "grep mine /var/lib/docker/mine") == 0
+
+
+def test_a_node_whose_disk_is_broken_is_made_again(broken: str) -> None:
+    node = f"swarmlab-{broken}-swarm-3"
+    assert in_node(node, "echo broken > /var/lib/docker/network/files/local-kv.db") == 0
+    host().kill(node)
+    heard = Heard()
+    lifecycle.up(broken, progress=heard).close()
+    assert any("swarm-3 is made again" in note for note in heard.notes), heard.notes
     proven(broken)
 
 
