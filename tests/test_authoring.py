@@ -335,6 +335,18 @@ def test_an_earlier_steps_check_catches_and_going_there_mends(benched: Benched) 
     assert room.facts.true == {"f1"}
 
 
+def test_a_step_without_a_reset_is_gone_to_at_once(
+    benched: Benched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = step(2, commands=(command("say bye"),), checks=(), reset=())
+    bench, room = benched(step(1), replace(last, mistakes=(mistake("drop f1", "s1/f1"),)))
+    undone: list[Step] = []
+    monkeypatch.setattr(bench, "reset", undone.append)
+    (proof,) = proven(bench, room)
+    assert ends(proof) == CAUGHT
+    assert undone == [], "nothing would come of it, and it would be waited for"
+
+
 def test_what_is_not_undone_is_told_and_the_next_begins_anew(benched: Benched) -> None:
     wrong = (mistake("drop f1\nmake junk", "f1", "junk"), mistake("drop f1", "f1", "fine"))
     bench, room = benched(step(1, mistakes=wrong, reset=(command("drop f1", "r1"),)))
@@ -454,3 +466,26 @@ def test_a_cluster_at_rest_as_something_else_is_not_waited_for(
         "still moving: service a has 1 of 3 containers"
     ]
     assert time.monotonic() - begun >= 0.8
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_cannot_come_back_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    monkeypatch.setattr(snapshot, "MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(snapshot, "REST_SECONDS", 1.0)
+    looks: list[int] = []
+    asked: list[int] = []
+
+    def camera(world: World) -> Snapshot:
+        looks.append(1)
+        return Snapshot({"x": 2})
+
+    def is_lost() -> bool:
+        asked.append(len(looks))
+        return lost
+
+    found = snapshot.restored(camera, cast(World, None), Snapshot({"x": 1}), 60.0, is_lost)
+    assert found == ["x: was 1, is 2"]
+    assert asked == [1], "once, as long as nothing changes"
+    assert (len(looks) == 1) is lost

@@ -453,10 +453,16 @@ def test_healed(lab: Lab) -> None:
 
 def test_healed_without_a_fall(lab: Lab) -> None:
     healing(lab)
-    del lab.swarm.tasks[1]
+    fallen = lab.swarm.tasks.pop(1)
     found = check(lab, "swarm.healed", service="proxy", slot=6)
     assert not found.passed
     assert "still its first task" in found.actual
+    assert found.actual.endswith("; no task of proxy has failed")
+    # Another one was killed: which, and where, tells the student what went wrong.
+    lab.swarm.tasks.append({**fallen, "Slot": 4})
+    found = check(lab, "swarm.healed", service="proxy", slot=6)
+    assert not found.passed
+    assert found.actual.endswith("; what failed is proxy.4 on swarm-2")
 
 
 @pytest.mark.parametrize(

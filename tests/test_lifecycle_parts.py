@@ -16,7 +16,17 @@ from typing import Any, cast
 import pytest
 
 from swarmlab import archive, labels, state
-from swarmlab.cluster import access, keys, lifecycle, remains, repair, status, swarm, workstation
+from swarmlab.cluster import (
+    access,
+    cutting,
+    keys,
+    lifecycle,
+    remains,
+    repair,
+    status,
+    swarm,
+    workstation,
+)
 from swarmlab.cluster.crew import Crew, Stopped, each
 from swarmlab.cluster.lock import lock
 from swarmlab.errors import (
@@ -676,7 +686,7 @@ class FakeSite:
 
 
 def engine_of_a_stopped_node(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(repair.cutting, "join", lambda *_: False)
+    monkeypatch.setattr(cutting, "join", lambda *_: False)
     listed = [container("swarm-1", "exited"), container("swarm-2"), container("swarm-3")]
     there = remains.read([*listed, SHELL], [], NETWORK)
     job = repair._Job(cast(Any, site), there, ring(), SilentProgress())

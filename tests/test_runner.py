@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from swarmlab import inspection, stepping, wait
 from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, ClusterProblem, LabAbsent, UsageError
 from swarmlab.model import CheckSpec, Step
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
@@ -543,18 +546,60 @@ def test_the_last_step_takes_the_lab_away_and_the_result_stands(tmp_path: Path) 
         room.runner.verify()
 
 
-def test_time_is_accounted_for(room: Room) -> None:
+class Hours:
+    """A clock that only what the test lets take time moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def taking(self, seconds: float, act: Callable[..., Any]) -> Callable[..., Any]:
+        """`act`, which takes so long by this clock."""
+
+        def slow(*arguments: Any) -> Any:
+            self.now += seconds
+            return act(*arguments)
+
+        return slow
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
+    made = Hours()
+    for module in (wait, stepping, inspection):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def test_time_is_accounted_for(
+    tmp_path: Path, hours: Hours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part for itself, whatever of them a run spends the most on."""
+    room = Room(lab(step(1, checks=(check("f1", within=30.0),))), tmp_path, up=False)
+    room.facts.later["f1"] = 2
+    monkeypatch.setattr(room.workspace, "world", hours.taking(3.0, room.workspace.world))
+    monkeypatch.setattr(room.facts, "look", hours.taking(0.25, room.facts.look))
+    monkeypatch.setattr(
+        room.listener, "step_started", hours.taking(1.0, room.listener.step_started)
+    )
+    room.shell.before = hours.taking(2.0, lambda line: None)
     result = room.runner.run()
     spent = result.timing
-    parts = (spent.lab, spent.commands, spent.waiting, spent.checks, spent.own)
-    assert sum(parts) == pytest.approx(result.seconds, abs=0.01)
-    assert min(parts) >= 0
+    assert (spent.lab, spent.commands, spent.own) == pytest.approx((3.0, 2.0, 1.0))
+    # Two looks in vain and a pause after each are waiting; the third would have been needed anyway.
+    assert (spent.waiting, spent.checks) == pytest.approx((0.9, 0.25))
+    assert result.seconds == pytest.approx(7.15)
 
 
-def test_waiting_for_the_cluster_is_not_taken_for_looking(tmp_path: Path) -> None:
+def test_looking_that_is_slow_is_not_taken_for_waiting(
+    tmp_path: Path, hours: Hours, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room = one(tmp_path, step(1, checks=(check("f1", within=30.0),)))
-    room.facts.later["f1"] = 3
+    monkeypatch.setattr(room.facts, "look", hours.taking(5.0, room.facts.look))
     spent = room.runner.run().timing
-    # Three looks in vain, and a pause after each.
-    assert spent.waiting > 0.5
-    assert spent.checks < 0.3
+    assert (spent.waiting, spent.checks) == pytest.approx((0.0, 5.0))

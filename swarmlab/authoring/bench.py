@@ -102,13 +102,23 @@ class Bench:
         with faults_of_the_lab():
             self.runner().reset(step.number)
 
+    def broken(self) -> bool:
+        """Whether a step that is on record no longer holds."""
+        return any(one.verdict is Verdict.FAILED for one in self.runner().verify().steps)
+
     def picture(self) -> Snapshot:
         """What the cluster looks like, once it has what it was asked for."""
         return snapshot.calm(self._camera, self.world)
 
-    def compare(self, before: Snapshot, after: str) -> None:
-        """Raises Unproven unless the cluster becomes as it was `before`."""
-        found = snapshot.restored(self._camera, self.world, before, self._restore_seconds)
+    def compare(
+        self, before: Snapshot, after: str, *, lost: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Raises Unproven unless the cluster becomes as it was `before`.
+
+        `lost` may say early that it cannot; see `snapshot.restored`.
+        """
+        within = self._restore_seconds
+        found = snapshot.restored(self._camera, self.world, before, within, lost)
         if found:
             raise Unproven(f"{after}: {one}" for one in found)
 

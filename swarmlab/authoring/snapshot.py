@@ -25,6 +25,9 @@ CALM_SECONDS = 90.0
 REST_SECONDS = 10.0
 """A cluster that has changed nothing for so long will not; networks go last, after seconds."""
 
+MOMENT_SECONDS = 2.0
+"""After so long without a change it is asked whether one is still to come."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -80,22 +83,33 @@ def calm(camera: Camera, world: World) -> Snapshot:
     return waited.last.value
 
 
-def restored(camera: Camera, world: World, before: Snapshot, within: float) -> list[str]:
+def restored(
+    camera: Camera,
+    world: World,
+    before: Snapshot,
+    within: float,
+    lost: Callable[[], bool] = lambda: False,
+) -> list[str]:
     """How the cluster differs from `before`, at the latest after `within` seconds; none: equal.
 
-    It is not waited for a cluster that has come to rest as something else.
+    It is not waited for a cluster that has come to rest as something else; nor for one that
+    changes nothing for a moment, when `lost` then says that it cannot become so by itself.
     """
     last: list[str] = []
     since = time.monotonic()
+    asked = False
 
     def look() -> Observation[list[str]]:
-        nonlocal last, since
+        nonlocal last, since, asked
         now = camera(world)
         found = differences(before, now) or [f"still moving: {one}" for one in now.restless]
         if found != last or now.restless:
-            last, since = found, time.monotonic()
-        at_rest = time.monotonic() - since >= REST_SECONDS
-        return Observation(not found or at_rest, "; ".join(found), found)
+            last, since, asked = found, time.monotonic(), False
+        quiet = time.monotonic() - since
+        over = not found or quiet >= REST_SECONDS
+        if not over and not asked and quiet >= MOMENT_SECONDS:
+            asked, over = True, lost()
+        return Observation(over, "; ".join(found), found)
 
     return poll(look, within=within, every=0.5).last.value or []
 

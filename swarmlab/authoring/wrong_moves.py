@@ -41,16 +41,23 @@ def undone(bench: Bench, step: Step, before: Snapshot) -> Iterator[str]:
 
     Raises Unproven when it is not as before then.
     """
+    if step.reset and _by_reset(bench, step, before):
+        yield f"by the step's reset: {len(before.facts)} facts are as before"
+        return
+    # What the mistake broke belongs to an earlier step. `goto` sees that and mends it.
+    bench.ready(step)
+    bench.compare(before, f"after `swarmlab goto {step.number}`")
+    yield f"by `swarmlab goto {step.number}`: {len(before.facts)} facts are as before"
+
+
+def _by_reset(bench: Bench, step: Step, before: Snapshot) -> bool:
     try:
         bench.reset(step)
-        bench.compare(before, "after the reset")
+        # No reset of this step brings back what an earlier one has lost.
+        bench.compare(before, "after the reset", lost=bench.broken)
     except Unproven:
-        # What the mistake broke belongs to an earlier step. `goto` sees that and mends it.
-        bench.ready(step)
-        bench.compare(before, f"after `swarmlab goto {step.number}`")
-        yield f"by `swarmlab goto {step.number}`: {len(before.facts)} facts are as before"
-        return
-    yield f"by the step's reset: {len(before.facts)} facts are as before"
+        return False
+    return True
 
 
 class _Making:

@@ -176,10 +176,7 @@ def healed(world: World, *, service: str, slot: int, fallen: bool = False) -> Fi
             and _time(task["CreatedAt"]) < _time(raw["CreatedAt"])
         ]
         if not olds:
-            return Seen(
-                False,
-                say("{name} is still its first task, {task}", name=new.name, task=new.task[:12]),
-            )
+            return Seen(False, _never_ended(found, new))
         failed = [task for task in olds if task["Status"]["State"] == "failed"]
         if fallen and not failed:
             last = max(olds, key=lambda task: _time(task["CreatedAt"]))
@@ -223,6 +220,24 @@ def healed(world: World, *, service: str, slot: int, fallen: bool = False) -> Fi
         f"docker service ps --filter name={service}.{slot} {service}",
         at,
     )
+
+
+def _never_ended(found: Service, instance: Instance) -> str:
+    """That the instance is the first of its slot, and which ones of other slots failed."""
+    first = say(
+        "{name} is still its first task, {task}", name=instance.name, task=instance.task[:12]
+    )
+    failed = {
+        say("{name} on {node}", name=f"{found.name}.{task['Slot']}", node=node)
+        for task in found.tasks
+        if task["Status"]["State"] == "failed" and task.get("Slot")
+        for node in [found.node_name(task["NodeID"])]
+    }
+    if not failed:
+        other = say("no task of {service} has failed", service=found.name)
+    else:
+        other = say("what failed is {places}", places=listed(sorted(failed)))
+    return first + say("; ") + other
 
 
 def _count_troubles(
