@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -151,6 +152,73 @@ def test_a_port_that_nobody_serves_ends_the_connection() -> None:
                 assert await asyncio.wait_for(reader.read(), 20) == b""
                 writer.close()
                 server.close()
+
+    run(work())
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection as a process does that is killed with bytes unread."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+def test_a_server_that_resets_ends_the_connection_for_a_client_that_waits() -> None:
+    async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        reset(writer)
+
+    async def work() -> None:
+        async with pipe() as near, served(rude) as port:
+            reader, writer, server = await through(near, port)
+            writer.write(b"x")
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+            server.close()
+
+    run(work())
+
+
+@pytest.mark.parametrize("flooded", [True, False])
+def test_a_client_that_resets_is_over_for_a_server_that_waits(flooded: bool) -> None:
+    """Also for one that may send no more, because nobody took what it had sent."""
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read(1)
+            asked.set()
+            while flooded:
+                writer.write(bytes(65536))
+                await writer.drain()
+            assert await reader.read() == b""
+        except ConnectionError:
+            pass
+        writer.close()
+        over.set()
+
+    async def work() -> None:
+        async with pipe() as near, served(patient) as port:
+            reader, writer, server = await through(near, port)
+            writer.write(b"x")
+            await asyncio.wait_for(asked.wait(), 20)
+            if flooded:
+                await reader.readexactly(1)
+            reset(writer)
+            await asyncio.wait_for(over.wait(), 10)
+            server.close()
+
+    run(work())
+
+
+def test_a_connection_that_comes_when_the_pipe_is_gone_ends_at_once() -> None:
+    async def work() -> None:
+        async with pipe() as near:
+            pass
+        reader, writer, server = await through(near, 1)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        server.close()
 
     run(work())
 

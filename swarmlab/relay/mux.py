@@ -42,6 +42,7 @@ class Mux:
         self._writer = writer
         self._streams: dict[int, Stream] = {}
         self._next = 1
+        self._over = False
         self.ready = asyncio.Event()
 
     def send(self, number: int, kind: int, content: bytes = b"") -> None:
@@ -58,6 +59,7 @@ class Mux:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self._over = True
             for number in list(self._streams):
                 self._drop(number)
 
@@ -98,6 +100,9 @@ class Mux:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, where: str
     ) -> None:
         """The near end: carry a connection that came to HOST PORT, until it is over."""
+        if self._over:
+            writer.close()
+            return
         number, self._next = self._next, self._next + 1
         stream = self._streams[number] = Stream()
         stream.writer = writer
@@ -107,9 +112,11 @@ class Mux:
     async def _both(self, number: int, stream: Stream, reader: asyncio.StreamReader) -> None:
         out = self._go(stream, self._out(number, stream, reader))
         into = self._go(stream, self._into(number, stream))
-        done = await asyncio.gather(out, into, return_exceptions=True)
+        # Not until both are over: where the one broke, the other may wait for ever.
+        done, _ = await asyncio.wait((out, into), return_when=asyncio.FIRST_EXCEPTION)
+        broken = any(one.cancelled() or one.exception() is not None for one in done)
         if number in self._streams:
-            if any(isinstance(one, BaseException) for one in done):
+            if broken:
                 self.send(number, RESET)
             self._drop(number)
 
