@@ -585,6 +585,59 @@ def test_lost_certificates_cannot_be_mended() -> None:
     assert repair.hopeless("demo", engine, there) == "its certificates are lost"
 
 
+MADE = {labels.REACH: "published", labels.PUBLISH: "192.0.2.7"}
+
+
+@pytest.fixture
+def open_lab(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """A lab whose ports are open at an address and which can only be made anew; how it is."""
+    nodes = [container(name) for name in THREE]
+    for one in nodes:
+        one["Labels"] |= MADE
+    there = remains.read(nodes, [], [])
+    made: list[tuple[Any, ...]] = []
+    quiet = SimpleNamespace(client=SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(lifecycle.engines, "connect", lambda: quiet)
+    monkeypatch.setattr(lifecycle.remaining, "look", lambda engine, name: there)
+    monkeypatch.setattr(lifecycle, "_clear", lambda *args: True)
+    monkeypatch.setattr(lifecycle, "_anew", lambda name, engine, *more: made.append(more))
+    return made
+
+
+@pytest.mark.parametrize("asked", [{}, {"publish": "192.0.2.7"}, {"reach": "published"}])
+def test_a_lab_made_anew_is_open_where_it_was(
+    asked: dict[str, str], open_lab: list[tuple[Any, ...]]
+) -> None:
+    lifecycle.up("demo", **asked)
+    (made,) = open_lab
+    count, reach, _, publish = made
+    assert (count, reach, publish) == (3, "published", "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("asked", "now"),
+    [
+        ({"publish": "192.0.2.8"}, "open at 192.0.2.7"),
+        ({"reach": "direct"}, "made with `--reach published`"),
+    ],
+)
+def test_the_way_to_a_labs_nodes_is_not_changed(
+    asked: dict[str, str], now: str, open_lab: list[tuple[Any, ...]]
+) -> None:
+    with pytest.raises(UsageError, match=now) as caught:
+        lifecycle.up("demo", **asked)
+    assert "`swarmlab down`" in caught.value.hint
+    assert open_lab == []
+
+
+def test_how_a_lab_was_made_is_told_by_its_network_or_by_what_is_left() -> None:
+    network = [{"Name": "swarmlab-demo", "Labels": MADE}]
+    for there in (remains.read([], [], network), remains.read([], [{"Name": "v", "Labels": MADE}])):
+        assert (there.reach, there.publish) == ("published", "192.0.2.7")
+    plain = remains.read([container("swarm-1")], [], NETWORK)
+    assert (plain.reach, plain.publish) == ("auto", "")
+
+
 def test_what_is_busy_for_a_moment_is_awaited() -> None:
     from docker.errors import APIError, NotFound
 

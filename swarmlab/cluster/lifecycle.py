@@ -103,8 +103,7 @@ def up(
             told.note(ways.WARNING.format(address=publish))
         if there.nothing:
             return _anew(name, engine, size, reach, told, publish)
-        if publish:
-            _refuse_change(name, engine, publish)
+        _refuse_change(name, there, reach, publish)
         has = there.info.size
         other = (managers or has.managers, has.workers if workers is None else workers)
         if has.count and other != (has.managers, has.workers):
@@ -224,16 +223,16 @@ def _anew(
         raise
 
 
-def _refuse_change(name: str, engine: Engine, publish: str) -> None:
-    """A lab's ports are opened when its nodes are made, and stay as they are."""
-    provider = Dind(engine, name)
-    provider.adopt()
-    if provider.publish != publish:
-        raise UsageError(
-            f"The lab {name!r} is there, and its ports are open at "
-            f"{provider.publish or 'no other address'}.",
-            hint="`swarmlab down` removes it; then bring it up with --publish-address.",
-        )
+def _refuse_change(name: str, there: Remains, reach: str, publish: str) -> None:
+    """The way to a lab's nodes is laid when they are made, and stays as it is."""
+    hint = "`swarmlab down` removes it; then bring it up the other way."
+    if publish and publish != there.publish:
+        at = there.publish or "no other address"
+        raise UsageError(f"The lab {name!r} is there, and its ports are open at {at}.", hint=hint)
+    ways_now = {node.reach.value for node in there.info.nodes}
+    if reach != "auto" and ways_now - {reach}:
+        now = ", ".join(f"`--reach {way}`" for way in sorted(ways_now))
+        raise UsageError(f"The lab {name!r} is there, made with {now}.", hint=hint)
 
 
 def _refuse_rootless(engine: Engine) -> None:
@@ -263,7 +262,9 @@ def _mend(
             return _opened(name, engine, mended.provider, mended.provider.info())
     told.note(f"The lab is made anew: {reason}.")
     _clear(name, engine, told, "Removing what is left of it")
-    return _anew(name, engine, size, reach, told)
+    # As it was made, unless asked for otherwise: whoever was let in still is, and nobody else.
+    reach = there.reach if reach == "auto" else reach
+    return _anew(name, engine, size, reach, told, there.publish)
 
 
 def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:

@@ -27,13 +27,18 @@ _BUSY = ("already in progress", "resource busy", "is in use", "active endpoints"
 
 @dataclass(frozen=True)
 class Remains:
-    """Everything of one lab that the engine has. Names in order; `workstation` may be missing."""
+    """Everything of one lab that the engine has. Names in order; `workstation` may be missing.
+
+    `reach` and `publish` are what the lab was made with, as `up` takes them.
+    """
 
     info: Info
     containers: tuple[str, ...]
     volumes: tuple[str, ...]
     networks: tuple[str, ...]
     workstation: NodeState
+    reach: str = "auto"
+    publish: str = ""
 
     @property
     def nothing(self) -> bool:
@@ -79,12 +84,16 @@ def read(
         if (container.get("Labels") or {}).get(labels.ROLE) == labels.ROLE_WORKSTATION:
             running = container.get("State") == "running"
             workstation = NodeState.RUNNING if running else NodeState.STOPPED
+    # The network says it best, and may be what is gone.
+    marked = [thing.get("Labels") or {} for thing in (*networks, *containers, *volumes)]
     return Remains(
         info=dind.read(list(containers)),
         containers=tuple(sorted(container["Names"][0].lstrip("/") for container in containers)),
         volumes=tuple(sorted(volume["Name"] for volume in volumes)),
         networks=tuple(sorted(network["Name"] for network in networks)),
         workstation=workstation,
+        reach=next((told[labels.REACH] for told in marked if labels.REACH in told), "auto"),
+        publish=next((told[labels.PUBLISH] for told in marked if told.get(labels.PUBLISH)), ""),
     )
 
 

@@ -226,6 +226,7 @@ class Dind:
         published = self.reach is Reach.PUBLISHED
         ports = [f"{port}/tcp" for port in LAB_PORTS] if published else []
         own = {labels.NODE: node, labels.ADDRESS: address, labels.REACH: self.reach.value}
+        own |= {labels.PUBLISH: self.publish} if self.publish else {}
         network = labels.network(self._lab)
         host: dict[str, Any] = {
             "CapAdd": list(CAPABILITIES),
