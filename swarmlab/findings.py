@@ -28,7 +28,13 @@ CLOCK_WELL = 60.0
 CLOCK_MOST = 86400.0
 """Seconds between the clocks here and at the engine; certificates forgive a day."""
 
-_AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+_AUTHORITIES = (
+    "SWARMLAB_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+)
 
 
 class State(Enum):

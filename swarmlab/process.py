@@ -14,6 +14,8 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from urllib.parse import quote, unquote
 
 from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem, TimedOut
@@ -70,12 +72,36 @@ def redact(text: str) -> str:
     """`text` with every secret replaced by `***`.
 
     Secrets are Swarm join tokens and unlock keys, private keys in PEM, values of `--token` and
-    its like, Authorization headers, passwords in addresses, in JSON and in environments. Doing
-    it twice changes nothing more.
+    its like, Authorization headers, passwords in addresses, in JSON and in environments, and
+    those of this process's own proxies wherever they stand. Doing it twice changes nothing more.
     """
     for pattern, left in _RULES:
         text = pattern.sub(left, text)
+    for password in _passwords(tuple(os.environ.get(name, "") for name in _PROXIES)):
+        text = text.replace(password, HIDDEN)
     return text
+
+
+_PROXIES = tuple(
+    each
+    for kind in ("http", "https", "ftp", "all")
+    for each in (f"{kind}_proxy", f"{kind.upper()}_PROXY")
+)
+# A shorter one would be found in other words; in an address the rules above find it.
+_LEAST = 6
+
+
+@cache
+def _passwords(proxies: tuple[str, ...]) -> tuple[str, ...]:
+    """The passwords in those addresses, with or without a scheme, also as addresses write them."""
+    found: set[str] = set()
+    for proxy in proxies:
+        login, at, _ = proxy.partition("://")[2 if "://" in proxy else 0].rpartition("@")
+        password = login.partition(":")[2]
+        if at and len(unquote(password)) >= _LEAST:
+            plain = unquote(password)
+            found |= {password, plain, quote(plain, safe=""), quote(password, safe="")}
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 @dataclass(frozen=True)

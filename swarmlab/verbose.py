@@ -6,6 +6,7 @@ commands pass through `redact`.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ def ran(command: str, exit_code: int, seconds: float) -> None:
 
 def _answered(answer: Response, *_: Any, **__: Any) -> None:
     asked = answer.request
-    what = f"{asked.method} {asked.url} -> {answer.status_code}"
+    url = re.sub(r"(buildargs=)[^&]*", r"\1...", asked.url or "")
+    what = f"{asked.method} {url} -> {answer.status_code}"
     _tell(what, answer.elapsed.total_seconds())
 
 

@@ -13,10 +13,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import ImageNotFound
 
 from swarmlab.bundle import loading, manifest, package, reading, writing
 from swarmlab.bundle.reading import opened
 from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
+from swarmlab.images import recipe
 from swarmlab.progress import SilentProgress
 from tests.bundle_site import WHEEL, made
 
@@ -196,6 +198,47 @@ def test_a_damaged_bundle_never_reaches_the_engine(tmp_path: Path) -> None:
 # The package inside.
 
 
+class Refusing(Untouched):
+    """An engine that takes the first image and then breaks; `tags` are its images by tag."""
+
+    def __init__(self, tags: dict[str, str]) -> None:
+        super().__init__()
+        self.tags = tags
+        self.api = self
+
+    def inspect_image(self, reference: str) -> dict[str, str]:
+        if reference not in self.tags:
+            raise ImageNotFound(reference)
+        return {"Id": self.tags[reference]}
+
+    def remove_image(self, reference: str) -> None:
+        del self.tags[reference]
+
+    def tag(self, image: str, name: str, tag: str) -> None:
+        self.tags[f"{name}:{tag}"] = image
+
+
+@pytest.mark.parametrize("older", [{}, {recipe.reference("workstation"): "older"}])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_load_that_fails_leaves_every_tag_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: dict[str, str], moved: bool
+) -> None:
+    """Also one of the same name at an image with other layers."""
+    made(tmp_path / "b.zip")
+    engine = Refusing({**older, "other:1": "other"})
+
+    def broken(*_: object) -> None:
+        if moved:
+            engine.tags[recipe.reference("workstation")] = "new"
+        raise ImageProblem("the disk is full")
+
+    monkeypatch.setattr(loading, "_present", lambda engine, held: set())
+    monkeypatch.setattr(loading, "_give", broken)
+    with pytest.raises(ImageProblem, match="full"):
+        load(tmp_path / "b.zip", engine)
+    assert engine.tags == {**older, "other:1": "other"}
+
+
 def test_an_installed_package_becomes_the_wheel_that_it_was(tmp_path: Path) -> None:
     """Tried with one of the packages that are installed here, which pip then takes again."""
     wheel = package.repack(distribution("platformdirs"), tmp_path)
@@ -245,23 +288,57 @@ def test_the_bundle_run_by_a_python_that_it_is_not_for(
 
 
 def test_the_bundle_run_with_a_damaged_wheel_installs_nothing(tmp_path: Path) -> None:
-    made(tmp_path / "b.zip")
-    with opened(tmp_path / "b.zip") as bundle:
-        told = json.loads(bundle.manifest.to_json())
-    told |= {"pythons": [package.this_python()], "system": package.here()}
-    program = Path(reading.__file__).with_name("install.py").read_bytes()
-    rewritten(
-        tmp_path / "b.zip",
-        {
-            manifest.NAME: json.dumps(told).encode(),
-            manifest.PROGRAM: program,
-            WHEEL: b"other!!",
-        },
-    )
+    installable(tmp_path / "b.zip")
+    rewritten(tmp_path / "b.zip", {WHEEL: b"other!!"})
     done = run_inside(tmp_path / "b.zip", str(tmp_path / "there"))
     assert done.returncode == 3
     assert "damaged" in done.stderr
     assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize("kind", ["full", "file", "link"])
+def test_the_bundle_run_leaves_a_folder_alone_that_is_somebody_elses(
+    tmp_path: Path, kind: str
+) -> None:
+    installable(tmp_path / "b.zip")
+    there = tmp_path / "there"
+    if kind == "full":
+        (there / "bin").mkdir(parents=True)
+        (there / "bin" / "python").write_text("mine")
+    elif kind == "file":
+        there.write_text("mine")
+    else:
+        there.symlink_to(tmp_path / "nowhere")
+    before = [path.name for path in tmp_path.rglob("*")]
+    done = run_inside(tmp_path / "b.zip", str(there))
+    assert done.returncode == 3
+    assert "it is not swarmlab's" in done.stderr
+    assert "Name another folder" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == before
+
+
+@pytest.mark.parametrize("ours", [".swarmlab-bundle", "bin/swarmlab", ""])
+def test_the_bundle_run_again_goes_on_in_its_own_folder(tmp_path: Path, ours: str) -> None:
+    """As far as the wheel, which is none: pip says so, so it was let in."""
+    installable(tmp_path / "b.zip")
+    folder = tmp_path / "there"
+    folder.mkdir()
+    if ours:
+        (folder / ours).parent.mkdir(exist_ok=True)
+        (folder / ours).write_text("")
+    done = run_inside(tmp_path / "b.zip", str(folder))
+    assert "-m pip" in done.stderr
+    assert (folder / ".swarmlab-bundle").is_file()
+
+
+def installable(path: Path) -> None:
+    """A bundle that this Python takes, although there is no swarmlab in it."""
+    made(path)
+    with opened(path) as bundle:
+        told = json.loads(bundle.manifest.to_json())
+    told |= {"pythons": [package.this_python()], "system": package.here()}
+    program = Path(reading.__file__).with_name("install.py").read_bytes()
+    rewritten(path, {manifest.NAME: json.dumps(told).encode(), manifest.PROGRAM: program})
 
 
 def test_pip_that_gathers_nothing_is_told_with_a_way_out(

@@ -277,6 +277,7 @@ class Flaky(BaseHTTPRequestHandler):
 
     content = b""
     tag = '"one"'
+    piece = SIZE // 3
     asked: list[str]
 
     def do_GET(self) -> None:
@@ -292,7 +293,7 @@ class Flaky(BaseHTTPRequestHandler):
             end = len(self.content)
             self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{end}")
         self.end_headers()
-        self.wfile.write(self.content[begin : begin + SIZE // 3])
+        self.wfile.write(self.content[begin : begin + self.piece])
 
     def log_message(self, format: str, *args: object) -> None:
         return None
@@ -379,6 +380,17 @@ def test_what_is_whole_is_not_fetched_again(
     assert (tmp_path / "copy.zip").read_text() == "something else"
 
 
+def test_a_tag_that_cannot_be_sent_back_is_none(
+    flaky: tuple[str, int], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what stands in the file beside the part, whatever it is, is no error."""
+    monkeypatch.setattr(Flaky, "tag", '"gr\xfc\xdfe"')
+    monkeypatch.setattr(Flaky, "piece", 2 * SIZE)
+    (tmp_path / "copy.zip.part.seal").write_bytes(b"\xff\xfe")
+    fetched(flaky, tmp_path / "copy.zip")
+    assert (tmp_path / "copy.zip").read_bytes() == bundle.read_bytes()
+
+
 def test_a_damaged_copy_is_never_called_whole(
     flaky: tuple[str, int], bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,7 +405,18 @@ def test_a_damaged_copy_is_never_called_whole(
     assert fetched(flaky, tmp_path / "copy.zip").resumed == 0
 
 
-@pytest.mark.parametrize("url", ["b.zip", "ftp://127.0.0.1/b.zip", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "b.zip",
+        "ftp://127.0.0.1/b.zip",
+        "file:///etc/passwd",
+        "http://",
+        "http://[x",
+        "http://127.0.0.1:99999/b.zip",
+        "http://127.0.0.1:port/b.zip",
+    ],
+)
 def test_addresses_that_are_none(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="no address to fetch from"):
         fetching.fetch(url, tmp_path / "copy.zip", SilentProgress())

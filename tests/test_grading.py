@@ -242,13 +242,37 @@ def test_two_students_with_one_cluster_are_both_refused(tmp_path: Path, good: Ru
 
 
 def test_of_one_student_the_newest_counts(tmp_path: Path, good: RunResult) -> None:
-    written(tmp_path / "1.json", student(good, "Anna  Li", "c1", minute=1))
-    written(tmp_path / "2.json", student(good, "ANNA LI", "c2", minute=2))
-    written(tmp_path / "3.json", student(good, "Ａｎｎａ Li", "c1", minute=0))
-    found = graded(tmp_path)
+    written(tmp_path / "1.json", student(good, "Anna  Li", "c1", minute=1), KEY)
+    written(tmp_path / "2.json", student(good, "ANNA LI", "c2", minute=2), KEY)
+    written(tmp_path / "3.json", student(good, "Ａｎｎａ Li", "c1", minute=0), KEY)
+    found = graded(tmp_path, key=KEY)
     assert [Path(paper.file).name for paper in found.papers] == ["2.json"]
     assert set(reasons(found)) == {"1.json", "3.json"}
     assert "2.json" in reasons(found)["1.json"]
+
+
+def test_of_one_student_and_cluster_the_newest_counts_without_a_key(
+    tmp_path: Path, good: RunResult
+) -> None:
+    written(tmp_path / "1.json", student(good, "Anna", "c1", minute=1))
+    written(tmp_path / "2.json", student(good, "anna", "c1", minute=2))
+    found = graded(tmp_path)
+    assert [Path(paper.file).name for paper in found.papers] == ["2.json"]
+
+
+def test_without_a_key_no_file_takes_the_place_of_another_students(
+    tmp_path: Path, good: RunResult
+) -> None:
+    """Ben writes Anna's name into his own result, with the latest time of all."""
+    written(tmp_path / "anna.json", student(good, "Anna", "c1", minute=1))
+    written(tmp_path / "ben.json", student(good, "ANNA", "c2", minute=59))
+    written(tmp_path / "carla.json", student(good, "Carla", "c3"))
+    found = graded(tmp_path)
+    assert [paper.student for paper in found.papers] == ["Carla"]
+    told = reasons(found)
+    assert set(told) == {"anna.json", "ben.json"}
+    assert "ben.json" in told["anna.json"]
+    assert "anna.json" in told["ben.json"]
 
 
 # Files that are none.

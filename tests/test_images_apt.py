@@ -71,11 +71,3 @@ def test_archives_of_other_software_are_no_mirror(tmp_path: Path) -> None:
 
 def test_a_machine_without_apt_has_no_mirror(tmp_path: Path) -> None:
     assert apt.mirror(tmp_path / "absent") is None
-
-
-def test_proxies_are_taken_from_either_case() -> None:
-    environment = {"HTTP_PROXY": "http://p:3128", "no_proxy": "localhost", "https_proxy": ""}
-    assert apt.proxy_settings(environment) == {
-        "http_proxy": "http://p:3128",
-        "no_proxy": "localhost",
-    }

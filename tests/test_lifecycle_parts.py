@@ -597,8 +597,8 @@ def open_lab(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     there = remains.read(nodes, [], [])
     made: list[tuple[Any, ...]] = []
     quiet = SimpleNamespace(client=SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(lifecycle.engines, "connect", lambda: quiet)
-    monkeypatch.setattr(lifecycle.remaining, "look", lambda engine, name: there)
+    monkeypatch.setattr("swarmlab.engine.connect", lambda: quiet)
+    monkeypatch.setattr(remains, "look", lambda engine, name: there)
     monkeypatch.setattr(lifecycle, "_clear", lambda *args: True)
     monkeypatch.setattr(lifecycle, "_anew", lambda name, engine, *more: made.append(more))
     return made
@@ -606,7 +606,7 @@ def open_lab(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("asked", [{}, {"publish": "192.0.2.7"}, {"reach": "published"}])
 def test_a_lab_made_anew_is_open_where_it_was(
-    asked: dict[str, str], open_lab: list[tuple[Any, ...]]
+    asked: dict[str, Any], open_lab: list[tuple[Any, ...]]
 ) -> None:
     lifecycle.up("demo", **asked)
     (made,) = open_lab
@@ -622,7 +622,7 @@ def test_a_lab_made_anew_is_open_where_it_was(
     ],
 )
 def test_the_way_to_a_labs_nodes_is_not_changed(
-    asked: dict[str, str], now: str, open_lab: list[tuple[Any, ...]]
+    asked: dict[str, Any], now: str, open_lab: list[tuple[Any, ...]]
 ) -> None:
     with pytest.raises(UsageError, match=now) as caught:
         lifecycle.up("demo", **asked)

@@ -52,7 +52,7 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
     address that is none or a target that is another file, EnvironmentProblem when the server or
     the disk refuses, ImageProblem when what came is no whole bundle.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+    if not _is_address(url):
         raise UsageError(
             f"{url!r} is no address to fetch from.",
             hint="It looks like http://192.168.1.20:8642/swarmlab-bundle.zip.",
@@ -82,7 +82,7 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
 @contextmanager
 def _alone(part: Path) -> Iterator[IO[str]]:
     """The file that says which copy the part belongs to, held by this process alone."""
-    with part.with_name(part.name + ".seal").open("a+", encoding="ascii") as seal:
+    with part.with_name(part.name + ".seal").open("a+", encoding="ascii", errors="replace") as seal:
         if not flock.take(seal):
             raise UsageError(
                 f"Another swarmlab is fetching {part.name}.", hint="Wait until it is done."
@@ -125,7 +125,8 @@ class _Copy:
             before = self._done
             try:
                 self._take(stage)
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:
+                # The latter comes of a redirection to what is no address.
                 trouble = redact(str(error))
             if self._done > before:
                 heard = time.monotonic()
@@ -180,7 +181,9 @@ class _Copy:
             self._total = int(length)
             tag = answer.headers.get("ETag", "")
             # A weak tag promises no equal bytes; the date of the last change is as good as one.
-            self._restart(answer.headers.get("Last-Modified", "") if tag[:1] != '"' else tag)
+            tag = tag if tag[:1] == '"' else answer.headers.get("Last-Modified", "")
+            # What is not ASCII cannot be sent back: such a copy begins anew when it breaks.
+            self._restart(tag if tag.isascii() else "")
         elif answer.status_code == 416:
             # Nothing is left to give: whole already, or of another file.
             told = re.fullmatch(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
@@ -202,6 +205,15 @@ class _Copy:
         self._seal.truncate()
         self._seal.write(self._tag)
         self._seal.flush()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Out of range, asking for the port is an error.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _near(url: str) -> bool:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 LEAST = (3, 11)
+MARK = ".swarmlab-bundle"
+"""A file in the folder that says whose it is, also when an installation was cut short."""
 
 
 def say(line: str) -> None:
@@ -54,6 +56,16 @@ def unfit(held: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def stranger(folder: Path) -> bool:
+    """Whether the folder is there for something else: only what is ours, or empty, is changed."""
+    if not folder.exists() and not folder.is_symlink():
+        return False
+    if not folder.is_dir():
+        return True
+    ours = (MARK, "bin/swarmlab", "Scripts/swarmlab.exe")
+    return any(folder.iterdir()) and not any((folder / name).is_file() for name in ours)
+
+
 def unpack(archive: zipfile.ZipFile, held: dict[str, Any], folder: Path) -> str:
     """Put the wheels into `folder`; the name of one that is damaged, else nothing."""
     for name, member in held["members"].items():
@@ -73,10 +85,17 @@ def main(bundle: Path, folder: Path) -> int:
         reason = unfit(held)
         if reason is not None:
             return fail(*reason)
+        if stranger(folder):
+            return fail(
+                f"{folder} is there already, and it is not swarmlab's: nothing was changed.",
+                f"Name another folder: `python3 {bundle} FOLDER`.",
+            )
         damaged = unpack(archive, held, Path(scratch))
         if damaged:
             return fail(f"{bundle} is damaged: {damaged} is not what it was.", "Copy it again.")
         say(f"Installing swarmlab {held['swarmlab']} into {folder} ...")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).write_text("This folder was made by a bundle of swarmlab's.\n")
         python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         steps = [
             [sys.executable, "-m", "venv", str(folder)],

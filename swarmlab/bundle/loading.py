@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
@@ -51,9 +52,9 @@ def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
     """Put the images into the engine, so that `up` finds them there.
 
     Nothing is given to the engine before every checksum was right, and when the engine does not
-    take all of them those that it took are removed again. Raises ImageProblem for a bundle that
-    is damaged, of another version or for another processor, EnvironmentProblem when the engine
-    refuses (a full disk, say).
+    take all of them it has again those that it had before, and no others. Raises ImageProblem
+    for a bundle that is damaged, of another version or for another processor, EnvironmentProblem
+    when the engine refuses (a full disk, say).
     """
     held = bundle.manifest
     _refuse_stranger(bundle, engine)
@@ -62,13 +63,14 @@ def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
     with turn.taken(progress):
         before = _present(engine, held)
         fresh = tuple(one.reference for one in held.images if one.reference not in before)
+        older = _tagged(engine, fresh)
         if fresh:
             try:
                 with progress.stage("Loading the images") as stage:
                     _give(bundle, engine, stage)
                     _look(engine, held)
             except BaseException:
-                _remove(engine, fresh)
+                _restore(engine, fresh, older)
                 raise
         for reference in fresh:
             build.tag_latest(engine, reference)
@@ -135,10 +137,29 @@ def _look(engine: DockerClient, held: Manifest) -> None:
         )
 
 
-def _remove(engine: DockerClient, references: tuple[str, ...]) -> None:
+def _tagged(engine: DockerClient, references: tuple[str, ...]) -> dict[str, str]:
+    """The images that bear those tags, by id: of the same key, and yet with other layers."""
+    api: Any = engine.api
+    found: dict[str, str] = {}
     for reference in references:
+        with contextlib.suppress(ImageNotFound):
+            found[reference] = str(api.inspect_image(reference)["Id"])
+    return found
+
+
+def _restore(engine: DockerClient, fresh: tuple[str, ...], older: dict[str, str]) -> None:
+    """Every tag of `fresh` as it was: at the image that had it, or nowhere."""
+    api: Any = engine.api
+    for reference in fresh:
         with (
             contextlib.suppress(ImageNotFound, SwarmlabError, APIError),
             explained(f"removing {reference}"),
         ):
-            engine.api.remove_image(reference)
+            now = str(api.inspect_image(reference)["Id"])
+            if now == older.get(reference):
+                continue
+            # By its tag: an image that has another one, too, was not made by us.
+            api.remove_image(reference)
+            if reference in older:
+                name, _, key = reference.rpartition(":")
+                api.tag(older[reference], name, key)

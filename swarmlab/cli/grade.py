@@ -45,10 +45,11 @@ def grade(
     """Collect students' results into one table, and refuse files that do not count.
 
     Refused, with the reason: what was changed, what is about another lab or version, what is not a
-    result, two students' results of one cluster, and all but a student's newest. Points are
-    counted anew from each check's verdict. With your key in SWARMLAB_GRADE_KEY, or in a file that
-    SWARMLAB_GRADE_KEY_FILE names, only what is signed with it counts. Exit code 1 when a file was
-    refused; with --live, as `swarmlab verify`.
+    result, two students' results of one cluster, and all but a student's newest; without your key
+    also files of several clusters that bear one student's name. Points are counted anew from each
+    check's verdict. With your key in SWARMLAB_GRADE_KEY, or in a file that SWARMLAB_GRADE_KEY_FILE
+    names, only what is signed with it counts. Exit code 1 when a file was refused; with --live, as
+    `swarmlab verify`.
     """
     from swarmlab import loader
     from swarmlab.cli import outcome

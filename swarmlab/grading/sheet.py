@@ -97,8 +97,9 @@ def collect(found: Iterable[tuple[Path, str]], lab: Lab, key: bytes | None) -> S
         except Refused as error:
             refused.append(Refusal(shown(path), str(error)))
     papers, shared = _own_cluster(papers)
+    papers, doubtful = ([*papers], []) if key is not None else _one_cluster(papers)
     papers, older = _newest(papers)
-    refused = sorted([*refused, *shared, *older], key=lambda one: one.file)
+    refused = sorted([*refused, *shared, *doubtful, *older], key=lambda one: one.file)
     papers.sort(key=lambda paper: (paper.who, paper.file))
     return Sheet(lab, tuple(papers), tuple(refused), key is not None)
 
@@ -119,6 +120,30 @@ def _own_cluster(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
         if others:
             names = ", ".join(sorted({one.file for one in others})[:3])
             refused.append(Refusal(paper.file, f"the same cluster as another student's: {names}"))
+        else:
+            kept.append(paper)
+    return kept, refused
+
+
+def _one_cluster(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
+    """Without a key anybody can write any name into a file, and a later time.
+
+    So what is said to be one student's counts only when all of it is of one cluster: otherwise
+    one file could take the place of another student's.
+    """
+    of: defaultdict[str, list[Paper]] = defaultdict(list)
+    for paper in papers:
+        of[paper.who].append(paper)
+    kept, refused = [], []
+    for paper in papers:
+        others = [one.file for one in of[paper.who] if one.cluster != paper.cluster]
+        if others:
+            names = ", ".join(sorted(others)[:3])
+            reason = (
+                f"said to be the same student's, of another cluster: {names}; without a key "
+                "nobody can tell whose each is: keep one of them"
+            )
+            refused.append(Refusal(paper.file, reason))
         else:
             kept.append(paper)
     return kept, refused

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from swarmlab import process
 from swarmlab.errors import EnvironmentProblem
 
 APT = Path("/etc/apt")
-_PROXY_NAMES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,8 @@ def mirror(apt: Path = APT) -> str | None:
     return None
 
 
-def _apt_proxy() -> str:
+def proxy() -> str:
+    """The HTTP proxy that apt's own configuration names, empty when it names none."""
     if not shutil.which("apt-config"):
         return ""
     try:
@@ -104,20 +103,3 @@ def _apt_proxy() -> str:
     match = re.match(r"proxy='([^']*)'", shown.stdout)
     value = match.group(1) if match else ""
     return "" if value == "DIRECT" else value
-
-
-def proxy_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The machine's HTTP proxy for build containers, empty when it has none.
-
-    Environment variables come first, in either case; then apt's own `Acquire::http::Proxy`.
-    They are handed over as build arguments, which Docker keeps out of the image's history.
-    """
-    env = os.environ if environment is None else environment
-    found: dict[str, str] = {}
-    for name in _PROXY_NAMES:
-        value = env.get(name) or env.get(name.upper())
-        if value:
-            found[name] = value
-    if environment is None and "http_proxy" not in found and (proxy := _apt_proxy()):
-        found["http_proxy"] = proxy
-    return found

@@ -18,7 +18,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 
 from swarmlab.errors import EngineUnreachable, ImageProblem
-from swarmlab.images import apt, command, leftovers, recipe
+from swarmlab.images import apt, command, internet, leftovers, recipe
 from swarmlab.images import engine as transport
 from swarmlab.images.build import failure
 from swarmlab.images.catalog import BASE
@@ -203,7 +203,7 @@ def _from_debootstrap(
     return mirror
 
 
-_KEPT = ("http_proxy", "https_proxy", "no_proxy", "DEBIAN_FRONTEND", "LC_ALL")
+_KEPT = (*internet.PROXIES, internet.TRUSTED, "DEBIAN_FRONTEND", "LC_ALL")
 _ROOT_PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -244,7 +244,8 @@ def _run(
 ) -> None:
     """Run a long command, its words going to `say`; ImageProblem with their end if it fails."""
     env = {
-        **apt.proxy_settings(),
+        **internet.proxies(),
+        **internet.trusted(),
         "PATH": _ROOT_PATH,
         "LC_ALL": "C",
         "DEBIAN_FRONTEND": "noninteractive",

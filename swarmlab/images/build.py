@@ -16,9 +16,10 @@ from threading import Event
 from docker import DockerClient
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import apt, command, context, recipe, schedule
+from swarmlab.images import command, context, internet, recipe, schedule
 from swarmlab.images import engine as transport
 from swarmlab.images.command import Say
+from swarmlab.process import redact
 
 _TAIL_LINES = 20
 _SILENCE_SECONDS = 600.0
@@ -47,7 +48,8 @@ def build(
         "rm": "1",
         "forcerm": "1",
         "version": "1",
-        "buildargs": json.dumps({**apt.proxy_settings(), **args}),
+        "buildargs": json.dumps({**internet.arguments(), **args}),
+        "networkmode": internet.network(),
         "labels": json.dumps(dict(labels)),
     }
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -69,18 +71,18 @@ def build(
                 if stop.is_set():
                     raise schedule.Stopped(name)
                 if error := message.get("error"):
-                    raise failure(name, str(error), tail)
+                    raise failure(name, redact(str(error)), tail)
                 for line in _lines(message):
                     tail.append(line)
                     say(line)
 
 
 def _lines(message: Mapping[str, object]) -> Iterator[str]:
-    """The lines of text in a message, without the colours that the builder puts around errors."""
+    """The lines of a message, without secrets and the colours that the builder puts on errors."""
     text = str(message.get("stream") or message.get("status") or "")
     for line in _COLOURS.sub("", text).splitlines():
         if line.strip():
-            yield line.strip()
+            yield redact(line.strip())
 
 
 def failure(name: str, reason: str, tail: Iterable[str]) -> ImageProblem:
@@ -114,8 +116,8 @@ def tag_latest(engine: DockerClient, target: str) -> None:
 def _prepared(folder: Path, architecture: str, name: str, say: Say, stop: Event) -> Iterator[Path]:
     """The folder itself, or a copy in which its `prepare` hook has run.
 
-    A hook fetches what a build container cannot: pip settings and certificate authorities of
-    the machine hold outside of containers only. It is a Python program, called as
+    A hook fetches what a build container cannot: pip settings of the machine hold outside of
+    containers only. It is a Python program, called as
     `prepare FOLDER ARCHITECTURE` with swarmlab's own Python, which SWARMLAB_PYTHON names too:
     the copy may lie where the machine allows no program to be started (noexec).
     """
@@ -132,7 +134,7 @@ def _prepared(folder: Path, architecture: str, name: str, say: Say, stop: Event)
             [sys.executable, str(copy / "prepare"), str(copy), architecture],
             say=say,
             stop=stop,
-            env={"SWARMLAB_PYTHON": sys.executable},
+            env={"SWARMLAB_PYTHON": sys.executable, **internet.trusted()},
             own_group=True,
         )
         if ended.code != 0:

@@ -7,6 +7,7 @@ is a context manager, and leaving it cuts the connection, at which the engine st
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
@@ -17,6 +18,7 @@ from docker.errors import APIError
 from urllib3.exceptions import HTTPError as Urllib3Error
 
 from swarmlab.errors import EngineUnreachable, ImageProblem, SwarmlabError
+from swarmlab.process import redact
 
 _CONNECT_SECONDS = 10.0
 
@@ -81,7 +83,8 @@ def lost(error: Exception) -> EngineUnreachable:
     return EngineUnreachable(
         "The connection to the Docker engine broke, or it was silent for too long.",
         hint="Look with `swarmlab doctor`, then run the command again.",
-        evidence=str(error)[:300],
+        # The address holds what the call was given, a proxy's password among it.
+        evidence=re.sub(r"\?[^\s'\"]+", "", redact(str(error)))[:300],
     )
 
 

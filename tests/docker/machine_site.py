@@ -23,7 +23,7 @@ from requests.exceptions import RequestException
 
 from swarmlab import archive, labels
 from swarmlab.cluster import tls
-from swarmlab.images import apt, builder, recipe
+from swarmlab.images import builder, internet, recipe
 from swarmlab.providers import subnets
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, until
@@ -214,7 +214,7 @@ def _with_ssh(here: DockerClient) -> str:
             entrypoint=["sh", "-ec", INSTALL],
             command=[],
             network_mode="host",
-            environment={**apt.proxy_settings(), "DEBIAN_FRONTEND": "noninteractive"},
+            environment={**internet.proxies(), "DEBIAN_FRONTEND": "noninteractive"},
             labels={labels.ROLE: labels.ROLE_BUILD},
         )
         try:

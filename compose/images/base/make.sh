@@ -31,6 +31,11 @@ tree=$work/tree
 
 include=
 case $mirror in https:*) include=--include=ca-certificates ;; esac
+if [ -n "${SWARMLAB_AUTHORITIES:-}" ]; then
+    # Debian's wget knows none of the variables that name authorities.
+    echo "ca_certificate = $SWARMLAB_AUTHORITIES" >"$work/wgetrc"
+    export WGETRC="$work/wgetrc"
+fi
 # An unset LANG keeps perl from warning about locales that the new tree does not have. It runs
 # in the background, because a shell hears no signal while it waits for a foreground command.
 env -u LANG -u LC_ALL DEBIAN_FRONTEND=noninteractive \
@@ -48,10 +53,12 @@ rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/locale/* usr/s
 cp -R "$settings/." .
 case $mirror in
     https:*)
-        # The machine may trust an authority of its own; its bundle makes apt trust it too.
-        cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/swarmlab-machine.crt
-        echo 'Acquire::https::CAInfo "/etc/ssl/certs/swarmlab-machine.crt";' \
-            >etc/apt/apt.conf.d/90swarmlab-ca
+        # An authority of this machine's own comes with each build and stays in no image.
+        install -m 755 "$settings/../authorities" usr/local/sbin/swarmlab-authorities
+        cat >etc/apt/apt.conf.d/90swarmlab-authorities <<'EOF'
+APT::Update::Pre-Invoke { "/usr/local/sbin/swarmlab-authorities"; };
+Acquire::https::CAInfo "/dev/shm/swarmlab-authorities.crt";
+EOF
         ;;
 esac
 tar --numeric-owner --sort=name -cf - --exclude='./dev/*' --exclude='./proc/*' \
