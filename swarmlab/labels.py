@@ -12,6 +12,10 @@ INSTANCE = "swarmlab.instance"
 COUNT = "swarmlab.nodes"
 MANAGERS = "swarmlab.managers"
 """How many of a lab's nodes are managers: the first ones."""
+PROVIDER = "swarmlab.provider"
+"""On the network and the workstation of a lab whose nodes are no containers beside them."""
+SETTINGS = "swarmlab.settings"
+"""What that provider has to know, as JSON; never a secret."""
 OWNER = "swarmlab.owner"
 """On what lives for a moment only: whose process removes it again."""
 
@@ -21,6 +25,7 @@ ROLE_NETWORK = "network"
 ROLE_VOLUME = "volume"
 ROLE_BUILD = "build"
 ROLE_RELAY = "relay"
+ROLE_LOOKOUT = "lookout"
 
 
 def of(lab: str) -> dict[str, list[str]]:

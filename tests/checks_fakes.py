@@ -20,7 +20,9 @@ import requests
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
+from swarmlab import labels
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.lookout import Lookout
 
 Raw = dict[str, Any]
 NODES = ("swarm-1", "swarm-2", "swarm-3")
@@ -264,6 +266,7 @@ class Lab:
         self.swarm = Swarm()
         self.engines = {name: Engine(name, self.swarm) for name in NODES}
         self.host = Engine("host", Swarm(nodes=[]))
+        self.machines: tuple[str, ...] = ()
         self.ports: dict[tuple[str, int], int] = {}
         self.direct = False
 
@@ -283,6 +286,12 @@ class Lab:
         if not self.host.alive:
             raise EnvironmentProblem("The engine is gone.")
         return cast(DockerClient, self.host)
+
+    def lookout(self, node: str) -> Lookout:
+        return Lookout(self.host_engine().api, labels.container(self.name, node))
+
+    def elsewhere(self) -> tuple[str, ...]:
+        return self.machines
 
     def add(self, raw: Raw, tasks: list[Raw], **box: Any) -> None:
         """A service with its tasks, and a container for each that runs."""

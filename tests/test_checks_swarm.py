@@ -562,6 +562,13 @@ def test_host_clean(lab: Lab) -> None:
     assert found.actual == "container swarmlab-unit-swarm-1; volume swarmlab-unit-swarm-1"
 
 
+def test_host_clean_looks_for_nodes_that_are_elsewhere(lab: Lab) -> None:
+    lab.machines = ("swarm-3",)
+    found = check(lab, "host.clean")
+    assert not found.passed
+    assert found.actual == "node swarm-3"
+
+
 def test_host_engine_gone(lab: Lab) -> None:
     lab.host.alive = False
     with pytest.raises(Exception, match="engine is gone"):

@@ -16,7 +16,7 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.engine import Engine, Target
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem, UsageError
-from swarmlab.providers import dind, ways
+from swarmlab.providers import dind, network, ways
 from swarmlab.providers.base import NodeState, Reach
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explain, explained
@@ -95,7 +95,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with a kernel of that name, no routes, and no bridges."""
     monkeypatch.setattr("platform.release", lambda: HERE)
     monkeypatch.setattr("swarmlab.providers.subnets.routes", list)
-    monkeypatch.setattr(dind, "_BRIDGES", tmp_path)
+    monkeypatch.setattr(network, "_BRIDGES", tmp_path)
 
 
 def made(

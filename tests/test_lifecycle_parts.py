@@ -21,6 +21,7 @@ from swarmlab.cluster import (
     cutting,
     keys,
     lifecycle,
+    refusing,
     remains,
     repair,
     status,
@@ -384,9 +385,9 @@ def test_a_rootless_engine_gets_no_lab() -> None:
         info = SimpleNamespace(info=lambda: {"SecurityOptions": list(options)})
         return SimpleNamespace(client=SimpleNamespace(api=info))
 
-    lifecycle._refuse_rootless(engine("name=seccomp,profile=default"))
+    refusing.rootless(engine("name=seccomp,profile=default"))
     with pytest.raises(EnvironmentProblem, match="rootless") as caught:
-        lifecycle._refuse_rootless(engine("name=seccomp,profile=default", "name=rootless"))
+        refusing.rootless(engine("name=seccomp,profile=default", "name=rootless"))
     assert "docker context use default" in caught.value.hint
 
 
@@ -610,7 +611,8 @@ def test_a_lab_made_anew_is_open_where_it_was(
 ) -> None:
     lifecycle.up("demo", **asked)
     (made,) = open_lab
-    count, reach, _, publish = made
+    count, reach, _, publish, choice = made
+    assert choice.contained
     assert (count.managers, reach, publish) == (3, "published", "192.0.2.7")
 
 
@@ -699,7 +701,7 @@ def test_a_lab_that_keeps_coming_back_is_not_swept_for_ever(
 ) -> None:
     there = remains.read([], [], NETWORK)
     monkeypatch.setattr(remains, "_CLEAR_SECONDS", 0.3)
-    monkeypatch.setattr(remains, "sweep", lambda engine, seen: None)
+    monkeypatch.setattr(remains, "sweep", lambda *words: None)
     monkeypatch.setattr(remains, "look", lambda engine, lab: there)
     engine: Any = None
     with pytest.raises(TimedOut, match=r"to be gone; last seen: come meanwhile: swarmlab-"):
@@ -724,6 +726,12 @@ class FakeSite:
     def answering(self, node: str, **_: object) -> str:
         self._did("answering", self._answering)
         return "the old one"
+
+    def furnish(self, node: str, *_: object, **__: object) -> None:
+        pass
+
+    def lookout(self, node: str) -> None:
+        pass
 
     def remove(self, node: str) -> None:
         self._did("remove")

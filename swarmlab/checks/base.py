@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from swarmlab.lookout import Lookout
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -54,7 +56,13 @@ class World(Protocol):
         """A client of the node's engine over TLS, kept open; raises EnvironmentProblem."""
 
     def host_engine(self) -> DockerClient:
-        """A client of the engine that the nodes run on; raises EngineUnreachable."""
+        """A client of the lab's own engine; raises EngineUnreachable."""
+
+    def lookout(self, node: str) -> Lookout:
+        """From where the node is seen from inside; raises EnvironmentProblem."""
+
+    def elsewhere(self) -> tuple[str, ...]:
+        """The nodes that the lab has now elsewhere than on its own engine."""
 
 
 Check = Callable[..., Finding]

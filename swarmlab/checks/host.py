@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from swarmlab import labels
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, judge, listed, look, over
@@ -15,7 +17,7 @@ def clean(world: World) -> Finding:
     def at() -> Seen:
         api = world.host_engine().api
         filters = {"label": label}
-        kinds = {
+        kinds: dict[str, Callable[[], list[str]]] = {
             later("container"): lambda: [
                 one["Names"][0].lstrip("/") for one in api.containers(all=True, filters=filters)
             ],
@@ -23,6 +25,7 @@ def clean(world: World) -> Finding:
                 one["Name"] for one in api.volumes(filters=filters).get("Volumes") or []
             ],
             later("network"): lambda: [one["Name"] for one in api.networks(filters=filters)],
+            later("node"): lambda: list(world.elsewhere()),
         }
         left = over(kinds, lambda kind: kinds[kind]())
         return judge(

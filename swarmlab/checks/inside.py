@@ -8,7 +8,6 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swarmlab import labels
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
 from swarmlab.checks.tasks import Instance, Raw, inspect
@@ -30,6 +29,8 @@ _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 # container's network. So it needs no tool in the container's image, and no right over its
 # processes: joining those of another user than root takes CAP_SYS_PTRACE.
 _ENTER = 'mount --bind "$1" /etc/resolv.conf && exec nsenter --net="$2" python3 -ISc "$3" "$4" "$5"'
+# The same from a container beside it: the file is in another namespace of mounts, so a copy of it.
+_ENTER_BESIDE = f'cp "$1" /tmp/resolv.$$ && set -- /tmp/resolv.$$ "$2" "$3" "$4" "$5" && {_ENTER}'
 _GET = """
 import http.client, json, socket, sys
 from urllib.parse import urlsplit
@@ -90,10 +91,17 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
     answer in three seconds, a container that has ended. EnvironmentProblem: cannot be asked.
     """
     container = _running(world, instance)
-    key = str(container["NetworkSettings"]["SandboxKey"])
-    command = ["unshare", "--mount", "sh", "-c", _ENTER, "sh"]
-    command += [str(container["ResolvConfPath"]), key, _GET, url, f"{patient(_SECONDS):g}"]
-    ran = _heard(world.host_engine().api, labels.container(world.name, instance.node), command)
+    at = world.lookout(instance.node)
+    if at.own:
+        names, network = container["ResolvConfPath"], container["NetworkSettings"]["SandboxKey"]
+        enter = _ENTER
+    else:
+        process = f"/proc/{container['State']['Pid']}"
+        names, network = f"{process}/root/etc/resolv.conf", f"{process}/ns/net"
+        enter = _ENTER_BESIDE
+    command = ["unshare", "--mount", "sh", "-c", enter, "sh"]
+    command += [str(names), str(network), _GET, url, f"{patient(_SECONDS):g}"]
+    ran = _heard(at.api, at.container, command)
     try:
         told = json.loads(ran.output)
     except ValueError as error:

@@ -53,7 +53,7 @@ def env(node: NodeName, name: Name = DEFAULT_NAME) -> None:
         values = {
             "DOCKER_TLS_VERIFY": "1",
             "DOCKER_HOST": f"tcp://{host}:{port}",
-            "DOCKER_CERT_PATH": str(cluster.certificates),
+            "DOCKER_CERT_PATH": str(cluster.certs(node)),
             "DOCKER_MACHINE_NAME": node,
         }
     for key, value in values.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem
-from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
+from swarmlab.providers.base import Node, NodeState, Reach
 from swarmlab.wait import patient
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     import docker
     from docker.tls import TLSConfig
 
-    host, port = endpoint(node, ENGINE_PORT)
+    host, port = endpoint(node, node.engine_port)
     made = docker.DockerClient(
         base_url=f"https://{host}:{port}",
         version=NODE_API,

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from swarmlab import labels, unreached
-from swarmlab.cluster import access
+from swarmlab.cluster import access, lookouts
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.lookout import Lookout
 from swarmlab.providers.base import Info, Node, NodeState, Provider, Reach
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Cluster:
         complete: bool = True,
         patience: int = _CALL_SECONDS,
     ) -> None:
-        """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem;
+        """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem, for nodes
+        with the lab's own;
         `complete` says that every container of the lab was there and ran; `patience` bounds
         each call to a node's engine, in seconds.
         """
@@ -47,11 +49,13 @@ class Cluster:
         self.complete = complete
         self.provider = provider
         self.certificates = certificates
+        self._lookouts: dict[str, Lookout] = {}
         self._engine = engine
         self._info = info
         self._patience = patience
         self._clients: dict[str, DockerClient] = {}
         self._guard = threading.Lock()
+        self._looking = threading.Lock()
         self._answered = ""
 
     def __enter__(self) -> Cluster:
@@ -103,13 +107,30 @@ class Cluster:
                         f"The node {node} does not run ({found.detail or found.state.value}).",
                         hint="`swarmlab up` mends the lab.",
                     )
-                self._clients[node] = access.client(
-                    found, self.certificates, timeout=self._patience
-                )
+                self._clients[node] = access.client(found, self.certs(node), timeout=self._patience)
             return self._clients[node]
 
+    def certs(self, node: str) -> Path:
+        """The folder with ca.pem, cert.pem and key.pem for a client of that node's engine."""
+        return self.provider.certs(node) or self.certificates
+
+    def lookout(self, node: str) -> Lookout:
+        """From where the node is seen from inside; on a machine made again if it was removed."""
+        if self.provider.contained:
+            return lookouts.of_container(self._engine, self.name, node)
+        api = self.engine(node).api
+        with self._looking:
+            if node not in self._lookouts:
+                lookouts.place(api, self.name, node)
+                self._lookouts[node] = lookouts.of_machine(api)
+            return self._lookouts[node]
+
+    def elsewhere(self) -> tuple[str, ...]:
+        """The nodes that the lab has now elsewhere than on its own engine."""
+        return self.provider.left()
+
     def host_engine(self) -> DockerClient:
-        """A client of the engine that the nodes run on."""
+        """A client of the lab's own engine: its workstation's, and most often its nodes'."""
         return self._engine.client
 
     @property
@@ -155,7 +176,9 @@ class Cluster:
         """`ipvs` or `nftables`, as the nodes say; empty when none says so."""
         for node in self._info.nodes:
             if node.state is NodeState.RUNNING:
-                told = data_plane(self._engine, self.name, node.name)
+                certs = self.certificates
+                at = lookouts.of(self.provider, self._engine, self.name, node, certs)
+                told = lookouts.data_plane(at)
                 if told:
                     return told
         return ""
@@ -202,17 +225,3 @@ class Cluster:
                 hint=f"Its nodes are {', '.join(self.nodes) or 'all gone'}.",
             )
         return node
-
-
-def data_plane(engine: Engine, lab: str, node: str) -> str:
-    """What balances load on a node, as its own start wrote it down; empty if it cannot be told."""
-    from docker.errors import APIError
-
-    api = engine.client.api
-    try:
-        run = api.exec_create(
-            labels.container(lab, node), ["cat", "/run/swarmlab/data-plane"], stderr=False
-        )
-        return bytes(api.exec_start(run["Id"])).decode("ascii", "replace").strip()
-    except APIError:
-        return ""

@@ -7,7 +7,6 @@ in, started, waited for, joined) and meets the others only where it must.
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -17,14 +16,15 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import access, keys, swarm, workstation
+from swarmlab.cluster import access, carrying, keys, lookouts, swarm, workstation
 from swarmlab.cluster.crew import Crew
+from swarmlab.cluster.stock import Images
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem
+from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers import subnets
-from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
-from swarmlab.providers.dind import Dind
+from swarmlab.providers.base import ENGINE_PORT, Provider
 from swarmlab.size import Size
 from swarmlab.wait import Observation, until
 
@@ -34,36 +34,14 @@ _PING_SECONDS = 5
 _LOOKS_BETWEEN_STATES = 20
 
 
-class Images:
-    """What the containers are made from: references on the host's engine, found when needed."""
-
-    def __init__(self, find: Callable[[], tuple[str, str]]) -> None:
-        """`find` has the images built if need be, and returns the node's and the workstation's."""
-        self._find = find
-        self._guard = threading.Lock()
-        self._found: tuple[str, str] | None = None
-
-    def node(self) -> str:
-        return self._both()[0]
-
-    def workstation(self) -> str:
-        return self._both()[1]
-
-    def _both(self) -> tuple[str, str]:
-        with self._guard:
-            if self._found is None:
-                self._found = self._find()
-            return self._found
-
-
 class Site:
     """One lab's place on the engine, and the work that is done there.
 
-    `addresses` maps the nodes' names to their addresses; `certs` is there once the keys are.
+    `certs` is there once the keys are.
     """
 
     def __init__(
-        self, name: str, engine: Engine, provider: Dind, images: Images, size: Size
+        self, name: str, engine: Engine, provider: Provider, images: Images, size: Size
     ) -> None:
         self.name = name
         self.engine = engine
@@ -71,20 +49,31 @@ class Site:
         self.images = images
         self.size = size
         self.names = size.names
-        self.addresses = {node: provider.address(node) for node in size.names}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The nodes' addresses by name; of machines elsewhere not before they are made."""
+        return {node: self.provider.address(node) for node in self.names}
 
     def make_keys(self) -> keys.Keys:
         """New certificates, the client's part of them written to this machine."""
         from swarmlab.cluster import tls
 
         publish = self.provider.publish
-        result = tls.make_set(self.name, self.addresses, [publish] if publish else [])
+        own = [node for node in self.names if self.provider.certs(node) is None]
+        addresses = {node: self.provider.address(node) for node in own}
+        result = tls.make_set(self.name, addresses, [publish] if publish else [])
         keys.cache(self.name, self.provider.instance, result)
         return result
 
-    @property
-    def certs(self) -> Path:
-        return keys.cache_folder(self.name)
+    def certs(self, node: str) -> Path:
+        """The folder with what a client of that node's engine needs."""
+        return self.provider.certs(node) or keys.cache_folder(self.name)
+
+    def lookout(self, node: str) -> Lookout:
+        """From where a running node is seen from inside."""
+        place, certs = self.provider.place(node), self.certs(node)
+        return lookouts.of(self.provider, self.engine, self.name, place, certs)
 
     def boot(
         self,
@@ -100,15 +89,25 @@ class Site:
         crew.check()
         self.provider.start(node, files)
         started()
-        return self.answering(node, crew=crew)
+        api = self.answering(node, crew=crew)
+        self.furnish(node, api, crew=crew)
+        if not self.provider.contained:
+            lookouts.check_kernel(api, self.name, node)
+        return api
+
+    def furnish(self, node: str, api: APIClient, *, crew: Crew) -> None:
+        """Have on a node that is no container what the others come with: images, the lookout."""
+        if self.provider.contained:
+            return
+        images = self.images.carried()
+        carrying.carry(self.engine, api, node, images, say=self.provider.report, check=crew.check)
+        lookouts.place(api, self.name, node)
 
     def answering(self, node: str, *, crew: Crew, within: float = _BOOT_SECONDS) -> APIClient:
         """Wait for the node's engine. Raises ClusterProblem when the node ends instead."""
-        place = Node(node, self.addresses[node], NodeState.RUNNING)
-        if self.provider.reach is not Reach.DIRECT:
-            place = self.provider.info().node(node) or place
-        api = access.client(place, self.certs, timeout=_PING_SECONDS).api
-        where = access.endpoint(place, ENGINE_PORT)
+        place = self.provider.place(node)
+        api = access.client(place, self.certs(node), timeout=_PING_SECONDS).api
+        where = access.endpoint(place, place.engine_port)
         looks = 0
 
         def look() -> Observation[None]:
@@ -148,15 +147,30 @@ class Site:
     def make_workstation(self, keyring: Callable[[], keys.Keys]) -> None:
         """Make and start the workstation."""
         assert self.provider.subnet is not None
+        if not self.provider.contained:
+            keyring()  # only then are all nodes there, and their addresses known
+        addresses = self.addresses
         workstation.create(
             self.engine,
             self.name,
             image=self.images.workstation(),
             address=subnets.workstation(self.provider.subnet),
-            nodes=self.addresses,
+            nodes=addresses,
             instance=self.provider.instance,
+            marks=self.provider.marks,
         )
-        workstation.start(self.engine, self.name, self.addresses, keyring())
+        workstation.start(self.engine, self.name, self.machines(), keyring())
+
+    def machines(self) -> dict[str, workstation.Machine]:
+        """The nodes as the workstation's docker client is to reach them."""
+        return {
+            node: workstation.Machine(
+                self.provider.address(node),
+                ENGINE_PORT if self.provider.contained else self.provider.place(node).engine_port,
+                self.provider.certs(node),
+            )
+            for node in self.names
+        }
 
 
 def create(site: Site, progress: Progress) -> None:
@@ -166,6 +180,7 @@ def create(site: Site, progress: Progress) -> None:
     """
     with Crew() as crew:
         with progress.stage(f"Starting {_nodes(len(site.names))}") as booting:
+            site.provider.report = booting.say
             work = _Work(site, crew, booting)
             first, *others = site.names
             chains = [crew.go(work.begin, first), *(crew.go(work.join, node) for node in others)]
@@ -210,7 +225,7 @@ class _Work:
             api = self._boot(node, started)
             self._crew.all(probe)
             self._answers(node)
-            self._tokens.set_result(swarm.begin(api, self._site.addresses[node]))
+            self._tokens.set_result(swarm.begin(api, self._site.provider.address(node)))
             return api
         except BaseException as error:
             _fail(error, self._tokens, self.up[node], self._started[node])
@@ -226,8 +241,8 @@ class _Work:
             raise
         token = self._tokens.result().of(self._site.size.role(node))
         self._crew.check()
-        first = self._site.addresses[self._site.names[0]]
-        swarm.join(api, self._site.addresses[node], [first], token)
+        first = self._site.provider.address(self._site.names[0])
+        swarm.join(api, self._site.provider.address(node), [first], token)
         return api
 
     def workstation(self) -> None:

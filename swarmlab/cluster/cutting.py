@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarmlab import labels
-from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.lookout import Lookout
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
 
@@ -31,43 +30,40 @@ iptables -w -F {_CHAIN} && iptables -w -X {_CHAIN}
 """
 
 
-def is_cut(engine: Engine, lab: str, node: str) -> bool:
+def is_cut(at: Lookout) -> bool:
     """Whether a running node is cut off; False for one that does not run."""
     from docker.errors import APIError
+    from requests.exceptions import RequestException
 
     try:
-        return _run(engine, lab, node, _THERE)[0] == 0
+        return at.on_node(_THERE)[0] == 0
     except APIError:
         return False
+    except RequestException:
+        if at.own:
+            raise
+        return False  # the node's own engine is what is asked, and it does not answer
 
 
-def cut(engine: Engine, lab: str, node: str, peers: Sequence[str]) -> None:
+def cut(at: Lookout, node: str, peers: Sequence[str]) -> None:
     """Drop all that goes between the node and those addresses. Raises EnvironmentProblem."""
-    _must(engine, lab, node, _CUT, *peers)
+    _must(at, node, _CUT, *peers)
 
 
-def join(engine: Engine, lab: str, node: str) -> bool:
+def join(at: Lookout, node: str) -> bool:
     """Undo `cut`; whether there was anything to undo. Raises EnvironmentProblem."""
-    if not is_cut(engine, lab, node):
+    if not is_cut(at):
         return False
-    _must(engine, lab, node, _JOIN)
+    _must(at, node, _JOIN)
     return True
 
 
-def _must(engine: Engine, lab: str, node: str, script: str, *words: str) -> None:
+def _must(at: Lookout, node: str, script: str, *words: str) -> None:
     with explained(f"changing the packet filter of {node}"):
-        code, said = _run(engine, lab, node, script, *words)
+        code, said = at.on_node(script, *words)
     if code != 0:
         raise EnvironmentProblem(
             say("The packet filter of {node} cannot be changed.", node=node),
             evidence=said[-300:],
             hint=say("`swarmlab doctor` tells whether this machine's kernel lets nodes do so."),
         )
-
-
-def _run(engine: Engine, lab: str, node: str, script: str, *words: str) -> tuple[int, str]:
-    api = engine.client.api
-    command = ["sh", "-c", script, "sh", *words]
-    run = api.exec_create(labels.container(lab, node), command)
-    said = bytes(api.exec_start(run["Id"])).decode("utf-8", "replace").strip()
-    return int(api.exec_inspect(run["Id"])["ExitCode"] or 0), said

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from swarmlab import engine as engines
-from swarmlab.cluster import cutting, keys, lifecycle, remains
+from swarmlab.cluster import cutting, keys, lifecycle, lookouts, remains
 from swarmlab.cluster.fault_tasks import Fault, consul_again
 from swarmlab.cluster.remains import Remains
 from swarmlab.cluster.status import NodeStatus, inspect
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress
+from swarmlab.providers import registry
 from swarmlab.providers.base import NodeState
-from swarmlab.providers.dind import Dind
 from swarmlab.wait import Observation, until
 from swarmlab.words import say
 
@@ -28,7 +29,7 @@ class Site:
         self.name = name
         self.engine = engine
         self.there = there
-        self.provider = Dind(engine, name, size=there.info.size)
+        self.provider = registry.make(there.choice, engine, name, size=there.info.size)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -51,6 +52,14 @@ class Site:
                 hint=say("`swarmlab up` makes it again."),
             )
         return known.state
+
+    def lookout(self, node: str) -> Lookout:
+        """From where a running node is seen from inside."""
+        certs = keys.cache_folder(self.name)
+        place = self.there.info.node(node)
+        if place is None:
+            place = self.provider.place(node)
+        return lookouts.of(self.provider, self.engine, self.name, place, certs)
 
     def paused(self, name: str) -> bool:
         known = self.there.info.node(name)
@@ -133,7 +142,7 @@ def cut(at: Site, node: str, sure: bool) -> Fault:
             say("A lab of one node has no other node to cut it off from."),
             hint=say("`swarmlab fault stop {node} --yes` stops it.", node=node),
         )
-    if cutting.is_cut(at.engine, at.name, node):
+    if cutting.is_cut(at.lookout(node)):
         raise UsageError(
             say("{node} is cut off already.", node=node),
             hint=say("`swarmlab fault heal {node}` brings it back.", node=node),
@@ -141,7 +150,7 @@ def cut(at: Site, node: str, sure: bool) -> Fault:
     others = at.guard(node, sure)
     at.provider.adopt()
     peers = [at.provider.address(other) for other in at.nodes if other != node]
-    cutting.cut(at.engine, at.name, node, peers)
+    cutting.cut(at.lookout(node), node, peers)
     done = say("{node} is cut off from the other nodes; you can still ask it.", node=node)
     found = _lost(node, others, done)
     alone = f"(eval $(docker-machine env {node}); docker node ls)"
@@ -166,7 +175,7 @@ def heal(at: Site, node: str, progress: Progress) -> list[str]:
     if at.node(node) is not NodeState.RUNNING:
         _begin(at, node, progress)
         done.append(say("{node} runs again.", node=node))
-    elif cutting.join(at.engine, at.name, node):
+    elif cutting.join(at.lookout(node), node):
         with progress.stage(say("Waiting until the swarm sees {node} again", node=node)):
             _seen(at, node)
         done.append(say("{node} is joined to the other nodes again.", node=node))
@@ -185,7 +194,7 @@ def heal_all(at: Site, progress: Progress) -> list[str]:
             done.append(say("{node} was made again.", node=node))
         elif known.state is not NodeState.RUNNING:
             done.append(say("{node} runs again.", node=node))
-        elif cutting.join(at.engine, at.name, node):
+        elif cutting.join(at.lookout(node), node):
             done.append(say("{node} is joined to the other nodes again.", node=node))
     # Not `up`, which would make a lab without a leader anew: healing takes nothing away.
     lifecycle.start(at.name, progress).close()
@@ -222,11 +231,14 @@ def _well(node: NodeStatus) -> bool:
 
 
 def _begin(at: Site, node: str, progress: Progress) -> None:
-    keyring = keys.of_lab(at.engine.client.api, at.name, at.there.info.names)
+    files = {}
+    if keys.needed(at.provider, [node]):
+        keyring = keys.of_lab(at.engine.client.api, at.name, at.there.holders)
+        files = keyring.on_node(node)
     with progress.stage(say("Starting {node}", node=node)):
-        at.provider.start(node, keyring.on_node(node))
+        at.provider.start(node, files)
         # A node that was cut off and then paused has kept its packet filter.
-        cutting.join(at.engine, at.name, node)
+        cutting.join(at.lookout(node), node)
         _seen(at, node)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from swarmlab import archive, flock, labels, state
 from swarmlab.errors import ClusterProblem
+from swarmlab.providers.base import Provider
 from swarmlab.wait import Observation, until
 
 BUNDLE = "/etc/swarmlab/keys"
@@ -46,8 +47,10 @@ class Keys:
     nodes: Mapping[str, Pair]
 
     def on_node(self, node: str) -> dict[str, bytes]:
-        """The files of a node, by absolute path."""
-        own = self.nodes[node]
+        """The files of a node, by absolute path; none for one with certificates of its own."""
+        own = self.nodes.get(node)
+        if own is None:
+            return {}
         return {
             f"{NODE_CERTS}/ca.pem": self.ca,
             f"{NODE_CERTS}/cert.pem": own.cert,
@@ -107,6 +110,11 @@ def of_lab(api: Any, lab: str, nodes: Iterable[str]) -> Keys:
         "None of the lab's containers holds its certificates.",
         hint="`swarmlab down`, then `swarmlab up`.",
     )
+
+
+def needed(provider: Provider, nodes: Iterable[str]) -> bool:
+    """Whether any of those nodes' engines has the lab's own certificates."""
+    return any(provider.certs(node) is None for node in nodes)
 
 
 def cache_folder(name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from swarmlab import labels
 from swarmlab.cluster import remains
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.providers import subnets
+from swarmlab.providers import registry, subnets
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
 
@@ -63,14 +63,18 @@ def everything(engine: Engine) -> list[Lab]:
         containers = api.containers(all=True, filters=of)
         volumes = api.volumes(filters=of).get("Volumes") or []
         networks = api.networks(filters=of)
-    return read(containers, volumes, networks)
+    found = read(containers, volumes, networks, registry.strays())
+    return [replace(lab, there=remains.elsewhere(engine, lab.name, lab.there)) for lab in found]
 
 
 def read(
-    containers: list[dict[str, Any]], volumes: list[dict[str, Any]], networks: list[dict[str, Any]]
+    containers: list[dict[str, Any]],
+    volumes: list[dict[str, Any]],
+    networks: list[dict[str, Any]],
+    also: Iterable[str] = (),
 ) -> list[Lab]:
-    """The same from what the engine listed."""
-    found = {_lab(one) for one in (*containers, *volumes, *networks)} - {""}
+    """The same from what the engine listed; `also` are labs that it may not know."""
+    found = {_lab(one) for one in (*containers, *volumes, *networks)} - {""} | set(also)
     labs = []
     for name in sorted(found):
         boxes, nets = _of(containers, name), _of(networks, name)

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from swarmlab import engine as engines
 from swarmlab import labels, state
-from swarmlab.cluster import history, keys
+from swarmlab.cluster import history, keys, refusing, stock
 from swarmlab.cluster import remains as remaining
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.labs import Lab, everything
 from swarmlab.cluster.lock import lock
+from swarmlab.cluster.remains import Removed
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
-from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
+from swarmlab.errors import ClusterProblem, UsageError
 from swarmlab.progress import Progress, SilentProgress
-from swarmlab.providers import ways
-from swarmlab.providers.base import Info
-from swarmlab.providers.dind import Dind
+from swarmlab.providers import registry, ways
+from swarmlab.providers.base import Info, Provider
 from swarmlab.providers.problems import explained
+from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.create import Images
     from swarmlab.cluster.remains import Remains
 
 __all__ = [
@@ -48,33 +47,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Removed:
-    """What `down` took away; names as Docker shows them. `files`: something on this machine."""
-
-    name: str
-    containers: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    networks: tuple[str, ...] = ()
-    files: bool = False
-    seconds: float = 0.0
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there was nothing to remove."""
-        return not (self.containers or self.volumes or self.networks or self.files)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "containers": list(self.containers),
-            "volumes": list(self.volumes),
-            "networks": list(self.networks),
-            "files": self.files,
-            "seconds": round(self.seconds, 3),
-        }
-
-
 def up(
     name: str = state.DEFAULT_LAB,
     *,
@@ -82,13 +54,15 @@ def up(
     workers: int | None = None,
     reach: str = "auto",
     publish: str = "",
+    choice: Choice | None = None,
     progress: Progress | None = None,
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
 
     `managers` and `workers` None: as many as it has, or three and none. `reach` is `auto`,
     `direct`, `published` or `relay`; `publish` is an address other than 127.0.0.1 to open the
-    nodes' ports at. Raises UsageError for what makes no sense, LabBusy, EngineUnreachable,
+    nodes' ports at. `choice` None: the provider that it has, or for a new lab what the environment
+    asks for. Raises UsageError for what makes no sense, LabBusy, EngineUnreachable,
     EnvironmentProblem. What the first `up` of a lab made is removed when it fails or is
     interrupted.
     """
@@ -102,8 +76,10 @@ def up(
         if publish:
             told.note(ways.WARNING.format(address=publish))
         if there.nothing:
-            return _anew(name, engine, size, reach, told, publish)
-        _refuse_change(name, there, reach, publish)
+            chosen = choice or registry.wanted()
+            return _anew(name, engine, size, reach, told, publish, chosen)
+        refusing.other_provider(name, there.choice, choice)
+        refusing.change(name, there, reach, publish)
         has = there.info.size
         other = (managers or has.managers, has.workers if workers is None else workers)
         if has.count and other != (has.managers, has.workers):
@@ -131,6 +107,7 @@ def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Rem
         containers=there.containers,
         volumes=there.volumes,
         networks=there.networks,
+        machines=there.machines,
         files=files,
         seconds=time.monotonic() - start,
     )
@@ -151,7 +128,7 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
         reason = repair.hopeless(name, engine, there)
         try:
             if not reason:
-                mended = repair.mend(name, engine, there, _images(engine, told), told)
+                mended = repair.mend(name, engine, there, told)
         except repair.NoSwarm as no_swarm:
             reason = no_swarm.message
         if reason:
@@ -170,12 +147,18 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
     cluster's own. Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
     """
     engine = engines.connect()
-    provider = Dind(engine, state.checked(name))
     with explained("looking for the lab"):
-        there = remaining.read(engine.client.api.containers(all=True, filters=labels.of(name)))
+        of = labels.of(state.checked(name))
+        there = remaining.read(engine.client.api.containers(all=True, filters=of))
+    if not there.choice.contained:
+        there = remaining.elsewhere(engine, name, there)
+    elif not there.info.nodes:
+        # Without a workstation, only the network or a provider's own list tells of nodes elsewhere.
+        there = remaining.look(engine, name)
     if not there.info.nodes:
         engine.client.close()
         return None
+    provider = registry.make(there.choice, engine, name)
     info = ways.reached(engine, name, there.info)
     return _opened(name, engine, provider, info, complete=there.complete, patience=patience)
 
@@ -204,14 +187,21 @@ def labs() -> list[Lab]:
 
 
 def _anew(
-    name: str, engine: Engine, size: Size, reach: str, told: Progress, publish: str = ""
+    name: str,
+    engine: Engine,
+    size: Size,
+    reach: str,
+    told: Progress,
+    publish: str,
+    choice: Choice,
 ) -> Cluster:
     from swarmlab.cluster.create import Site, create
 
-    _refuse_rootless(engine)
-    images = _images(engine, told)
-    images.node()
-    provider = Dind(engine, name, image=images.node, size=size)
+    images = stock.of(engine, told, contained=choice.contained)
+    provider = registry.make(choice, engine, name, image=images.node, size=size)
+    if choice.contained:
+        refusing.rootless(engine)
+    images.workstation()
     try:
         provider.prepare(reach, publish)
         site = Site(name, engine, provider, images, size)
@@ -223,29 +213,6 @@ def _anew(
         raise
 
 
-def _refuse_change(name: str, there: Remains, reach: str, publish: str) -> None:
-    """The way to a lab's nodes is laid when they are made, and stays as it is."""
-    hint = "`swarmlab down` removes it; then bring it up the other way."
-    if publish and publish != there.publish:
-        at = there.publish or "no other address"
-        raise UsageError(f"The lab {name!r} is there, and its ports are open at {at}.", hint=hint)
-    ways_now = {node.reach.value for node in there.info.nodes}
-    if reach != "auto" and ways_now - {reach}:
-        now = ", ".join(f"`--reach {way}`" for way in sorted(ways_now))
-        raise UsageError(f"The lab {name!r} is there, made with {now}.", hint=hint)
-
-
-def _refuse_rootless(engine: Engine) -> None:
-    from swarmlab import findings
-
-    with explained("asking the engine about itself"):
-        found = findings.rootless(engine.client.api.info())
-    if found is not None:
-        raise EnvironmentProblem(
-            f"A lab cannot run here: {found.seen}. {found.why}", hint=found.mend
-        )
-
-
 def _mend(
     name: str, engine: Engine, there: Remains, size: Size, reach: str, told: Progress
 ) -> Cluster:
@@ -254,7 +221,7 @@ def _mend(
     reason = repair.hopeless(name, engine, there)
     if not reason:
         try:
-            mended = repair.mend(name, engine, there, _images(engine, told), told)
+            mended = repair.mend(name, engine, there, told)
         except repair.NoSwarm as no_swarm:
             reason = no_swarm.message
         else:
@@ -264,7 +231,7 @@ def _mend(
     _clear(name, engine, told, "Removing what is left of it")
     # As it was made, unless asked for otherwise: whoever was let in still is, and nobody else.
     reach = there.reach if reach == "auto" else reach
-    return _anew(name, engine, size, reach, told, there.publish)
+    return _anew(name, engine, size, reach, told, there.publish, there.choice)
 
 
 def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
@@ -272,15 +239,15 @@ def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
     there = remaining.look(engine, name)
     if not there.nothing:
         history.keep(engine.client, name, told)
-        with told.stage(title):
-            remaining.clear(engine, name, there)
+        with told.stage(title) as stage:
+            remaining.clear(engine, name, there, stage.say)
     return _forget(name)
 
 
 def _opened(
     name: str,
     engine: Engine,
-    provider: Dind,
+    provider: Provider,
     info: Info,
     *,
     complete: bool = True,
@@ -288,26 +255,14 @@ def _opened(
 ) -> Cluster:
     """The lab with its certificates at hand, fetched from its containers where need be."""
     certs = keys.cached(name, info.instance)
-    if certs is None:
-        found = keys.of_lab(engine.client.api, name, info.names)
+    if certs is None and keys.needed(provider, info.names):
+        holders = info.names if provider.contained else ()
+        found = keys.of_lab(engine.client.api, name, holders)
         certs = keys.cache(name, info.instance, found)
+    certs = certs or keys.cache_folder(name)
     if patience is None:
         return Cluster(name, engine, provider, info, certs, complete=complete)
     return Cluster(name, engine, provider, info, certs, complete=complete, patience=patience)
-
-
-def _images(engine: Engine, told: Progress) -> Images:
-    """The images of the containers, built when first asked for if they are missing."""
-    from swarmlab.cluster.create import Images
-
-    def find() -> tuple[str, str]:
-        from swarmlab.images import builder
-
-        there = builder.ensure(["loaded-node", "workstation"], engine=engine.client, progress=told)
-        reference = {image.name: image.reference for image in there}
-        return reference["loaded-node"], reference["workstation"]
-
-    return Images(find)
 
 
 def _forget(name: str) -> bool:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from swarmlab import labels
-from swarmlab.cluster.crew import Crew
+from swarmlab.cluster.crew import Crew, each
 from swarmlab.engine import Engine
-from swarmlab.providers import dind
+from swarmlab.providers import dind, registry
 from swarmlab.providers.base import Info, NodeState
 from swarmlab.providers.problems import explained, said
+from swarmlab.providers.registry import Choice
 from swarmlab.wait import Observation, until
 
 _GONE_SECONDS = 20.0
@@ -27,9 +28,10 @@ _BUSY = ("already in progress", "resource busy", "is in use", "active endpoints"
 
 @dataclass(frozen=True)
 class Remains:
-    """Everything of one lab that the engine has. Names in order; `workstation` may be missing.
+    """Everything of one lab that there is. Names in order; `workstation` may be missing.
 
-    `reach` and `publish` are what the lab was made with, as `up` takes them.
+    `reach` and `publish` are what the lab was made with, as `up` takes them. `choice` is its
+    provider, and `machines` the nodes elsewhere than on the lab's own engine.
     """
 
     info: Info
@@ -39,10 +41,17 @@ class Remains:
     workstation: NodeState
     reach: str = "auto"
     publish: str = ""
+    choice: Choice = registry.NO_OTHER
+    machines: tuple[str, ...] = ()
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """The nodes whose containers hold the lab's certificates, beside the workstation."""
+        return self.info.names if self.choice.contained else ()
 
     @property
     def nothing(self) -> bool:
-        return not (self.containers or self.volumes or self.networks)
+        return not (self.containers or self.volumes or self.networks or self.machines)
 
     @property
     def complete(self) -> bool:
@@ -62,6 +71,39 @@ class Remains:
         return whole and not frozen and all(state is NodeState.STOPPED for state in states)
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What `down` took away; names as Docker shows them. `files`: something on this machine.
+
+    `machines` are nodes that were no containers beside the others.
+    """
+
+    name: str
+    containers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+    files: bool = False
+    seconds: float = 0.0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to remove."""
+        docker = self.containers or self.volumes or self.networks
+        return not (docker or self.machines or self.files)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "containers": list(self.containers),
+            "volumes": list(self.volumes),
+            "networks": list(self.networks),
+            "machines": list(self.machines),
+            "files": self.files,
+            "seconds": round(self.seconds, 3),
+        }
+
+
 def look(engine: Engine, lab: str) -> Remains:
     """What there is of the lab now. Raises EnvironmentProblem."""
     api = engine.client.api
@@ -70,7 +112,24 @@ def look(engine: Engine, lab: str) -> Remains:
         containers = crew.go(api.containers, all=True, filters=of)
         volumes = crew.go(api.volumes, filters=of)
         networks = crew.go(api.networks, filters=of)
-        return read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
+        there = read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
+    return elsewhere(engine, lab, there)
+
+
+def elsewhere(engine: Engine, lab: str, there: Remains) -> Remains:
+    """The same with what its provider tells of nodes that are not on the lab's own engine.
+
+    A provider that keeps a list of its own is also asked about a lab of which nothing else is
+    left. Raises EnvironmentProblem.
+    """
+    choice = there.choice
+    if choice.contained:
+        stray = None if there.info.nodes else registry.strays().get(lab)
+        if stray is None:
+            return there
+        choice = stray
+    provider = registry.make(choice, engine, lab)
+    return replace(there, choice=choice, info=provider.info(), machines=provider.left())
 
 
 def read(
@@ -94,6 +153,7 @@ def read(
         workstation=workstation,
         reach=next((told[labels.REACH] for told in marked if labels.REACH in told), "auto"),
         publish=next((told[labels.PUBLISH] for told in marked if told.get(labels.PUBLISH)), ""),
+        choice=registry.told([*containers, *networks]),
     )
 
 
@@ -120,8 +180,10 @@ def _halt(api: Any, name: str) -> None:
         api.stop(name, timeout=_STOP_SECONDS)
 
 
-def clear(engine: Engine, lab: str, there: Remains) -> None:
-    """Take away `there` and what has come meanwhile, until the engine has nothing of the lab.
+def clear(
+    engine: Engine, lab: str, there: Remains, say: Callable[[str], None] = lambda words: None
+) -> None:
+    """Take away `there` and what has come meanwhile, until there is nothing of the lab.
 
     A command that was killed may have left the engine a last request to carry out. Raises
     EnvironmentProblem when something will not go, TimedOut when more and more comes.
@@ -129,9 +191,9 @@ def clear(engine: Engine, lab: str, there: Remains) -> None:
 
     def round_of_it() -> Observation[None]:
         nonlocal there
-        sweep(engine, there)
+        sweep(engine, lab, there, say)
         there = look(engine, lab)
-        left = (*there.containers, *there.volumes, *there.networks)
+        left = (*there.machines, *there.containers, *there.volumes, *there.networks)
         return Observation(there.nothing, f"come meanwhile: {', '.join(left)}")
 
     until(
@@ -142,12 +204,19 @@ def clear(engine: Engine, lab: str, there: Remains) -> None:
     )
 
 
-def sweep(engine: Engine, remains: Remains) -> None:
-    """Take all of it away: containers side by side, then volumes and networks.
+def sweep(
+    engine: Engine, lab: str, remains: Remains, say: Callable[[str], None] = lambda words: None
+) -> None:
+    """Take all of it away: nodes elsewhere, containers side by side, then volumes and networks.
 
     What is already gone is no error. Raises EnvironmentProblem when something will not go.
     """
     api = engine.client.api
+    if remains.machines:
+        # First: while one is left, so are the labels that tell where it is.
+        provider = registry.make(remains.choice, engine, lab)
+        provider.report = say
+        each(provider.remove, remains.machines)
     with explained("removing the lab"):
         with Crew() as crew:
             crew.all([crew.go(_container, api, name) for name in remains.containers])

@@ -10,16 +10,15 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import cutting, keys, settling, swarm, workstation
-from swarmlab.cluster.create import Images, Site
+from swarmlab.cluster import cutting, keys, settling, stock, swarm, workstation
+from swarmlab.cluster.create import Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut
 from swarmlab.progress import Progress
-from swarmlab.providers import problems
-from swarmlab.providers.base import NodeState
-from swarmlab.providers.dind import Dind
+from swarmlab.providers import problems, registry
+from swarmlab.providers.base import NodeState, Provider
 from swarmlab.size import majority
 from swarmlab.wait import Observation, poll
 
@@ -36,7 +35,7 @@ class NoSwarm(EnvironmentProblem):
 class Mended:
     """The lab's provider, and what was put right, in words."""
 
-    provider: Dind
+    provider: Provider
     done: list[str]
 
 
@@ -60,19 +59,21 @@ def hopeless(name: str, engine: Engine, there: Remains) -> str:
     return ""
 
 
-def mend(name: str, engine: Engine, there: Remains, images: Images, told: Progress) -> Mended:
-    """Put the lab right; `images` are asked for only when something has to be made.
+def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
+    """Put the lab right; images are built only when something has to be made.
 
     Raises NoSwarm when it has to be made anew after all.
     """
-    provider = Dind(engine, name, image=images.node, size=there.info.size)
+    images = stock.of(engine, told, contained=there.choice.contained)
+    provider = registry.make(there.choice, engine, name, image=images.node, size=there.info.size)
     provider.adopt()
     site = Site(name, engine, provider, images, there.info.size)
     keyring = _keys(name, engine, there)
     if keys.cached(name, provider.instance) is None:
         keys.cache(name, provider.instance, keyring)
     job = _Job(site, there, keyring, told)
-    with told.stage(_title(there)):
+    with told.stage(_title(there)) as stage:
+        provider.report = stage.say
         with Crew() as crew:
             shell = crew.go(job.workstation)
             chains = {node: crew.go(job.engine, node, crew) for node in site.names}
@@ -110,7 +111,7 @@ class _Job:
         self._say(f"the workstation was {_word(state)}")
         if state is NodeState.STOPPED:
             workstation.again(
-                self._site.engine, self._site.name, self._site.addresses, self._keyring
+                self._site.engine, self._site.name, self._site.machines(), self._keyring
             )
             return
         self._site.make_workstation(lambda: self._keyring)
@@ -125,7 +126,7 @@ class _Job:
         if state is NodeState.RUNNING:
             self._joined(node)
             try:
-                return self._site.answering(node, crew=crew, within=_ANSWER_SECONDS)
+                return self._answering(node, crew, _ANSWER_SECONDS)
             except (TimedOut, ClusterProblem):
                 self._say(f"{node} did not answer and is restarted")
             self._site.provider.stop(node)
@@ -137,15 +138,20 @@ class _Job:
         # A node that was cut off and then paused has kept its packet filter.
         self._joined(node)
         try:
-            return self._site.answering(node, crew=crew, within=_START_SECONDS)
+            return self._answering(node, crew, _START_SECONDS)
         except (TimedOut, ClusterProblem) as problem:
             if (trouble := problems.of_machine(problem)) is not None:
                 raise trouble from problem
             self._say(f"{node} is made again: {problem.message}")
             return self._again(node, crew)
 
+    def _answering(self, node: str, crew: Crew, within: float) -> APIClient:
+        api = self._site.answering(node, crew=crew, within=within)
+        self._site.furnish(node, api, crew=crew)
+        return api
+
     def _joined(self, node: str) -> None:
-        if cutting.join(self._site.engine, self._site.name, node):
+        if cutting.join(self._site.lookout(node), node):
             self._say(f"{node} was cut off from the other nodes")
 
     def _again(self, node: str, crew: Crew) -> APIClient:
@@ -216,7 +222,15 @@ class _Job:
 
 
 def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
-    return keys.of_lab(engine.client.api, name, there.info.names)
+    """Raises ClusterProblem when they are lost; those that no node needs are made anew."""
+    try:
+        return keys.of_lab(engine.client.api, name, there.holders)
+    except ClusterProblem:
+        if keys.needed(registry.make(there.choice, engine, name), there.info.names):
+            raise
+        from swarmlab.cluster import tls
+
+        return tls.make_set(name, {})
 
 
 def _standing(api: APIClient) -> swarm.Standing:

@@ -52,6 +52,8 @@ def node(lab: str, name: str, words: list[str]) -> int:
                 say("The lab {lab!r} has no node {node!r}.", lab=lab, node=name),
                 hint=say("Its nodes are {nodes}.", nodes=", ".join(cluster.nodes)),
             )
+        if not cluster.provider.contained:
+            return _machine(cluster, name, words)
         with explained("looking for the node"):
             try:
                 container = cluster.host_engine().containers.get(labels.container(lab, name))
@@ -65,6 +67,14 @@ def node(lab: str, name: str, words: list[str]) -> int:
         words = words[1:] if words[:1] == ["--"] else words
         argv = ["bash", "-lc", " ".join(words)] if words else ["bash", "-l"]
         return terminal.attach(engines.target(), container, argv, workdir="/root")
+
+
+def _machine(cluster: Cluster, name: str, words: list[str]) -> int:
+    """The same where the node is a machine: by the workstation's docker-machine, which needs no
+    key of that machine's but those of its engine."""
+    cluster.engine(name)  # raises for a node that does not run
+    argv = ["docker-machine", "ssh", name, *words]
+    return terminal.attach(engines.target(), _workstation(cluster), argv, workdir=WORKDIR)
 
 
 def logs(lab: str, service: str, *, follow: bool = False, since: str = "") -> int:

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from swarmlab import engine as engines
 from swarmlab import state
 from swarmlab.cluster import remains as remaining
+from swarmlab.cluster.crew import each
 from swarmlab.cluster.lock import lock
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import LabAbsent
 from swarmlab.progress import Progress, SilentProgress
+from swarmlab.providers import registry
+from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """What `stop` stopped: names of containers as Docker shows them, none when none ran."""
+    """What `stop` stopped: names of containers as Docker shows them, of nodes elsewhere theirs."""
 
     name: str
     containers: tuple[str, ...] = ()
@@ -35,12 +38,22 @@ def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Sto
     with lock(state.checked(name)):
         engine = engines.connect()
         try:
-            present(name, engine)
+            there = present(name, engine)
             with explained("looking at the lab"):
                 running = remaining.running(engine, name)
-            if running:
-                with told.stage("Stopping the lab"):
+            # Of the other nodes all run in containers that are among those.
+            machines = tuple(
+                node.name
+                for node in there.info.nodes
+                if node.name in there.machines and node.state is NodeState.RUNNING
+            )
+            if running or machines:
+                with told.stage("Stopping the lab") as stage:
+                    provider = registry.make(there.choice, engine, name)
+                    provider.report = stage.say
+                    each(provider.stop, machines)
                     remaining.halt(engine, running)
+                running = (*machines, *running)
         finally:
             engine.client.close()
     return Stopped(name, running, time.monotonic() - begun)

@@ -10,13 +10,14 @@ from typing import Any
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import access, cutting, keys, remains, swarm
-from swarmlab.cluster.cluster import data_plane
+from swarmlab.cluster import access, cutting, keys, lookouts, remains, swarm
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
-from swarmlab.providers.base import Node, NodeState
+from swarmlab.lookout import Lookout
+from swarmlab.providers import registry
+from swarmlab.providers.base import Node, NodeState, Provider
 from swarmlab.providers.ways import reached
 
 STATUS_VERSION = 1
@@ -115,13 +116,23 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
     there = remains.look(engine, lab)
     if there.nothing:
         return ClusterStatus(lab, present=False)
-    certs = _certs(engine, lab, there)
+    provider = registry.make(there.choice, engine, lab)
+    certs = _certs(engine, lab, there, provider)
     info = reached(engine, lab, there.info)
     running = [node for node in info.nodes if node.state is NodeState.RUNNING]
+
+    def inside(node: Node) -> Lookout:
+        own = certs or keys.cache_folder(lab)
+        return lookouts.of(provider, engine, lab, node, own, timeout=LOOK_SECONDS)
+
     with Crew() as crew:
-        views = {node.name: crew.go(_view, node, certs) for node in running} if certs else {}
-        cuts = {node.name: crew.go(cutting.is_cut, engine, lab, node.name) for node in running}
-        planes = {node.name: crew.go(data_plane, engine, lab, node.name) for node in running}
+        views = {
+            node.name: crew.go(_view, node, provider.certs(node.name) or certs) for node in running
+        }
+        cuts = {node.name: crew.go(lambda n: cutting.is_cut(inside(n)), node) for node in running}
+        planes = {
+            node.name: crew.go(lambda n: lookouts.data_plane(inside(n)), node) for node in running
+        }
         seen = {name: future.result() for name, future in views.items()}
         apart = {name for name, future in cuts.items() if future.result()}
         told = {name: future.result() for name, future in planes.items()}
@@ -146,19 +157,23 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
     )
 
 
-def _certs(engine: Engine, lab: str, there: Remains) -> Path | None:
+def _certs(engine: Engine, lab: str, there: Remains, provider: Provider) -> Path | None:
     found = keys.cached(lab, there.info.instance)
     if found is not None:
         return found
+    if there.info.nodes and not keys.needed(provider, there.info.names):
+        return keys.cache_folder(lab)
     try:
-        fetched = keys.of_lab(engine.client.api, lab, there.info.names)
+        fetched = keys.of_lab(engine.client.api, lab, there.holders)
     except SwarmlabError:
         return None
     return keys.cache(lab, there.info.instance, fetched)
 
 
-def _view(node: Node, certs: Path) -> _View | None:
+def _view(node: Node, certs: Path | None) -> _View | None:
     """What the node tells; None when it does not answer in time."""
+    if certs is None:
+        return None
     try:
         client = access.client(node, certs, timeout=LOOK_SECONDS)
     except SwarmlabError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from swarmlab import archive, labels, resources
 from swarmlab.cluster import history
 from swarmlab.cluster.keys import MACHINES, Keys
 from swarmlab.engine import Engine
+from swarmlab.errors import EnvironmentProblem
+from swarmlab.providers.base import ENGINE_PORT
 from swarmlab.providers.problems import explained
 
 if TYPE_CHECKING:
@@ -23,6 +26,31 @@ WORKDIR = "/root/lab"
 COMPOSE_FILE = "docker-compose-proxy.yml"
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A node as the workstation's docker client reaches it.
+
+    `certs` is a folder on this machine with the client's files; None: the lab's own are good.
+    """
+
+    address: str
+    port: int = ENGINE_PORT
+    certs: Path | None = None
+
+    def files(self, node: str, keys: Keys) -> dict[str, bytes]:
+        """The client's files for the node, by absolute path. Raises EnvironmentProblem."""
+        if self.certs is None:
+            return keys.on_machine(node)
+        try:
+            found = {name: (self.certs / name).read_bytes() for name in keys.of_client()}
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"The certificates of {node} cannot be read: {error.filename}: {error.strerror}.",
+                hint="Look at that folder, then run `swarmlab up` again.",
+            ) from error
+        return {f"{MACHINES}/{node}/{name}": content for name, content in found.items()}
+
+
 def create(
     engine: Engine,
     lab: str,
@@ -31,10 +59,11 @@ def create(
     address: str,
     nodes: Mapping[str, str],
     instance: str,
+    marks: Mapping[str, str] | None = None,
 ) -> None:
     """Make the container, not started, with what was typed in the lab's last one.
 
-    `nodes` maps names to addresses.
+    `nodes` maps names to addresses; `marks` are labels that it has beside those of every lab.
     """
     network = labels.network(lab)
     config: dict[str, Any] = {
@@ -45,6 +74,7 @@ def create(
             labels.ROLE: labels.ROLE_WORKSTATION,
             labels.INSTANCE: instance,
             labels.ADDRESS: address,
+            **(marks or {}),
         },
         "WorkingDir": WORKDIR,
         "HostConfig": {
@@ -64,13 +94,13 @@ def create(
     history.give(engine.client, lab)
 
 
-def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> None:
+def start(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) -> None:
     """Put the lab's files and the certificates in place, and start the container."""
     secret: dict[str, bytes] = dict(keys.bundle())
     plain: dict[str, bytes] = dict(lab_files())
-    for node, address in nodes.items():
-        secret |= keys.on_machine(node)
-        plain[f"{MACHINES}/{node}/config.json"] = _machine(node, address)
+    for node, machine in nodes.items():
+        secret |= machine.files(node, keys)
+        plain[f"{MACHINES}/{node}/config.json"] = _machine(node, machine)
     modes = {**dict.fromkeys(secret, archive.PRIVATE), **_programs(plain)}
     name = labels.container(lab, NAME)
     with explained("starting the workstation"):
@@ -79,7 +109,7 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> Non
         engine.client.api.start(name)
 
 
-def again(engine: Engine, lab: str, nodes: Mapping[str, str], keys: Keys) -> None:
+def again(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) -> None:
     """Start the container after a stop. What the student changed in its files stays."""
     name = labels.container(lab, NAME)
     with explained("starting the workstation"):
@@ -135,13 +165,14 @@ def below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _machine(node: str, address: str) -> bytes:
+def _machine(node: str, machine: Machine) -> bytes:
     """What docker-machine keeps of a machine, as far as it is true of a node."""
     folder = f"{MACHINES}/{node}"
     told = {
         "ConfigVersion": 3,
         "Driver": {
-            "IPAddress": address,
+            "IPAddress": machine.address,
+            "EnginePort": machine.port,
             "MachineName": node,
             "StorePath": MACHINES.rpartition("/")[0],
         },

@@ -6,9 +6,11 @@ their engines answer, and takes them away again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Protocol
 
 from swarmlab.size import UNKNOWN, Size
@@ -53,7 +55,7 @@ class Node:
     """One node as the provider sees it; `detail` is its state in the provider's own words.
 
     `ports` maps a port of the node to host and port on this machine, where the node's own
-    address cannot be reached.
+    address cannot be reached. `engine_port` is where its engine answers, over TLS.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Node:
     reach: Reach = Reach.DIRECT
     ports: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     detail: str = ""
+    engine_port: int = ENGINE_PORT
 
 
 @dataclass(frozen=True)
@@ -91,26 +94,89 @@ class Info:
 
 
 class Provider(Protocol):
-    """Makes nodes for one lab. Every method raises EnvironmentProblem when it cannot."""
+    """Makes nodes for one lab, or is given them. Raises EnvironmentProblem when it cannot.
+
+    The lab's network and its workstation are on the lab's own engine whoever provides the nodes.
+    """
+
+    instance: str
+    """Of the lab, once `prepare` or `adopt` has been called; new each time a lab is made."""
+    reach: Reach
+    publish: str
+    """An address other than 127.0.0.1 at which the nodes' ports are open; else empty."""
+    subnet: IPv4Network | None
+    """Of the lab's network, once `prepare` or `adopt` has been called."""
+    report: Callable[[str], None]
+    """Told, in words, what is being done while nodes are made."""
 
     @property
     def name(self) -> str:
         """The provider's name (`dind`)."""
 
+    @property
+    def contained(self) -> bool:
+        """Whether its nodes are containers on the lab's own engine.
+
+        Such nodes have their images from the start and addresses known before they are made. All
+        others are brought the images, and what is to be seen inside them is seen through a
+        container on their own engine.
+        """
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """The labels by which the provider and its settings are found again with the lab."""
+
+    def prepare(self, reach: str = "auto", publish: str = "") -> None:
+        """Make what the lab has as a whole: its network. Raises UsageError for a way it lacks."""
+
+    def adopt(self) -> None:
+        """Take what the lab has as a whole from what is there."""
+
     def create(self, node: str) -> None:
-        """Make the machine of a node, not started."""
+        """Make the machine of a node, started or not."""
 
     def start(self, node: str, files: Mapping[str, bytes]) -> None:
-        """Put `files` (absolute path to content, readable by root alone) in place and start."""
+        """Put `files` (absolute path to content, readable by root alone) in place and start.
+
+        The files are what a node needs of the lab's own certificates; a provider that has
+        certificates of its own (`certs`) needs none of them.
+        """
 
     def stop(self, node: str) -> None:
         """Stop the machine, keeping its disk."""
 
+    def pause(self, node: str) -> None:
+        """Freeze the machine until `start`. Raises UsageError where that cannot be done."""
+
     def remove(self, node: str) -> None:
-        """Take the machine and its disk away; content when it is not there."""
+        """Take away all that the lab has there; content when there is nothing."""
+
+    def left(self) -> tuple[str, ...]:
+        """The nodes elsewhere than on the lab's engine of which `remove` would take something.
+
+        In order of their numbers; always none for a provider whose nodes are containers.
+        """
 
     def info(self) -> Info:
         """What there is now, in one look."""
 
+    def address(self, node: str) -> str:
+        """The node's address; known after `create` at the latest."""
+
+    def place(self, node: str) -> Node:
+        """The node, taken to be running, as its engine is to be reached."""
+
+    def certs(self, node: str) -> Path | None:
+        """The folder with ca.pem, cert.pem and key.pem for a client of the node's engine.
+
+        None: the engine has the lab's own certificates.
+        """
+
     def last_words(self, node: str) -> str | None:
         """What the machine said last if it has ended by itself; None while it runs."""
+
+    def check_kernel(self, node: str) -> None:
+        """Look whether the started node's kernel can carry a lab, as far as can be told so early.
+
+        Raises EnvironmentProblem when it cannot.
+        """

@@ -8,22 +8,20 @@ disks.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
 from swarmlab import archive, labels
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.errors import UsageError
 from swarmlab.providers import subnets, ways
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
-from swarmlab.providers.problems import explain, explained, no_vxlan, said
+from swarmlab.providers.network import LabNetwork
+from swarmlab.providers.problems import explained, no_vxlan
 from swarmlab.size import UNKNOWN, Size
 
 # SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
@@ -34,15 +32,14 @@ SECURITY = ("seccomp=unconfined", "apparmor=unconfined", "label=disable")
 # A link of a number and a port of its own, so that it meets no overlay network.
 VXLAN = "ip link add name slprobe type vxlan id 16777000 dstport 4790 && ip link del dev slprobe"
 
-_SUBNET_TRIES = 8
-_BRIDGES = Path("/sys/class/net")
 _STATES = {"running": NodeState.RUNNING}
 
 
-class Dind:
+class Dind(LabNetwork):
     """Nodes as containers on one engine, for one lab."""
 
     name = "dind"
+    contained = True
 
     def __init__(
         self,
@@ -53,110 +50,24 @@ class Dind:
         size: Size = UNKNOWN,
     ) -> None:
         """`image` tells the nodes' image and `size` their number; only to make nodes."""
-        self._engine = engine
-        self._api: Any = engine.client.api
-        self._lab = lab
+        super().__init__(engine, lab, size=size)
         self._image = image
-        self._size = size
-        self.subnet: IPv4Network | None = None
-        self.reach = Reach.DIRECT
-        self.publish = ""
-        self.instance = ""
-
-    # -- the network -----------------------------------------------------------------------
-
-    def prepare(self, reach: str = "auto", publish: str = "") -> None:
-        """Make the lab's network and decide how the nodes will be reached.
-
-        `reach` is `auto`, `direct`, `published` or `relay`; `publish` is the address to open
-        published ports at, 127.0.0.1 when empty. Raises EnvironmentProblem when no subnet is
-        free.
-        """
-        self.publish = publish
-        self.instance = secrets.token_hex(8)
-        with explained("making the lab's network"):
-            taken = subnets.of_engine(self._api.networks())
-        if self._here:
-            taken += subnets.routes()
-        for _ in range(_SUBNET_TRIES):
-            subnet = subnets.choose(taken)
-            try:
-                network = self._make_network(subnet, reach)
-            except APIError as error:
-                text = said(error)
-                # Someone else took the subnet between our look and our request.
-                if "overlap" not in text.lower():
-                    raise explain("making the lab's network", text) from error
-                taken.append(subnet)
-                continue
-            self.subnet = subnet
-            self.reach = self._choose_reach(reach, str(network["Id"]))
-            return
-        raise EnvironmentProblem(
-            "No subnet for the lab: each one tried was taken at the same moment.",
-            hint="Run the command again.",
-        )
-
-    def adopt(self) -> None:
-        """Take subnet, reach and instance from the network that is there.
-
-        Raises EnvironmentProblem when it is gone.
-        """
-        with explained("looking at the lab's network"):
-            found = self._api.networks(names=[labels.network(self._lab)])
-        exact = [net for net in found if net["Name"] == labels.network(self._lab)]
-        if not exact:
-            raise EnvironmentProblem("The lab's network is gone.", hint="Run `swarmlab up`.")
-        told = exact[0]["Labels"] or {}
-        self.subnet = subnets.of_engine(exact)[0]
-        self.instance = told.get(labels.INSTANCE, "")
-        found_size = Size.told(told)
-        self._size = found_size if found_size.count else self._size
-        self.publish = told.get(labels.PUBLISH, "")
-        reach = told.get(labels.REACH, "auto")
-        self.reach = self._choose_reach(reach, str(exact[0]["Id"]))
-
-    def _make_network(self, subnet: IPv4Network, reach: str) -> dict[str, Any]:
-        ipam: Any = {"Driver": "default", "Config": [{"Subnet": str(subnet)}]}
-        made: dict[str, Any] = self._api.create_network(
-            labels.network(self._lab),
-            driver="bridge",
-            check_duplicate=True,
-            ipam=ipam,
-            labels=self._labels(
-                labels.ROLE_NETWORK, {labels.REACH: reach, labels.PUBLISH: self.publish}
-            ),
-        )
-        return made
-
-    @cached_property
-    def _here(self) -> bool:
-        """Whether the engine shares this machine's kernel, so that its routes are ours."""
-        import platform
-
-        return self._engine.target.local and self._engine.kernel == platform.release()
-
-    def _choose_reach(self, wanted: str, network_id: str) -> Reach:
-        """The way to the nodes: tried by looking for the network's bridge on this machine.
-
-        It is there exactly where this machine can route to it: not with Docker Desktop, whose
-        engine is in a virtual machine, nor with a rootless engine or one elsewhere.
-        """
-        if wanted != "auto":
-            return Reach(wanted)
-        if self._here and (_BRIDGES / f"br-{network_id[:12]}").exists():
-            return Reach.DIRECT
-        if not self._engine.target.local:
-            # Its nodes open no port to the network: what reaches the engine reaches them, too.
-            return Reach.RELAY
-        return Reach.PUBLISHED
-
-    # -- nodes -----------------------------------------------------------------------------
 
     def address(self, node: str) -> str:
         """The fixed address of a node, known before it is made."""
         assert self.subnet is not None, "prepare or adopt comes first"
         return subnets.node(self.subnet, number(node))
+
+    def place(self, node: str) -> Node:
+        if self.reach is not Reach.DIRECT:
+            found = self.info().node(node)
+            if found is not None:
+                return found
+        return Node(node, self.address(node), NodeState.RUNNING)
+
+    def certs(self, node: str) -> Path | None:
+        """None: the nodes' engines have the lab's own certificates."""
+        return None
 
     def create(self, node: str) -> None:
         with explained(f"making {node}"):
@@ -191,6 +102,10 @@ class Dind:
                 self._api.remove_container(name, v=True, force=True)
             with suppress(NotFound):
                 self._api.remove_volume(name, force=True)
+
+    def left(self) -> tuple[str, ...]:
+        """None: what there is of its nodes is on the lab's own engine."""
+        return ()
 
     def info(self) -> Info:
         with explained("looking for the lab's containers"):
@@ -265,15 +180,6 @@ class Dind:
                     network: {"IPAMConfig": {"IPv4Address": address}, "Aliases": [node]}
                 }
             },
-        }
-
-    def _labels(self, role: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {
-            labels.LAB: self._lab,
-            labels.ROLE: role,
-            labels.INSTANCE: self.instance,
-            **self._size.marks,
-            **(more or {}),
         }
 
 

@@ -28,6 +28,13 @@ LINES = 300
 """The last lines of each log that are kept."""
 _VERIFY_SECONDS = 90.0
 _ENGINE_LOG = "/var/log/dockerd.log"
+# Where a machine's engine writes depends on the machine's system.
+_MACHINE_LOG = f"""
+for log in {_ENGINE_LOG} /var/log/docker.log /var/lib/boot2docker/docker.log; do
+    [ ! -f $log ] || exec tail -n {LINES} $log
+done
+journalctl --no-pager -u docker -n {LINES}
+"""
 
 SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access|grade)_?key", re.I)
 # Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
@@ -191,14 +198,18 @@ def _logs(name: str) -> Iterator[Wanted]:
         return
     with cluster:
         api: Any = cluster.host_engine().api
-        for what in (*cluster.nodes, "workstation"):
+        boxes = cluster.nodes if cluster.provider.contained else ()
+        for what in (*boxes, "workstation"):
             box = labels.container(name, what)
             about = say("what the container said")
             yield Wanted(f"logs/{what}.log", about, partial(_log, api, box))
         for node in cluster.nodes:
             box = labels.container(name, node)
             about = say("what the node's engine said")
-            yield Wanted(f"logs/{node}-engine.log", about, partial(_engine_log, api, box))
+            log = partial(_engine_log, api, box)
+            if not cluster.provider.contained:
+                log = partial(_machine_log, cluster, node)
+            yield Wanted(f"logs/{node}-engine.log", about, log)
         try:
             speaker = _speaker(cluster)
             services = [str(raw["Spec"]["Name"]) for raw in list_services(speaker)]
@@ -228,6 +239,10 @@ def _engine_log(api: Any, box: str) -> str:
             text = file.read().decode("utf-8", "replace") if file else ""
         return "\n".join(text.splitlines()[-LINES:])
     return str(api.exec_start(run["Id"]).decode("utf-8", "replace"))
+
+
+def _machine_log(cluster: Cluster, node: str) -> str:
+    return cluster.lookout(node).on_node(_MACHINE_LOG)[1]
 
 
 def _service_log(api: Any, service: str) -> str:

@@ -14,10 +14,10 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from swarmlab import labels
 from swarmlab.checks.looking import over
 from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.lookout import NODE_ENGINE
 from swarmlab.watching.counting import Answered, answered
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Engine(http.client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(2)
-        self.sock.connect("/var/run/docker.sock")
+        self.sock.connect(sys.argv[1])
 
 def pid(box):
     if not os.path.exists("/proc/%d" % known.get(box, 0)) or not known.get(box):
@@ -140,11 +140,11 @@ class _Eye:
     """The program in one node, and the connection that it lives by."""
 
     def __init__(self, world: World, node: str) -> None:
-        api: Any = world.host_engine().api
-        box = labels.container(world.name, node)
-        command = ["python3", "-ISc", PROGRAM]
-        self._exec = api.exec_create(box, command, stdin=True, stderr=False)["Id"]
-        self._stream: Any = api.exec_start(self._exec, socket=True)
+        at = world.lookout(node)
+        engine = "/var/run/docker.sock" if at.own else NODE_ENGINE
+        command = ["python3", "-ISc", PROGRAM, engine]
+        self._exec = at.api.exec_create(at.container, command, stdin=True, stderr=False)["Id"]
+        self._stream: Any = at.api.exec_start(self._exec, socket=True)
         # docker-py gives a SocketIO around the real socket on unix and TCP, a pipe on Windows.
         self._socket: Any = getattr(self._stream, "_sock", self._stream)
         self._socket.settimeout(SECONDS)

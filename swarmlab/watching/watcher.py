@@ -138,7 +138,7 @@ class Watcher:
             self._engine = engines.connect(timeout=_ENGINE_PATIENCE)
         with explained("looking for the lab"):
             listed = self._engine.client.api.containers(all=True, filters=labels.of(self._name))
-        return remains.read(listed).info.nodes
+        return remains.elsewhere(self._engine, self._name, remains.read(listed)).info.nodes
 
     def _found(self, nodes: tuple[Node, ...]) -> Looker:
         """The looker at what there is; a new one when nodes came, went, stopped or started."""

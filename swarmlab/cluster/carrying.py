@@ -1,0 +1,109 @@
+"""The lab's images, carried to nodes that do not come with them.
+
+They stream from the lab's own engine into a node's through this process, so that no registry is
+needed; what a node has already is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from docker.errors import ImageNotFound, NotFound
+
+from swarmlab.engine import Engine
+from swarmlab.images import engine as transport
+from swarmlab.images import recipe
+from swarmlab.providers.problems import explained
+
+_SILENCE_SECONDS = 600
+_SHOWN_BYTES = 10_000_000
+
+
+def carry(
+    engine: Engine,
+    api: Any,
+    node: str,
+    images: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    check: Callable[[], None],
+) -> tuple[str, ...]:
+    """Have the images on the node's engine; the names of those that were carried.
+
+    `images` maps what students type to the reference on the lab's own engine. `check` raises when
+    the work is called off. Raises EnvironmentProblem, ImageProblem when an engine refuses.
+    """
+    with explained(f"looking for the images of {node}"):
+        wanted = missing(engine.client.api, api, images)
+    if not wanted:
+        return ()
+    allowed, api.timeout = api.timeout, _SILENCE_SECONDS
+    try:
+        with (
+            transport.request(
+                engine.client,
+                "GET",
+                "/images/get",
+                params={"names": list(wanted.values())},
+                silence=_SILENCE_SECONDS,
+            ) as saved,
+            explained(f"carrying images to {node}"),
+        ):
+            blocks = _counted(saved.iter_content(1 << 18), node, say, check)
+            for line in api.load_image(blocks):
+                check()
+                if "error" in line:
+                    raise _refused(node, str(line["error"]))
+    finally:
+        api.timeout = allowed
+    with explained(f"naming the images of {node}"):
+        for name, reference in wanted.items():
+            repository, _, tag = name.rpartition(":")
+            api.tag(reference, repository, tag)
+            if reference != name:
+                api.remove_image(reference, noprune=True)
+    return tuple(wanted)
+
+
+def missing(here: Any, there: Any, images: Mapping[str, str]) -> dict[str, str]:
+    """Those of the images that the engine `there` has not, or has with another content."""
+    found = {}
+    for name, reference in images.items():
+        wanted = here.inspect_image(reference)
+        try:
+            present = there.inspect_image(name)
+        except (ImageNotFound, NotFound):
+            present = {}
+        if _content(present) != _content(wanted) and present.get("Id") != wanted["Id"]:
+            found[name] = reference
+    return found
+
+
+def _content(image: Mapping[str, Any]) -> str:
+    """The key of an image of ours. Ids differ from one kind of image store to another."""
+    told = (image.get("Config") or {}).get("Labels") or {}
+    return str(told.get(recipe.LABEL) or image.get("Id", ""))
+
+
+def _counted(
+    blocks: Iterator[bytes], node: str, say: Callable[[str], None], check: Callable[[], None]
+) -> Iterator[bytes]:
+    sent = said = 0
+    for block in blocks:
+        check()
+        yield block
+        sent += len(block)
+        if sent - said >= _SHOWN_BYTES:
+            said = sent
+            say(f"{node} is brought its images: {sent // 1_000_000} MB")
+
+
+def _refused(node: str, words: str) -> Exception:
+    from swarmlab.errors import ImageProblem
+
+    return ImageProblem(
+        f"The engine of {node} cannot take the lab's images.",
+        evidence=words[:300],
+        hint="Look whether its disk is full, then run the command again.",
+    )

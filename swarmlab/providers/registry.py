@@ -1,0 +1,95 @@
+"""The providers by name, which one a lab has, and which one is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmlab import labels
+from swarmlab.engine import Engine
+from swarmlab.errors import UsageError
+from swarmlab.providers.base import Provider
+from swarmlab.size import UNKNOWN, Size
+
+USUAL = "dind"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A provider and its settings, which hold nothing but what JSON can, and no secret."""
+
+    provider: str = USUAL
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def contained(self) -> bool:
+        """Whether the nodes are containers on the lab's own engine."""
+        return self.provider == USUAL
+
+
+NO_OTHER = Choice()
+"""The usual provider, which needs no settings."""
+
+
+def make(
+    choice: Choice,
+    engine: Engine,
+    lab: str,
+    *,
+    image: Callable[[], str] = lambda: "",
+    size: Size = UNKNOWN,
+) -> Provider:
+    """The provider of that lab. `image` tells what nodes that are containers are made from.
+
+    Raises UsageError for a provider that nobody knows or settings that it cannot work with.
+    """
+    return PROVIDERS[known(choice.provider)](engine, lab, choice.settings, image, size)
+
+
+def known(name: str) -> str:
+    """The name again. Raises UsageError when there is no such provider."""
+    if name not in PROVIDERS:
+        raise UsageError(
+            f"There is no provider {name!r}.", hint=f"There are {', '.join(PROVIDERS)}."
+        )
+    return name
+
+
+def told(listed: Iterable[Mapping[str, Any]]) -> Choice:
+    """What the labels of a lab's containers and networks say; `dind` when they say nothing."""
+    for one in listed:
+        marks = one.get("Labels") or {}
+        if labels.PROVIDER in marks:
+            try:
+                settings = json.loads(marks.get(labels.SETTINGS) or "{}")
+            except ValueError:
+                settings = {}
+            return Choice(marks[labels.PROVIDER], settings if isinstance(settings, dict) else {})
+    return NO_OTHER
+
+
+def wanted() -> Choice:
+    """What this process's environment asks for. Raises UsageError for a provider unknown."""
+    name = os.environ.get("SWARMLAB_PROVIDER", "").strip() or USUAL
+    return Choice(known(name))
+
+
+def strays() -> dict[str, Choice]:
+    """Labs of which a provider's own list has nodes, by name; whatever else is left of them."""
+    return {}
+
+
+def _dind(
+    engine: Engine, lab: str, settings: Mapping[str, Any], image: Callable[[], str], size: Size
+) -> Provider:
+    from swarmlab.providers.dind import Dind
+
+    return Dind(engine, lab, image=image, size=size)
+
+
+PROVIDERS: Mapping[
+    str, Callable[[Engine, str, Mapping[str, Any], Callable[[], str], Size], Provider]
+] = {"dind": _dind}
