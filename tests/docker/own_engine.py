@@ -1,0 +1,151 @@
+"""A second Docker engine on this machine, which a test may stop, kill and start again.
+
+It has its own data, sockets and containerd, and a network namespace of its own: bridges and packet
+filters of the machine's engine are out of its sight. What talks to its containers is run in that
+namespace; see `inside`. Only root can do all this.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import docker
+from docker import DockerClient
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from swarmlab.images import builder
+from swarmlab.wait import Observation, until
+
+_SECONDS = 90.0  # for an engine to come up, or to stop its containers and end
+
+
+class OwnEngine:
+    """The engine; everything of it is in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._network = folder / "net"
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._folder}/docker.sock"
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs a command in the engine's network."""
+        return ["nsenter", f"--net={self._network}", *command]
+
+    def client(self) -> DockerClient:
+        return DockerClient(base_url=self.url, version="auto", timeout=120)
+
+    def prepare(self) -> None:
+        """Make the network namespace; it lasts until `remove`."""
+        self._network.touch()
+        subprocess.run(["unshare", f"--net={self._network}", "true"], check=True)
+        subprocess.run(self.inside(["ip", "link", "set", "lo", "up"]), check=True)
+
+    def start(self) -> None:
+        """Start the engine, for the first time or again; returns when it answers."""
+        settings = self._folder / "daemon.json"
+        settings.write_text("{}")
+        mine = f"swarmlab-test-{os.getpid()}"
+        command = [
+            *("dockerd", "--config-file", str(settings), "--storage-driver", "overlay2"),
+            *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "run")),
+            *("--pidfile", str(self._folder / "pid"), "--host", self.url),
+            # Where the machine has a containerd that runs by itself, engines share it by names.
+            *("--containerd-namespace", mine, "--containerd-plugins-namespace", f"{mine}-plugins"),
+        ]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.inside(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        until("the test's own engine", self._answers, within=_SECONDS)
+
+    def end(self, how: signal.Signals) -> None:
+        """End the engine with that signal; returns when it is gone."""
+        assert self._process is not None
+        # nsenter has become the engine: it is the same process.
+        self._process.send_signal(how)
+        self._process.wait(timeout=_SECONDS)
+        self._process = None
+
+    def give(self, *names: str) -> None:
+        """Copy images of the machine's engine to this one, as a stream."""
+        here = docker.from_env(version="auto")
+        made = [one.reference for one in builder.ensure(names, engine=here) if one.name in names]
+        here.close()
+        with subprocess.Popen(["docker", "save", *made], stdout=subprocess.PIPE) as save:
+            subprocess.run(
+                ["docker", "-H", self.url, "load", "--quiet"],
+                stdin=save.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        assert save.returncode == 0
+
+    def remove(self) -> None:
+        """Take away its containers, itself, and all that it kept."""
+        with suppress(DockerException, RequestException):
+            client = self.client()
+            for container in client.containers.list(all=True):
+                container.remove(force=True, v=True)
+            client.close()
+        if self._process is not None:
+            self.end(signal.SIGTERM)
+        self._containerd()
+        # Deepest first: overlays, namespaces of networks, and at last our own.
+        for place in sorted(_mounts(self._folder), key=len, reverse=True):
+            subprocess.run(["umount", "--lazy", place], check=False)
+        shutil.rmtree(self._folder)
+
+    def _answers(self) -> Observation[None]:
+        assert self._process is not None
+        try:
+            client = self.client()
+            client.ping()
+            client.close()
+        except (DockerException, RequestException) as error:
+            last = self._log.read_text(errors="replace").splitlines()[-3:]
+            assert self._process.poll() is None, last
+            return Observation(False, f"{error} {last}")
+        return Observation(True, "it answers")
+
+    def _containerd(self) -> None:
+        """End the containerd that a killed engine may have left behind."""
+        with suppress(OSError, ValueError):
+            pid = int((self._folder / "run" / "containerd" / "containerd.pid").read_text())
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+            # A number alone may by now be somebody else's.
+            if str(self._folder) in line:
+                os.kill(pid, signal.SIGTERM)
+                until(
+                    "containerd to end",
+                    lambda: Observation(not Path(f"/proc/{pid}").exists(), "it runs"),
+                    within=30,
+                )
+
+
+@contextmanager
+def own_engine(folder: Path) -> Iterator[OwnEngine]:
+    """An engine that runs, for the time of the block."""
+    engine = OwnEngine(folder)
+    try:
+        engine.prepare()
+        engine.start()
+        yield engine
+    finally:
+        engine.remove()
+
+
+def _mounts(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [place for line in lines if (place := line.split()[4]).startswith(f"{folder}/")]
