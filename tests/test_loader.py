@@ -169,9 +169,9 @@ def test_no_tag_is_ever_obeyed(tmp_path: Path) -> None:
 def test_many_aliases_do_not_unfold(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    began = time.monotonic()
+    began = time.process_time()
     assert of_yaml(tmp_path, "\n".join(lines))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 1
 
 
 def test_numbers_are_taken_as_written_where_text_is_asked(tmp_path: Path) -> None:
@@ -268,10 +268,13 @@ def test_another_language_must_be_whole(tmp_path: Path) -> None:
 
 def read(data: bytes) -> None:
     notes = Notes("lab.yaml")
+    began = time.process_time()
     root = nodes.parse(data, notes.at)
     assert root is not None or notes.problems
     if root is not None:
         Builder(notes, IMAGES, no_parameters).lab(root)
+    # Processor time: by the clock, a busy machine makes anything slow.
+    assert time.process_time() - began < 1
     for problem in notes.problems:
         assert problem.message
         assert "\n" not in str(problem)
@@ -281,13 +284,13 @@ def no_parameters(name: str, params: Mapping[str, Any], during: bool) -> list[st
     return []
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2000))
 def test_arbitrary_bytes(data: bytes) -> None:
     read(data)
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab:-[]{},&*!|>'\"#%? \n\t0.", max_size=400))
 def test_arbitrary_yaml(text: str) -> None:
     read(text.encode())
@@ -296,7 +299,7 @@ def test_arbitrary_yaml(text: str) -> None:
 TINY = (PACKS / "tiny" / "lab.yaml").read_bytes()
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300, deadline=None)
 @given(
     st.integers(0, len(TINY)), st.integers(0, 60), st.sampled_from(
         [b"", b"[", b"{", b"}", b": ", b"\n", b"- ", b"'", b'"', b"|", b"null", b"-1", b"true",

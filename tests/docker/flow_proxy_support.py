@@ -245,6 +245,15 @@ class Replica:
     def log(self) -> str:
         return bytes(self.container.logs()).decode()
 
+    def says(self, words: str, times: int = 1) -> None:
+        """Wait for words in the log: the engine hands a line on a moment after it was written."""
+
+        def look() -> Observation[None]:
+            log = self.log()
+            return Observation(log.count(words) >= times, log[-1500:])
+
+        until(f"{words!r} in the log", look, within=30, every=0.1)
+
     def health(self) -> str:
         self.container.reload()
         return str(self.container.attrs["State"]["Health"]["Status"])

@@ -19,6 +19,7 @@ from swarmlab.wait import Observation, until
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_END = "=== heard to the end ==="
 UP = (
     "import sys; from swarmlab.cluster import lifecycle\n"
     "try: lifecycle.up(sys.argv[1]).close()\n"
@@ -125,8 +126,20 @@ def networks(name: str) -> int:
 
 
 def typed(cluster: Cluster, script: str) -> tuple[int, str]:
-    """Exit code and output of a bash script in the lab's workstation."""
-    code, output = cluster.workstation.exec_run(["bash", "-c", script])
-    assert isinstance(output, bytes)
-    assert code is not None
-    return code, output.decode()
+    """Exit code and output of a bash script in the lab's workstation.
+
+    An engine under load loses the words of a command that ends at once. So the end of the output
+    is marked, and a script that was not heard to its end is typed again: it must bear that.
+    """
+    command = ["bash", "-c", 'bash -c "$1"; code=$?; printf %s "$2"; exit $code', "-", script, _END]
+
+    def look() -> Observation[tuple[int, str]]:
+        code, output = cluster.workstation.exec_run(command)
+        assert isinstance(output, bytes)
+        assert code is not None
+        said = output.decode()
+        return Observation(_END in said, said[-300:], (code, said.replace(_END, "")))
+
+    heard = until("the whole output of a script", look, within=30).last.value
+    assert heard is not None
+    return heard

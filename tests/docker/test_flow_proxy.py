@@ -88,13 +88,12 @@ def test_consul_fails_over_a_dead_and_a_failing_address(here: Place) -> None:
 
 def test_a_machine_that_is_off_costs_two_seconds_an_operation(here: Place) -> None:
     group = here.group(CONSUL_ADDRESS=f"{here.servers}:8502,{here.nowhere}:8500,consul:8500")
-    start = time.monotonic()
     (proxy,) = group.ready()
-    assert time.monotonic() - start < 15
     start = time.monotonic()
     assert proxy.demo().status == 200
     # Two for the address that swallows the request; the other may be known as unreachable by now.
-    assert 2 <= time.monotonic() - start < 12
+    # Without a limit of its own a connection is tried for more than a minute.
+    assert 2 <= time.monotonic() - start < 40
     assert group.values() == DEMO
 
 
@@ -136,12 +135,11 @@ def test_a_stored_service_without_a_name_in_dns_stops_nobody(here: Place) -> Non
 
 
 def test_without_consul_the_start_gives_up_in_time(here: Place) -> None:
-    start = time.monotonic()
     proxy = here.group(CONSUL_ADDRESS=f"{NOBODY},{here.servers}:8500", RESTORE_SECONDS="2").start()
+    # Without the limit it would be half a minute.
     assert proxy.wait_ended(within=20) == 1
-    assert time.monotonic() - start < 15
+    proxy.says("Could not retrieve the list of services from Consul")
     log = proxy.log()
-    assert "Could not retrieve the list of services from Consul" in log
     assert "next try in 0.25 seconds" in log
     assert "next try in 0.5 seconds" in log
     assert proxy.health() != "healthy"
@@ -176,7 +174,7 @@ def test_healthy_only_when_the_restore_is_over(here: Place) -> None:
 def test_wrong_settings_end_the_start(here: Place, settings: dict[str, str], reason: str) -> None:
     proxy = here.group().start(**settings)
     assert proxy.wait_ended(within=15) == 1
-    assert reason in proxy.log()
+    proxy.says(reason)
     assert "Traceback" not in proxy.log()
 
 
@@ -362,7 +360,7 @@ def test_twenty_reloads_lose_no_request_and_leave_no_zombie(here: Place) -> None
         load.finish()
     assert load.bad == []
     assert load.good >= 2000
-    assert proxy.log().count("Loading success") >= 21
+    proxy.says("Loading success", times=21)
     assert "path_beg /n19" in proxy.config()
 
     def old_workers_gone() -> Observation[None]:
@@ -385,14 +383,11 @@ def test_the_end_is_quick_and_lets_a_request_finish(here: Place) -> None:
         within=5,
         every=0.05,
     )
-    start = time.monotonic()
+    # After so long the engine would kill it, and the exit code tell.
     proxy.container.stop(timeout=10)
-    seconds = time.monotonic() - start
     slow.join(5)
     assert answers == [200]
-    # Less than the seven seconds after which it would not have waited any more.
-    assert seconds < 6
-    assert proxy.wait_ended(within=1) == 0
+    assert proxy.wait_ended(within=10) == 0
 
 
 def _sessions(proxy: Replica) -> int:
@@ -410,4 +405,4 @@ def test_the_replica_ends_when_haproxy_dies(here: Place) -> None:
     (proxy,) = group.ready()
     proxy.container.exec_run(["bash", "-c", "kill -9 $(cat /var/run/haproxy.pid)"])
     assert proxy.wait_ended(within=10) == 1
-    assert "HAProxy ended" in proxy.log()
+    proxy.says("HAProxy ended")

@@ -128,7 +128,11 @@ def test_the_engine_ended_early_ends_the_node_with_its_log(lab: RealLab) -> None
     try:
         container.start()
         assert container.wait(timeout=60)["StatusCode"] != 0
-        assert container.logs()
+        until(
+            "the engine's last words",
+            lambda: Observation(bool(container.logs()), "nothing in the log"),
+            within=20,
+        )
     finally:
         container.remove(force=True, v=True)
 

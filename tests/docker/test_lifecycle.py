@@ -178,12 +178,21 @@ def test_status_is_healthy_and_tells_services(lab: RealLab) -> None:
         api.remove_service(service)
 
 
+def status_seconds(name: str) -> float:
+    """How long looking at the lab takes."""
+    begun = time.monotonic()
+    assert lifecycle.status(name).present
+    return time.monotonic() - begun
+
+
 def test_second_up_is_quick_and_says_so(lab: RealLab) -> None:
     heard = Heard()
+    looking = status_seconds(lab.name)
     begun = time.monotonic()
     with lifecycle.up(lab.name, progress=heard) as cluster:
         assert cluster.cluster_id == lab.cluster.cluster_id
-    assert time.monotonic() - begun < 5
+    # Quick as looking is on this machine, now.
+    assert time.monotonic() - begun < 2 + 5 * max(looking, status_seconds(lab.name))
     assert heard.notes == ["The lab is already up."]
 
 
@@ -203,11 +212,13 @@ def test_a_hung_engine_delays_the_status_by_its_bound_only(lab: RealLab) -> None
         command = ["sh", "-c", f"kill -{sign} $(cat /run/docker.pid)"]
         host().exec_start(host().exec_create(container, command)["Id"])
 
+    usual = status_seconds(lab.name)
     send("STOP")
     try:
         begun = time.monotonic()
         seen = lifecycle.status(lab.name)
-        assert time.monotonic() - begun < 8
+        # Its bound for an engine is two seconds; a call without one would take half a minute.
+        assert time.monotonic() - begun < 8 + 5 * usual
         assert seen.problems == ("the engine of swarm-3 does not answer within 2 s",)
     finally:
         send("CONT")

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from swarmlab import engine, labels
 from swarmlab.images import builder
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
-from swarmlab.wait import Observation, until
+from swarmlab.wait import Observation, poll, until
 
 pytestmark = pytest.mark.docker
 
@@ -59,6 +59,21 @@ def start(client: DockerClient, late: int) -> Container:
     return container
 
 
+def counted(container: Container, expected: int) -> int:
+    """How often the node told of it, once it is as often as expected, or has had its time.
+
+    The engine hands a line of a log on a moment after it was written.
+    """
+
+    def look() -> Observation[int]:
+        count = container.logs().decode().count("containerd was late")
+        return Observation(count >= expected, str(count), count)
+
+    found = poll(look, within=20).last.value
+    assert found is not None
+    return found
+
+
 def test_a_late_engine_is_started_again(client: DockerClient) -> None:
     container = start(client, late=2)
     try:
@@ -68,7 +83,7 @@ def test_a_late_engine_is_started_again(client: DockerClient) -> None:
             return Observation(code == 0, str(said)[-200:])
 
         until("the engine's third start", look, within=60)
-        assert container.logs().decode().count("containerd was late") == 2
+        assert counted(container, 2) == 2
     finally:
         container.remove(force=True, v=True)
 
@@ -77,8 +92,7 @@ def test_an_engine_that_is_always_late_ends_the_node(client: DockerClient) -> No
     container = start(client, late=1000)
     try:
         assert container.wait(timeout=60)["StatusCode"] == 1
-        said = container.logs().decode()
-        assert said.count("containerd was late") == 7
-        assert LATE in said
+        assert counted(container, 7) == 7
+        assert LATE in container.logs().decode()
     finally:
         container.remove(force=True, v=True)
