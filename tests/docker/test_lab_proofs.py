@@ -8,18 +8,23 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from swarmlab.cluster import lifecycle
+from swarmlab.loader import load_builtin
 
 pytestmark = pytest.mark.docker
 
+LAB = load_builtin("service-discovery")
 # So many mistakes are made in each `make test`, in steps that are soon reached: each mistake of a
 # late step would walk the whole chapter first, for minutes. `make test-long` makes all of them.
 SAMPLE = 2
 EARLY = ("1", "2", "3", "4", "5")
+# Of about the same length: the mistakes of the late steps take longer.
+HALVES = (tuple("12345678"), ("9", "10", "11", "12", "13", "14"))
 # Of the whole, on two cores.
 WHOLE_SECONDS = 40 * 60
 
@@ -68,7 +73,25 @@ def test_every_step_fails_before_passes_after_and_can_be_undone(name: str) -> No
     assert [proof["step"] for proof in proofs(name, seconds=1800)] == list(range(1, 15))
 
 
+@pytest.fixture
+def second() -> Iterator[str]:
+    """Another lab beside the first."""
+    chosen = f"proofs-{os.getpid()}-b"
+    try:
+        yield chosen
+    finally:
+        lifecycle.down(chosen)
+
+
 @pytest.mark.long
-def test_every_mistake_is_caught_told_and_undone(name: str) -> None:
-    found = proofs(name, "--mistakes", seconds=WHOLE_SECONDS)
-    assert len(found) >= 50
+def test_every_mistake_is_caught_told_and_undone(name: str, second: str) -> None:
+    """On two labs side by side: most of the time a proof waits for the cluster."""
+
+    def prove(lab: str, steps: tuple[str, ...]) -> list[dict[str, Any]]:
+        return proofs(lab, "--mistakes", *steps, seconds=WHOLE_SECONDS)
+
+    with ThreadPoolExecutor(2) as both:
+        found = [proof for half in both.map(prove, (name, second), HALVES) for proof in half]
+    listed = [(step.number, one.id) for step in LAB.steps for one in step.mistakes]
+    assert len(listed) >= 50
+    assert [(proof["step"], proof["mistake"]) for proof in found] == listed
