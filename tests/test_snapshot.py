@@ -89,6 +89,7 @@ class Api:
 
     def __init__(self, told: Raw) -> None:
         self._told = told
+        self.asked = 0
 
     def info(self) -> Raw:
         return {"Swarm": {"ControlAvailable": self._told["manager"]}}
@@ -116,8 +117,13 @@ class Api:
         assert container == "swarmlab-default-workstation"
         return {"Id": "x"}
 
-    def exec_start(self, id: str) -> bytes:
-        return b"remove.sh\nA.state\n"
+    def exec_start(self, id: str, demux: bool) -> tuple[bytes | None, None]:
+        # The first time the engine loses the words, as it does under load.
+        self.asked += 1
+        return (b".\n..\nremove.sh\nA.state\n", None) if self.asked > 1 else (None, None)
+
+    def exec_inspect(self, id: str) -> Raw:
+        return {"ExitCode": 0}
 
     def __getattr__(self, name: str) -> Callable[[], Any]:
         return lambda: self._told[name]

@@ -71,7 +71,7 @@ def run(world: World, instance: Instance, command: list[str]) -> Ran:
     from docker.errors import APIError
 
     try:
-        ran = _heard(world.engine(instance.node).api, instance.container, command)
+        ran = heard(world.engine(instance.node).api, instance.container, command)
     except APIError as error:
         raise _gone(instance, error) from error
     if ran.output.startswith(_NOT_BEGUN) and not any(one in ran.output for one in _NO_TOOL):
@@ -101,7 +101,7 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
         enter = _ENTER_BESIDE
     command = ["unshare", "--mount", "sh", "-c", enter, "sh"]
     command += [str(names), str(network), _GET, url, f"{patient(_SECONDS):g}"]
-    ran = _heard(at.api, at.container, command)
+    ran = heard(at.api, at.container, command)
     try:
         told = json.loads(ran.output)
     except ValueError as error:
@@ -136,11 +136,11 @@ def read(world: World, instance: Instance, path: str) -> bytes:
         return content.read(_LARGEST_FILE)
 
 
-def _heard(api: APIClient, container: str, command: list[str]) -> Ran:
+def heard(api: APIClient, container: str, command: list[str]) -> Ran:
     """Run a command that has something to say.
 
-    An engine under load may lose the words of one that ends at once: what ended well and said
-    nothing is run again.
+    An engine under load may lose the words of one that ends at once (docker/docker-py#2042): what
+    ended well and said nothing is run again.
     """
     for _ in range(_TIMES):
         identity = api.exec_create(container, command)["Id"]
