@@ -198,6 +198,10 @@ def test_logs_come_from_all_nodes_and_ctrl_c_ends_them(lab: RealLab) -> None:
         _, complaint = following.communicate(timeout=20)
         assert following.returncode == 130 and "Traceback" not in complaint
         asked = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'logs --[f]ollow'"
-        assert typed(lab.cluster, asked) == (1, "0\n")
+        until(
+            "nothing to follow any more",
+            lambda: Observation(typed(lab.cluster, asked) == (1, "0\n"), "it runs"),
+            within=20,
+        )
     finally:
         service.remove()
