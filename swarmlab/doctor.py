@@ -9,16 +9,18 @@ from typing import Any
 
 from swarmlab import engine as engines
 from swarmlab import findings, state
+from swarmlab.checks.looking import counted
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
 from swarmlab.findings import Diagnosis, Finding, State
 from swarmlab.probe import Probe, kernel
 from swarmlab.providers import subnets
 from swarmlab.providers.problems import explained
+from swarmlab.words import later, say
 
 __all__ = ["Diagnosis", "Finding", "State", "examine"]
 
-_WHY_ENGINE = "The nodes are containers of this machine's Docker engine."
+_WHY_ENGINE = later("The nodes are containers of this machine's Docker engine.")
 
 
 def examine() -> Diagnosis:
@@ -34,7 +36,12 @@ def examine() -> Diagnosis:
     except SwarmlabError as error:
         found.append(
             Finding(
-                "engine", "Docker engine", State.PROBLEM, error.message, _WHY_ENGINE, error.hint
+                "engine",
+                say("Docker engine"),
+                State.PROBLEM,
+                error.message,
+                say(_WHY_ENGINE),
+                error.hint,
             )
         )
     found.append(findings.files(state.folder()))
@@ -42,13 +49,13 @@ def examine() -> Diagnosis:
 
 
 def _engine(engine: Engine) -> Finding:
-    where = f"at {engine.target.url} (from {engine.target.source})"
-    seen = f"{engine.version}, API {engine.api}, {where}"
-    return Finding("engine", "Docker engine", State.OK, seen)
+    where = say("at {url} (from {source})", url=engine.target.url, source=engine.target.source)
+    seen = say("{version}, API {api}, {where}", version=engine.version, api=engine.api, where=where)
+    return Finding("engine", say("Docker engine"), State.OK, seen)
 
 
 def _of_engine(engine: Engine) -> list[Finding]:
-    with explained("asking the engine about itself"):
+    with explained(say("asking the engine about itself")):
         info: Mapping[str, Any] = engine.client.api.info()
         taken = subnets.of_engine(engine.client.api.networks())
     available, ports = None, list[Finding]()
@@ -73,11 +80,11 @@ def _probe(engine: Engine) -> tuple[Probe | None, Finding]:
     built = {image.name: image for image in builder.list_images(engine.client) if image.built}
     unknown = Finding(
         "images",
-        "Kernel",
+        say("Kernel"),
         State.WARNING,
-        "not tried: the node image is not built yet",
-        "What the kernel lets a node do is tried in a container of that image.",
-        "`swarmlab images build`, then `swarmlab doctor` again",
+        say("not tried: the node image is not built yet"),
+        say("What the kernel lets a node do is tried in a container of that image."),
+        say("`swarmlab images build`, then `swarmlab doctor` again"),
     )
     image = built.get("node") or built.get("loaded-node")
     return (probe.run(engine, image.reference) if image else None), unknown
@@ -93,11 +100,11 @@ def _leftovers(engine: Engine) -> list[Finding]:
     return [
         Finding(
             "leftovers",
-            "Left behind",
+            say("Left behind"),
             State.WARNING,
-            f"{left} container{'' if left == 1 else 's'} of a swarmlab that was killed",
-            "They take disk.",
-            "`swarmlab doctor --fix` removes them",
+            say("{count} of a swarmlab that was killed", count=counted(left, "container")),
+            say("They take disk."),
+            say("`swarmlab doctor --fix` removes them"),
         )
     ]
 
@@ -109,12 +116,12 @@ def _labs() -> list[Finding]:
     found = []
     for lab in lifecycle.labs():
         option = "" if lab.name == "default" else f" --name {lab.name}"
-        title = f"Lab {lab.name}"
+        title = say("Lab {name}", name=lab.name)
         if lab.state == "up":
-            seen = f"up, {lab.running} node{'' if lab.running == 1 else 's'}"
+            seen = say("up, {count}", count=counted(lab.running, "node"))
             found.append(Finding("lab", title, State.OK, seen))
         elif lab.state == "stopped":
-            seen = f"stopped; `swarmlab start{option}` starts it"
+            seen = say("stopped; `swarmlab start{option}` starts it", option=option)
             found.append(Finding("lab", title, State.OK, seen))
         else:
             found.append(
@@ -122,9 +129,12 @@ def _labs() -> list[Finding]:
                     "lab",
                     title,
                     State.WARNING,
-                    "parts of it are missing or stopped",
-                    "It takes disk and a subnet.",
-                    f"`swarmlab up{option}` mends it, `swarmlab down{option}` removes it",
+                    say("parts of it are missing or stopped"),
+                    say("It takes disk and a subnet."),
+                    say(
+                        "`swarmlab up{option}` mends it, `swarmlab down{option}` removes it",
+                        option=option,
+                    ),
                 )
             )
     return found

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from swarmlab import state, verbose
+from swarmlab import state, unconnected, verbose
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
 from swarmlab.wait import patient
+from swarmlab.words import later, say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -33,15 +34,10 @@ OLDEST_API = (1, 41)
 NEWEST_API = (1, 44)
 """What swarmlab speaks where it can: engines from 29 on know nothing older."""
 
-DEFAULT_SOURCE = "the default socket"
+DEFAULT_SOURCE = later("the default socket")
 """The source of a target that nobody chose."""
 
 _PROBE_TIMEOUT = 5
-_REFUSED = ("connection refused", "connection reset", "no route to host", "timed out", "time-out")
-_INSTALL = (
-    "Install the engine (on Debian and Ubuntu: `sudo apt-get install docker.io`) "
-    "or start it (`sudo systemctl start docker`), then look with `swarmlab doctor`."
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def target(environment: Mapping[str, str] | None = None) -> Target:
     context = env.get("DOCKER_CONTEXT", "") or _current_context(env)
     if context and context != "default":
         return _of_context(context)
-    return Target(_default_socket(env), DEFAULT_SOURCE)
+    return Target(_default_socket(env), say(DEFAULT_SOURCE))
 
 
 def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
@@ -123,7 +119,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         told = probe.version(api_version=False)
         probe.close()
     except (DockerException, RequestException, OSError, ValueError) as error:
-        raise explain(where, error) from error
+        raise unconnected.explain(where, error) from error
     version = _agree(where, told)
     client = docker.DockerClient(
         base_url=wire.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(wire)
@@ -140,46 +136,6 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
     )
 
 
-def explain(where: Target, error: BaseException) -> EngineUnreachable:
-    """The failure to reach an engine in words: what, why, and what to do."""
-    text = _chain(error)
-    low = text.lower()
-    at = f"the Docker engine at {where.url} (from {where.source})"
-    if "permission denied" in low or isinstance(error, PermissionError):
-        return EngineUnreachable(
-            f"No rights: this user may not talk to {at}.",
-            hint="Join the group that owns the socket: `sudo usermod -aG docker $USER`, "
-            "then log in again; or run swarmlab as root.",
-        )
-    if "no such file" in low or "filenotfounderror" in low:
-        return EngineUnreachable(f"No Docker engine: {at} does not exist.", hint=_INSTALL)
-    if "certificate" in low or "ssl" in low:
-        return EngineUnreachable(
-            f"No trust: the TLS handshake with {at} failed.",
-            evidence=_last_line(text),
-            hint="Check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, or unset DOCKER_HOST to use "
-            "this machine's own engine.",
-        )
-    if any(word in low for word in _REFUSED):
-        if urlsplit(where.url).scheme == "unix":
-            return EngineUnreachable(
-                f"No Docker engine answers: nothing listens at {where.url} (from {where.source}).",
-                hint=_INSTALL,
-            )
-        return EngineUnreachable(
-            f"Unreachable: {at} does not answer.",
-            hint="Check that it runs and that the address is right, or unset DOCKER_HOST.",
-        )
-    if "name or service not known" in low or "name resolution" in low:
-        return EngineUnreachable(
-            f"Unreachable: the name in {where.url} (from {where.source}) does not resolve.",
-            hint="Check the spelling of DOCKER_HOST, or unset it.",
-        )
-    return EngineUnreachable(
-        f"Unreachable: {at} cannot be used.", evidence=_last_line(text), hint=_INSTALL
-    )
-
-
 def _agree(where: Target, told: Mapping[str, object]) -> str:
     """The API version to speak, or the reason why this engine will not do."""
     try:
@@ -187,20 +143,33 @@ def _agree(where: Target, told: Mapping[str, object]) -> str:
         oldest = _parts(str(told.get("MinAPIVersion") or _dotted(OLDEST_API)))
     except (KeyError, ValueError):
         raise EngineUnreachable(
-            f"What answers at {where.url} (from {where.source}) is not a Docker engine.",
-            hint="Check DOCKER_HOST, or unset it.",
+            say(
+                "What answers at {url} (from {source}) is not a Docker engine.",
+                url=where.url,
+                source=where.source,
+            ),
+            hint=say("Check DOCKER_HOST, or unset it."),
         ) from None
     version = told.get("Version", "unknown")
     if newest < OLDEST_API:
         raise EnvironmentProblem(
-            f"Too old: the Docker engine {version} speaks API {_dotted(newest)}, "
-            f"and swarmlab needs {_dotted(OLDEST_API)} (engine 20.10) or newer.",
-            hint="Upgrade the engine, for example from your distribution's current release.",
+            say(
+                "Too old: the Docker engine {version} speaks API {newest}, and "
+                "swarmlab needs {oldest} (engine 20.10) or newer.",
+                version=version,
+                newest=_dotted(newest),
+                oldest=_dotted(OLDEST_API),
+            ),
+            hint=say("Upgrade the engine, for example from your distribution's current release."),
         )
     if str(told.get("Os", "linux")).lower() != "linux":
         raise EnvironmentProblem(
-            f"Not Linux: the Docker engine {version} runs {told.get('Os')} containers.",
-            hint="Switch Docker Desktop to Linux containers and try again.",
+            say(
+                "Not Linux: the Docker engine {version} runs {system} containers.",
+                version=version,
+                system=told.get("Os"),
+            ),
+            hint=say("Switch Docker Desktop to Linux containers and try again."),
         )
     return _dotted(max(min(newest, NEWEST_API), oldest))
 
@@ -229,12 +198,15 @@ def _current_context(env: Mapping[str, str]) -> str:
 
 
 def _of_context(name: str) -> Target:
-    source = f"the docker context {name}"
+    source = say("the docker context {name}", name=name)
     cli = shutil.which("docker")
     if cli is None:
         raise EngineUnreachable(
-            f"The docker context {name!r} is chosen, but there is no docker client to read it.",
-            hint="Install the docker client, or set DOCKER_HOST, or unset DOCKER_CONTEXT.",
+            say(
+                "The docker context {name!r} is chosen, but there is no docker client to read it.",
+                name=name,
+            ),
+            hint=say("Install the docker client, or set DOCKER_HOST, or unset DOCKER_CONTEXT."),
         )
     from python_on_whales import DockerClient as Whales
     from python_on_whales.exceptions import DockerException as WhalesException
@@ -247,14 +219,14 @@ def _of_context(name: str) -> Target:
         # Only the client's own words: the exception quotes the whole command.
         said = getattr(error, "stderr", None) or ""
         raise EngineUnreachable(
-            f"The docker context {name!r} cannot be read.",
-            evidence=_last_line(str(said)),
-            hint="Look with `docker context ls`; `docker context use default` goes back.",
+            say("The docker context {name!r} cannot be read.", name=name),
+            evidence=unconnected.last_line(str(said)),
+            hint=say("Look with `docker context ls`; `docker context use default` goes back."),
         ) from None
     if endpoint is None or not endpoint.host:
         raise EngineUnreachable(
-            f"The docker context {name!r} names no engine.",
-            hint="Look with `docker context ls`; `docker context use default` goes back.",
+            say("The docker context {name!r} names no engine.", name=name),
+            hint=say("Look with `docker context ls`; `docker context use default` goes back."),
         )
     certs = None
     if storage is not None and storage.tls_path:
@@ -287,21 +259,6 @@ def _tls(where: Target) -> TLSConfig | bool:
         ca_cert=str(where.certs / "ca.pem"),
         verify=where.verify,
     )
-
-
-def _chain(error: BaseException) -> str:
-    """The texts of an error and of all that caused it: the cause is often at the bottom."""
-    texts: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(texts) < 8:
-        texts.append(f"{type(seen).__name__}: {seen}")
-        seen = seen.__cause__ or seen.__context__
-    return "\n".join(texts)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""
 
 
 def _parts(version: str) -> tuple[int, int]:

@@ -112,5 +112,16 @@ class TimedOut(EnvironmentProblem):
     """A wait ended without success; `observation` is what was last seen."""
 
     def __init__(self, what: str, seconds: float, observation: str, *, hint: str = "") -> None:
+        # Not at the top: words raises errors itself.
+        from swarmlab.words import say
+
         self.observation = observation
-        super().__init__(f"Waited {seconds:.0f} s for {what}; last seen: {observation}", hint=hint)
+        super().__init__(
+            say(
+                "Waited {seconds:.0f} s for {what}; last seen: {observation}",
+                seconds=seconds,
+                what=what,
+                observation=observation,
+            ),
+            hint=hint,
+        )

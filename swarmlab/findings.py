@@ -12,6 +12,7 @@ from typing import Any
 
 from swarmlab.errors import SwarmlabError
 from swarmlab.providers import subnets
+from swarmlab.words import say
 
 DOCTOR_VERSION = 1
 
@@ -85,36 +86,42 @@ def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
     found = [_memory(int(info.get("MemTotal", 0)), available)]
     cpus = int(info.get("NCPU", 0))
     found.append(
-        Finding("cpus", "Processors", State.OK, str(cpus))
+        Finding("cpus", say("Processors"), State.OK, str(cpus))
         if cpus > 1
         else Finding(
             "cpus",
-            "Processors",
+            say("Processors"),
             State.WARNING,
             str(cpus),
-            "Three engines share them: with one, steps may run into their time limits.",
-            "Give the virtual machine a second processor.",
+            say("Three engines share them: with one, steps may run into their time limits."),
+            say("Give the virtual machine a second processor."),
         )
     )
     driver = str(info.get("Driver", ""))
     found.append(
-        Finding("storage", "Storage driver", State.OK, driver)
+        Finding("storage", say("Storage driver"), State.OK, driver)
         if driver in ("overlay2", "overlayfs", "btrfs", "zfs")
         else Finding(
             "storage",
-            "Storage driver",
+            say("Storage driver"),
             State.WARNING,
-            driver or "unknown",
-            "It copies whole images where overlay2 shares them: slow, and it fills the disk.",
-            'Set `"storage-driver": "overlay2"` in /etc/docker/daemon.json, restart the engine.',
+            driver or say("unknown"),
+            say("It copies whole images where overlay2 shares them: slow, and it fills the disk."),
+            say(
+                'Set `"storage-driver": "overlay2"` in /etc/docker/daemon.json, restart the engine.'
+            ),
         )
     )
     found.append(
         Finding(
             "cgroups",
-            "Control groups",
+            say("Control groups"),
             State.OK,
-            f"version {info.get('CgroupVersion', '1')}, {info.get('CgroupDriver', '')}",
+            say(
+                "version {version}, {driver}",
+                version=info.get("CgroupVersion", "1"),
+                driver=info.get("CgroupDriver", ""),
+            ),
         )
     )
     found.append(_forwarding(bool(info.get("IPv4Forwarding", True))))
@@ -124,13 +131,13 @@ def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
 
 def _forwarding(on: bool) -> Finding:
     if on:
-        return Finding("forwarding", "Forwarding of packets", State.OK, "on")
+        return Finding("forwarding", say("Forwarding of packets"), State.OK, say("on"))
     return Finding(
         "forwarding",
-        "Forwarding of packets",
+        say("Forwarding of packets"),
         State.PROBLEM,
-        "off",
-        "Nodes reach one another, and the network, through this machine.",
+        say("off"),
+        say("Nodes reach one another, and the network, through this machine."),
         "`sudo sysctl -w net.ipv4.ip_forward=1`",
     )
 
@@ -141,17 +148,19 @@ def ports(table: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> list[
         first, last = map(int, table.read_text(encoding="ascii").split())
     except (OSError, ValueError):
         return []
-    seen = f"{first} to {last} are there to be published"
+    seen = say("{first} to {last} are there to be published", first=first, last=last)
     if last - first >= PORTS_WELL:
-        return [Finding("ports", "Ports", State.OK, seen)]
+        return [Finding("ports", say("Ports"), State.OK, seen)]
     return [
         Finding(
             "ports",
-            "Ports",
+            say("Ports"),
             State.WARNING,
             seen,
-            "Where nodes cannot be reached by their addresses, each takes some ports of this "
-            "machine, and so does every connection.",
+            say(
+                "Where nodes cannot be reached by their addresses, each takes some "
+                "ports of this machine, and so does every connection."
+            ),
             "`sudo sysctl -w net.ipv4.ip_local_port_range='32768 60999'`",
         )
     ]
@@ -159,27 +168,30 @@ def ports(table: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> list[
 
 def files(folder: Path) -> Finding:
     """Whether swarmlab can keep its few files, for this user alone. `folder` may be missing."""
-    title = "swarmlab's own files"
+    title = say("swarmlab's own files")
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         return Finding(
             "files",
             title,
             State.PROBLEM,
-            f"{there} cannot be written to",
-            "Certificates and progress are kept there.",
-            f"`sudo chown -R $USER {there}`, or set XDG_STATE_HOME to a folder of yours",
+            say("{there} cannot be written to", there=there),
+            say("Certificates and progress are kept there."),
+            say(
+                "`sudo chown -R $USER {there}`, or set XDG_STATE_HOME to a folder of yours",
+                there=there,
+            ),
         )
     if there == folder and os.name == "posix" and folder.stat().st_mode & 0o077:
         return Finding(
             "files",
             title,
             State.WARNING,
-            f"others may look into {folder}",
-            "Keys of running labs are kept there.",
+            say("others may look into {folder}", folder=folder),
+            say("Keys of running labs are kept there."),
             f"`chmod 700 {folder}`",
         )
-    return Finding("files", title, State.OK, f"in {folder}")
+    return Finding("files", title, State.OK, say("in {folder}", folder=folder))
 
 
 def rootless(info: Mapping[str, Any]) -> Finding | None:
@@ -188,28 +200,30 @@ def rootless(info: Mapping[str, Any]) -> Finding | None:
         return None
     return Finding(
         "rootless",
-        "Engine's own rights",
+        say("Engine's own rights"),
         State.PROBLEM,
-        "the engine is rootless",
-        "A node mounts file systems and makes VXLAN links, which needs a real root.",
-        "Use the system's engine: `docker context use default`.",
+        say("the engine is rootless"),
+        say("A node mounts file systems and makes VXLAN links, which needs a real root."),
+        say("Use the system's engine: `docker context use default`."),
     )
 
 
 def _memory(total: int, available: int | None) -> Finding:
-    seen = f"{total / GIB:.1f} GiB"
+    seen = say("{total:.1f} GiB", total=total / GIB)
     if available is not None:
-        seen += f", {available / GIB:.1f} GiB of it free"
+        seen += say(", {available:.1f} GiB of it free", available=available / GIB)
     least = total if available is None else available
     if least >= MEMORY_WELL:
-        return Finding("memory", "Memory", State.OK, seen)
+        return Finding("memory", say("Memory"), State.OK, seen)
     return Finding(
         "memory",
-        "Memory",
+        say("Memory"),
         State.PROBLEM if least < MEMORY_LEAST else State.WARNING,
         seen,
-        "A lab with all its services takes up to 2 GiB.",
-        "Close other programs, remove other labs (`swarmlab down --all`), or give Docker more.",
+        say("A lab with all its services takes up to 2 GiB."),
+        say(
+            "Close other programs, remove other labs (`swarmlab down --all`), or give Docker more."
+        ),
     )
 
 
@@ -232,31 +246,38 @@ def clock(there: str, here: datetime) -> Finding:
         zone = rest.lstrip("0123456789") if rest else ""
         then = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))
     except ValueError:
-        return Finding("clock", "Clock", State.OK, "the engine does not tell its time")
+        return Finding("clock", say("Clock"), State.OK, say("the engine does not tell its time"))
     apart = abs((here - then).total_seconds())
     if apart < CLOCK_WELL:
-        return Finding("clock", "Clock", State.OK, "the same here and at the engine")
+        return Finding("clock", say("Clock"), State.OK, say("the same here and at the engine"))
     return Finding(
         "clock",
-        "Clock",
+        say("Clock"),
         State.PROBLEM if apart > CLOCK_MOST else State.WARNING,
-        f"{apart:.0f} s apart from the engine's",
-        "Certificates are not valid before they are made, and times in results would be wrong.",
-        "Set both clocks (`timedatectl set-ntp true`); restart Docker Desktop after a sleep.",
+        say("{apart:.0f} s apart from the engine's", apart=apart),
+        say(
+            "Certificates are not valid before they are made, and times in results would be wrong."
+        ),
+        say("Set both clocks (`timedatectl set-ntp true`); restart Docker Desktop after a sleep."),
     )
 
 
 def free_subnet(taken: list[Any]) -> Finding:
     """Whether the lab's network finds a place."""
     try:
-        return Finding("subnet", "Subnet for a lab", State.OK, f"{subnets.choose(taken)} is free")
+        return Finding(
+            "subnet",
+            say("Subnet for a lab"),
+            State.OK,
+            say("{subnet} is free", subnet=subnets.choose(taken)),
+        )
     except SwarmlabError as error:
         return Finding(
             "subnet",
-            "Subnet for a lab",
+            say("Subnet for a lab"),
             State.PROBLEM,
             error.message,
-            "Nodes have fixed addresses on a network of their own.",
+            say("Nodes have fixed addresses on a network of their own."),
             error.hint,
         )
 
@@ -269,20 +290,22 @@ def variables(env: Mapping[str, str]) -> list[Finding]:
         if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") and env[name]
     )
     lost = [name for name in _AUTHORITIES if env.get(name) and not Path(env[name]).exists()]
-    seen = f"set: {', '.join(proxies)}; the lab's own traffic does not use them"
-    found = [Finding("proxy", "Proxy variables", State.OK, seen if proxies else "none")]
+    seen = say(
+        "set: {proxies}; the lab's own traffic does not use them", proxies=", ".join(proxies)
+    )
+    found = [Finding("proxy", say("Proxy variables"), State.OK, seen if proxies else say("none"))]
     named = [name for name in _AUTHORITIES if env.get(name)]
     if not lost:
-        told = f"set: {', '.join(named)}" if named else "those of the system"
-        found.append(Finding("authorities", "Certificate authorities", State.OK, told))
+        told = say("set: {named}", named=", ".join(named)) if named else say("those of the system")
+        found.append(Finding("authorities", say("Certificate authorities"), State.OK, told))
     else:
         found.append(
             Finding(
                 "authorities",
-                "Certificate authorities",
+                say("Certificate authorities"),
                 State.WARNING,
-                f"{', '.join(lost)} name files that do not exist",
-                "Building images fetches packages over HTTPS.",
+                say("{lost} name files that do not exist", lost=", ".join(lost)),
+                say("Building images fetches packages over HTTPS."),
                 f"`unset {' '.join(lost)}`",
             )
         )

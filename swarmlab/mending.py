@@ -15,10 +15,12 @@ from pathlib import Path
 
 from swarmlab import engine as engines
 from swarmlab import process, state
+from swarmlab.checks.looking import counted
 from swarmlab.errors import SwarmlabError
 from swarmlab.findings import Finding, State
 from swarmlab.probe import INOTIFY_GOOD
 from swarmlab.progress import Progress
+from swarmlab.words import say
 
 _SECONDS = 20.0
 
@@ -95,11 +97,17 @@ def _may_change_the_kernel() -> bool:
 
 def _load(modules: tuple[str, ...]) -> str:
     if shutil.which("modprobe") is None:
-        raise SwarmlabError(f"{' '.join(modules)} cannot be loaded: there is no modprobe here")
+        raise SwarmlabError(
+            say("{modules} cannot be loaded: there is no modprobe here", modules=" ".join(modules))
+        )
     done = process.run(["modprobe", "-a", *modules], timeout=_SECONDS)
     if not done.ok:
-        raise SwarmlabError(f"{' '.join(modules)} cannot be loaded: {done.tail(1)}")
-    return f"loaded the kernel's {', '.join(modules)}, until the machine starts again"
+        raise SwarmlabError(
+            say("{modules} cannot be loaded: {why}", modules=" ".join(modules), why=done.tail(1))
+        )
+    return say(
+        "loaded the kernel's {modules}, until the machine starts again", modules=", ".join(modules)
+    )
 
 
 def _set(name: str, value: str) -> str:
@@ -108,8 +116,15 @@ def _set(name: str, value: str) -> str:
         before = path.read_text(encoding="ascii").strip()
         path.write_text(value, encoding="ascii")
     except OSError as error:
-        raise SwarmlabError(f"{name} cannot be set: {error.strerror}") from error
-    return f"set {name} to {value} (it was {before}), until the machine starts again"
+        raise SwarmlabError(
+            say("{name} cannot be set: {why}", name=name, why=error.strerror)
+        ) from error
+    return say(
+        "set {name} to {value} (it was {before}), until the machine starts again",
+        name=name,
+        value=value,
+        before=before,
+    )
 
 
 def _remove_leftovers() -> str:
@@ -118,11 +133,11 @@ def _remove_leftovers() -> str:
 
     engine = engines.connect()
     try:
-        with explained("removing what was left behind"):
+        with explained(say("removing what was left behind")):
             count = leftovers.remove(engine.client)
     finally:
         engine.client.close()
-    return f"removed {count} container{'' if count == 1 else 's'} that were left behind"
+    return say("removed {count} that were left behind", count=counted(count, "container"))
 
 
 def _build(progress: Progress) -> str:
@@ -133,7 +148,7 @@ def _build(progress: Progress) -> str:
         builder.ensure(["loaded-node", "workstation"], engine=engine.client, progress=progress)
     finally:
         engine.client.close()
-    return "built the lab's images"
+    return say("built the lab's images")
 
 
 def _own(folder: Path) -> bool:
@@ -145,5 +160,7 @@ def _close_folder() -> str:
     try:
         folder.chmod(0o700)
     except OSError as error:
-        raise SwarmlabError(f"{folder} cannot be changed: {error.strerror}") from error
-    return f"closed {folder} to other users"
+        raise SwarmlabError(
+            say("{folder} cannot be changed: {why}", folder=folder, why=error.strerror)
+        ) from error
+    return say("closed {folder} to other users", folder=folder)

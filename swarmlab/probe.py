@@ -14,6 +14,7 @@ from swarmlab.images import leftovers
 from swarmlab.providers.dind import CAPABILITIES, SECURITY, VXLAN
 from swarmlab.providers.problems import explained, said
 from swarmlab.wait import patient
+from swarmlab.words import later, say
 
 _SECONDS = 30
 INOTIFY_WELL, INOTIFY_GOOD = 64, 512
@@ -77,7 +78,7 @@ class Probe:
     def why(self, what: str) -> str:
         """Why it did not, in the program's own words."""
         answer = self.answers.get(what)
-        return "not tried" if answer is None else answer.removeprefix("no").strip()
+        return say("not tried") if answer is None else answer.removeprefix("no").strip()
 
 
 def run(engine: Engine, image: str) -> Probe:
@@ -99,7 +100,7 @@ def run(engine: Engine, image: str) -> Probe:
             "Mounts": [{"Type": "volume", "Target": "/var/lib/docker"}],
         },
     }
-    with explained("trying what the kernel can do"):
+    with explained(say("trying what the kernel can do")):
         container = api.create_container_from_config(config)["Id"]
         try:
             api.start(container)
@@ -127,35 +128,35 @@ _KERNEL = (
         "vxlan",
         "VXLAN",
         State.PROBLEM,
-        "Overlay networks are made of it.",
-        "`sudo modprobe vxlan`, or boot a kernel with CONFIG_VXLAN",
+        later("Overlay networks are made of it."),
+        later("`sudo modprobe vxlan`, or boot a kernel with CONFIG_VXLAN"),
     ),
     (
         "overlay",
-        "OverlayFS in a node",
+        later("OverlayFS in a node"),
         State.PROBLEM,
-        "The nodes' engines store images with it.",
-        "`sudo modprobe overlay`, or keep Docker's data on ext4 or xfs (with ftype=1)",
+        later("The nodes' engines store images with it."),
+        later("`sudo modprobe overlay`, or keep Docker's data on ext4 or xfs (with ftype=1)"),
     ),
     (
         "nat",
-        "iptables in a node",
+        later("iptables in a node"),
         State.PROBLEM,
-        "The nodes' engines route with it.",
+        later("The nodes' engines route with it."),
         "`sudo modprobe -a nf_tables nft_compat nf_nat`",
     ),
     (
         "node_cgroups",
-        "Control groups in a node",
+        later("Control groups in a node"),
         State.PROBLEM,
-        "A node starts containers of its own.",
-        "restart the engine; with AppArmor or SELinux policies of your own, allow remounts",
+        later("A node starts containers of its own."),
+        later("restart the engine; with AppArmor or SELinux policies of your own, allow remounts"),
     ),
     (
         "bridge_filter",
-        "Bridge netfilter",
+        later("Bridge netfilter"),
         State.WARNING,
-        "Published ports between containers of one node need it.",
+        later("Published ports between containers of one node need it."),
         "`sudo modprobe br_netfilter`",
     ),
 )
@@ -167,17 +168,27 @@ def kernel(probe: Probe) -> list[Finding]:
         return [
             Finding(
                 "rights",
-                "A node's rights",
+                say("A node's rights"),
                 State.PROBLEM,
                 probe.refused,
-                f"A node needs the capabilities {', '.join(CAPABILITIES)}.",
-                "Run swarmlab where the engine may give them: not in a restricted container.",
+                say(
+                    "A node needs the capabilities {capabilities}.",
+                    capabilities=", ".join(CAPABILITIES),
+                ),
+                say("Run swarmlab where the engine may give them: not in a restricted container."),
             )
         ]
-    found = [Finding("rights", "A node's rights", State.OK, f"{', '.join(CAPABILITIES)}; no more")]
+    found = [
+        Finding(
+            "rights",
+            say("A node's rights"),
+            State.OK,
+            say("{capabilities}; no more", capabilities=", ".join(CAPABILITIES)),
+        )
+    ]
     for name, title, bad, why, mend in _KERNEL:
         if probe.works(name):
-            found.append(Finding(name, title, State.OK, "works"))
+            found.append(Finding(name, say(title), State.OK, say("works")))
         else:
             found.append(Finding(name, title, bad, probe.why(name) or "fails", why, mend))
     found.append(_data_plane(probe))
@@ -190,45 +201,51 @@ def kernel(probe: Probe) -> list[Finding]:
 
 def _data_plane(probe: Probe) -> Finding:
     if probe.works("ipvs"):
-        return Finding("data-plane", "Data plane", State.OK, "ipvs: the kernel balances load")
+        return Finding(
+            "data-plane", say("Data plane"), State.OK, say("ipvs: the kernel balances load")
+        )
     if probe.works("nftables"):
-        seen = "nftables: this kernel has no IPVS, so a program in each node takes its place"
-        return Finding("data-plane", "Data plane", State.OK, seen)
+        seen = say("nftables: this kernel has no IPVS, so a program in each node takes its place")
+        return Finding("data-plane", say("Data plane"), State.OK, seen)
     return Finding(
         "data-plane",
-        "Data plane",
+        say("Data plane"),
         State.PROBLEM,
-        f"neither IPVS nor nftables: {probe.why('nftables')}",
-        "One of the two spreads requests over a service's tasks.",
-        "`sudo modprobe ip_vs`, else `sudo modprobe -a nft_numgen nft_masq nft_fib_ipv4`, "
-        "or boot a kernel with one of the two",
+        say("neither IPVS nor nftables: {why}", why=probe.why("nftables")),
+        say("One of the two spreads requests over a service's tasks."),
+        say(
+            "`sudo modprobe ip_vs`, else `sudo modprobe -a nft_numgen nft_masq "
+            "nft_fib_ipv4`, or boot a kernel with one of the two"
+        ),
     )
 
 
 def _inotify(instances: int) -> Finding:
-    seen = f"{instances} watchers of files a user"
+    seen = say("{instances} watchers of files a user", instances=instances)
     if instances >= INOTIFY_WELL:
-        return Finding("inotify", "Limits of inotify", State.OK, seen)
+        return Finding("inotify", say("Limits of inotify"), State.OK, seen)
     return Finding(
         "inotify",
-        "Limits of inotify",
+        say("Limits of inotify"),
         State.WARNING,
         seen,
-        "Each node's engine watches files; without a watcher left it does not start (\"too many "
-        'open files").',
+        say(
+            "Each node's engine watches files; without a watcher left it does not "
+            'start ("too many open files").'
+        ),
         f"`sudo sysctl -w fs.inotify.max_user_instances={INOTIFY_GOOD}`",
     )
 
 
 def _disk(free: int) -> Finding:
-    seen = f"{free / GIB:.1f} GiB free where Docker keeps its data"
+    seen = say("{free:.1f} GiB free where Docker keeps its data", free=free / GIB)
     if free >= DISK_WELL:
-        return Finding("disk", "Disk", State.OK, seen)
+        return Finding("disk", say("Disk"), State.OK, seen)
     return Finding(
         "disk",
-        "Disk",
+        say("Disk"),
         State.PROBLEM if free < DISK_LEAST else State.WARNING,
         seen,
-        "Images take about 1.5 GiB, and building them twice that for a time.",
-        "`docker system df` tells what Docker uses; `docker system prune` frees some of it",
+        say("Images take about 1.5 GiB, and building them twice that for a time."),
+        say("`docker system df` tells what Docker uses; `docker system prune` frees some of it"),
     )

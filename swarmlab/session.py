@@ -29,6 +29,7 @@ from swarmlab.errors import EnvironmentProblem
 from swarmlab.reaper import VARIABLE, reap
 from swarmlab.transcript import Transcript
 from swarmlab.wait import Observation, patient, poll
+from swarmlab.words import say
 from swarmlab.workspace import Outcome
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ class Session:
             raise
         if shell.ended:
             raise EnvironmentProblem(
-                "The workstation's shell ended as soon as it was started.",
+                say("The workstation's shell ended as soon as it was started."),
                 evidence=ready.finish()[-2000:],
-                hint="`swarmlab up` mends the workstation.",
+                hint=say("`swarmlab up` mends the workstation."),
             )
         return shell
 
@@ -242,8 +243,8 @@ class _Shell:
         code = waited.last.value
         if code is None or stopped:
             raise EnvironmentProblem(
-                "The workstation was stopped while a command ran in it.",
-                hint="`swarmlab up` starts it again.",
+                say("The workstation was stopped while a command ran in it."),
+                hint=say("`swarmlab up` starts it again."),
             )
         return code
 
@@ -253,7 +254,9 @@ class _Shell:
         def look() -> Observation[None]:
             self._container.reload()
             status = str(self._container.status)
-            return Observation(status != "running", f"the workstation is {status}")
+            return Observation(
+                status != "running", say("the workstation is {status}", status=status)
+            )
 
         return poll(look, within=STOP_SECONDS if code == KILLED else 0.0, every=0.05).done
 
@@ -274,7 +277,7 @@ class _Shell:
 
     def _over(self, exec_id: str) -> Observation[int]:
         seen = self._api.exec_inspect(exec_id)
-        return Observation(not seen["Running"], "it runs", seen["ExitCode"])
+        return Observation(not seen["Running"], say("it runs"), seen["ExitCode"])
 
     def _disconnect(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
@@ -286,14 +289,14 @@ def _lost(error: BaseException) -> EnvironmentProblem:
     if isinstance(error, EnvironmentProblem):
         return error
     if isinstance(error, NotFound):
-        why = "it is gone"
+        why = say("it is gone")
     elif isinstance(error, APIError):
         why = str(error.explanation or error)
     elif isinstance(error, _Late):
-        why = f"no answer within {patient(OPEN_SECONDS):.0f} s"
+        why = say("no answer within {patient:.0f} s", patient=patient(OPEN_SECONDS))
     else:
         why = re.sub(r"\s+", " ", str(error)) or type(error).__name__
     return EnvironmentProblem(
-        f"The workstation cannot be used: {why}.",
-        hint="`swarmlab status` shows what is there, `swarmlab up` mends the lab.",
+        say("The workstation cannot be used: {why}.", why=why),
+        hint=say("`swarmlab status` shows what is there, `swarmlab up` mends the lab."),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.words import say
 
 DEFAULT_LAB = "default"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
@@ -32,8 +33,8 @@ def checked(name: str) -> str:
     """The lab's name if containers and hosts can be named after it; raises UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a lab.",
-            hint="Use up to 20 small letters, digits and dashes, such as `group-7`.",
+            say("{name!r} cannot be the name of a lab.", name=name),
+            hint=say("Use up to 20 small letters, digits and dashes, such as `group-7`."),
         )
     return name
 
@@ -63,7 +64,11 @@ def opened(path: Path) -> IO[str]:
 def unwritable(path: Path, error: OSError) -> EnvironmentProblem:
     """The error of a place in the state folder that this user cannot write to."""
     return EnvironmentProblem(
-        f"{path} cannot be written: {error.strerror or error}.",
-        hint=f"Make {folder()} and all in it your own again (a command with sudo may have made "
-        "it), or set XDG_STATE_HOME to a folder that you can write to.",
+        say("{path} cannot be written: {why}.", path=path, why=error.strerror or error),
+        hint=say(
+            "Make {folder} and all in it your own again (a command with sudo "
+            "may have made it), or set XDG_STATE_HOME to a folder that you "
+            "can write to.",
+            folder=folder(),
+        ),
     )

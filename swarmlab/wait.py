@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from swarmlab.errors import TimedOut, UsageError
+from swarmlab.words import say
 
 T = TypeVar("T")
 
@@ -38,8 +39,16 @@ def patient(seconds: float) -> float:
         factor = math.nan
     if not 1.0 <= factor <= _MOST:
         raise UsageError(
-            f"{PATIENCE} is {told[:20]!r}, which is no number from 1 to {_MOST:.0f}.",
-            hint=f"Unset it, or give the factor by which to wait longer: {PATIENCE}=3.",
+            say(
+                "{patience} is {told!r}, which is no number from 1 to {most:.0f}.",
+                patience=PATIENCE,
+                told=told[:20],
+                most=_MOST,
+            ),
+            hint=say(
+                "Unset it, or give the factor by which to wait longer: {patience}=3.",
+                patience=PATIENCE,
+            ),
         )
     return seconds * factor
 

@@ -53,11 +53,19 @@ def calls(tree: ast.Module, *names: str) -> Iterator[ast.Call]:
                 yield node
 
 
+def sayings(tree: ast.Module) -> Iterator[ast.Call]:
+    """The calls of `say` and `later` themselves: a stage of progress has a `say` of its own."""
+    for call in calls(tree, "say", "later"):
+        called = call.func
+        if isinstance(called, ast.Name) or ast.unparse(called).startswith("words."):
+            yield call
+
+
 def messages() -> dict[str, str]:
     """Every message in the code, with the module that says it."""
     found = {}
     for name, tree in speaking_modules().items():
-        for call in calls(tree, "say", "later"):
+        for call in sayings(tree):
             first = call.args[0]
             if isinstance(first, ast.Constant):
                 assert isinstance(first.value, str)
@@ -78,7 +86,7 @@ def test_messages_are_found_where_they_are_said() -> None:
 def test_what_is_said_is_a_message_or_was_marked_as_one() -> None:
     """A message made up on the way could be in no catalog."""
     for name, tree in speaking_modules().items():
-        for call in calls(tree, "say", "later"):
+        for call in sayings(tree):
             first = call.args[0]
             assert not isinstance(first, ast.JoinedStr | ast.BinOp), f"{name}:{call.lineno}"
             if not isinstance(first, ast.Constant):
@@ -154,6 +162,92 @@ def test_errors_and_hints_are_said_too(module: str) -> None:
                 assert not re.search("[A-Za-z]{2}", SAME.sub("", literal)), (
                     f"{module}:{call.lineno}: {literal!r}"
                 )
+
+
+# Of these every literal is looked at that has two words: new rooms join the list.
+WHOLLY = (
+    *("console", "doctor", "engine", "findings", "mending", "probe", "session", "state"),
+    *("unconnected", "wait", "images/internet"),
+    *(f"authoring/{name}" for name in ("bench", "run", "snapshot", "steps", "testing")),
+    "authoring/wrong_moves",
+    *(f"bundle/{name}" for name in ("creating", "fetching", "loading", "manifest", "package")),
+    *(f"bundle/{name}" for name in ("reading", "serving", "writing")),
+    *(f"cli/{name}" for name in ("bundle", "cluster", "fault", "grade", "lab", "machine")),
+    *(f"cluster/{name}" for name in ("access", "cluster", "history", "keys", "labs", "lock")),
+    *(f"cluster/{name}" for name in ("standby", "status", "swarm", "workspace")),
+    *(f"grading/{name}" for name in ("reading", "sheet")),
+    *(f"providers/{name}" for name in ("problems", "subnets", "ways")),
+    *(f"report/{name}" for name in ("bundle", "cluster", "grades", "proofs")),
+)
+# Calls whose words are for programs: patterns, files and processes.
+FOR_PROGRAMS = frozenset(
+    "compile sub search fullmatch match split partition startswith endswith encode open get "
+    "strftime exec_create ValueError AssertionError getLogger Option Argument Typer _harm".split()
+)
+# A command or a setting as it stands in every language, and what engines say of themselves.
+ALIKE = re.compile(
+    r"\s*`[^`]*`|(  | --)\S.*|#? ?(eval|export) .*|[A-Z ,]+|bytes .*|SHA-256 .*|Data plane"
+    r"|# eval .*|swarmlab (up|start|env|bundle load).*"
+    r"|(\[bold\])?0 (start|step|run|verify)\S*( --to)?( \S+)?(\[/bold\])?|[\W0]*(\[\S*\][\W0s]*)+",
+    re.S,
+)
+# What the engine and the kernel say is compared with these, and the engine is asked in others.
+TO_PROGRAMS = re.compile(
+    r"no space left|pool overlaps|address already in use|cannot assign|port is already|cannot all"
+    r"|killed for want|unable to apply|no such (image|file)|connection (refused|reset)"
+    r"|no route to host|timed out|permission denied|name or service|name resolution"
+    r"|will continue in|exec |eval |\\{ SWARMLAB|table ip |\ntry|bold red|/dev/|already in prog"
+    r"|bash -|ip link",
+)
+
+
+def words_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each literal of two words or more that nobody says, with its line."""
+    known: set[int] = set()
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            known |= {id(one.value) for one in body if isinstance(one, ast.Expr)}
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in FOR_PROGRAMS:
+                known |= {id(one) for one in ast.walk(node)}
+        heading = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PANEL"
+        if heading or isinstance(node, ast.Assert | ast.Compare):
+            known |= {id(one) for one in ast.walk(node)}
+        if isinstance(node, ast.JoinedStr):
+            known |= {id(one) for one in node.values}
+    for call in sayings(tree):
+        known |= {id(one) for one in call.args}
+    for node in ast.walk(tree):
+        if id(node) in known or not isinstance(node, ast.Constant | ast.JoinedStr):
+            continue
+        for text in literals(node):
+            if re.search(r"[A-Za-z]{2}.* .*[A-Za-z]{2}", text):
+                yield node.lineno, text
+
+
+@pytest.mark.parametrize("module", WHOLLY)
+def test_no_words_are_left_that_nobody_says(module: str) -> None:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    left = [
+        (line, text)
+        for line, text in words_of(tree)
+        if not ALIKE.fullmatch(text) and not TO_PROGRAMS.search(text)
+    ]
+    assert left == []
+
+
+def test_words_that_nobody_says_are_found() -> None:
+    """The test above would see them."""
+    tree = ast.parse(
+        '"""A doc."""\n'
+        "def f(x):\n"
+        '    g(f"the lab {x} is gone")\n'
+        '    h("no word", hint=say("is left"))\n'
+        '    assert x, "not for people"\n'
+    )
+    assert [line for line, _ in words_of(tree)] == [3, 4]
 
 
 @pytest.mark.parametrize(

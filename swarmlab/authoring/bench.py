@@ -19,6 +19,7 @@ from swarmlab.results import CheckResult, CommandResult, RunResult, Verdict
 from swarmlab.runner import Runner
 from swarmlab.stepping import Stepper
 from swarmlab.student import ProgressStore
+from swarmlab.words import say
 from swarmlab.workspace import Workspace
 
 
@@ -147,12 +148,12 @@ def faults_of_the_lab() -> Iterator[None]:
 def sound(result: RunResult) -> None:
     """Raises Unproven, or EnvironmentProblem, unless all that was run is proven."""
     for step in result.steps:
-        worked(f"step {step.number}", step.commands, step.checks)
+        worked(say("step {number}", number=step.number), step.commands, step.checks)
 
 
 def worked(what: str, commands: Sequence[CommandResult], checks: Sequence[CheckResult]) -> None:
     """Raises Unproven when something failed, EnvironmentProblem when it could not be tried."""
-    lines = [f"{what} did not work", *_troubles(commands, checks)]
+    lines = [say("{what} did not work", what=what), *_troubles(commands, checks)]
     verdicts = {one.verdict for one in commands} | {one.verdict for one in checks}
     if Verdict.ERRORED in verdicts:
         raise EnvironmentProblem(lines[0], evidence="\n".join(lines[1:]))
@@ -163,13 +164,13 @@ def worked(what: str, commands: Sequence[CommandResult], checks: Sequence[CheckR
 def _troubles(commands: Sequence[CommandResult], checks: Sequence[CheckResult]) -> list[str]:
     """What did not pass, a line each; what was skipped because of that is left out."""
     lines = [
-        f"command {one.id}: {one.reason}"
+        say("command {id}: {reason}", id=one.id, reason=one.reason)
         for one in commands
         if one.verdict in (Verdict.FAILED, Verdict.ERRORED)
     ]
     for one in checks:
         if one.verdict is Verdict.FAILED:
-            lines.append(f"check {one.id}: saw {one.actual}")
+            lines.append(say("check {id}: saw {actual}", id=one.id, actual=one.actual))
         elif one.verdict is Verdict.ERRORED:
-            lines.append(f"check {one.id} could not look: {one.reason}")
+            lines.append(say("check {id} could not look: {reason}", id=one.id, reason=one.reason))
     return lines

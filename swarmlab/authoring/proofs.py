@@ -8,6 +8,7 @@ from typing import Any
 from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_PASSED
 from swarmlab.model import Lab, Step
 from swarmlab.results import Verdict, worst
+from swarmlab.words import say
 
 PROOFS_VERSION = 1
 
@@ -47,7 +48,7 @@ class Proof:
         """`step 5 (consul-agents)`, `consul-agents/no-retry-join`."""
         if self.mistake:
             return f"{self.step.id}/{self.mistake}"
-        return f"step {self.step.number} ({self.step.id})"
+        return say("step {number} ({id})", number=self.step.number, id=self.step.id)
 
     @property
     def verdict(self) -> Verdict:

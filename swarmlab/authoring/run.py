@@ -16,6 +16,7 @@ from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.console import ConsoleProgress
 from swarmlab.errors import UsageError
 from swarmlab.student import ProgressStore
+from swarmlab.words import say
 
 # What is drawn by lot is drawn from so many seeds: short enough to be typed again.
 SEEDS = 1_000_000
@@ -47,8 +48,8 @@ def prove(lab_name: str, name: str, choice: Choice, teller: Teller) -> Proofs:
     moves = testing.chosen_mistakes(steps, choice.only, choice.sample, seed or 0)
     if choice.mistakes and not moves:
         raise UsageError(
-            f"The chosen steps of {lab.id} list no mistakes.",
-            hint="`mistakes` of a step in lab.yaml lists them.",
+            say("The chosen steps of {id} list no mistakes.", id=lab.id),
+            hint=say("`mistakes` of a step in lab.yaml lists them."),
         )
     with lifecycle.lock(name), LabWorkspace(name, lab, ConsoleProgress()) as workspace:
         bench = Bench(lab, workspace=workspace, progress=ProgressStore(name, lab=lab.id))

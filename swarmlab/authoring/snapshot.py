@@ -17,6 +17,7 @@ from swarmlab.checks.looking import over
 from swarmlab.errors import TimedOut
 from swarmlab.providers.problems import explained
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 CALM_SECONDS = 90.0
 """So long the swarm may take until it has what it was asked for; a loaded machine is slow."""
@@ -43,7 +44,7 @@ Camera = Callable[[World], Snapshot]
 
 def take(world: World) -> Snapshot:
     """Services, networks, containers, volumes, nodes, Consul's keys, the student's files."""
-    with explained("taking a snapshot of the cluster"):
+    with explained(say("taking a snapshot of the cluster")):
         boxes = over(world.nodes, lambda node: looks.containers(world, node))
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "swarm": lambda: looks.swarm(world),
@@ -64,9 +65,19 @@ def take(world: World) -> Snapshot:
             fact["containers"] = running
             wanted = fact.pop("wanted")
             if sum(running.values()) != wanted or "starting" in running:
-                restless.append(f"{name} has {_words(running)} of {wanted} containers")
+                restless.append(
+                    say(
+                        "{name} has {found} of {wanted} containers",
+                        name=name,
+                        found=_words(running),
+                        wanted=wanted,
+                    )
+                )
     # Containers whose service is gone are on their way out.
-    restless += [f"{_words(left)} containers of {name} are left" for name, left in tasks.items()]
+    restless += [
+        say("{left} containers of {name} are left", left=_words(left), name=name)
+        for name, left in tasks.items()
+    ]
     return Snapshot(facts, tuple(restless))
 
 
@@ -79,7 +90,9 @@ def calm(camera: Camera, world: World) -> Snapshot:
 
     waited = poll(look, within=CALM_SECONDS, every=0.5)
     if not waited.done or waited.last.value is None:
-        raise TimedOut("the swarm to have what it was asked for", waited.seconds, waited.last.seen)
+        raise TimedOut(
+            say("the swarm to have what it was asked for"), waited.seconds, waited.last.seen
+        )
     return waited.last.value
 
 
@@ -102,7 +115,9 @@ def restored(
     def look() -> Observation[list[str]]:
         nonlocal last, since, asked
         now = camera(world)
-        found = differences(before, now) or [f"still moving: {one}" for one in now.restless]
+        found = differences(before, now) or [
+            say("still moving: {what}", what=one) for one in now.restless
+        ]
         if found != last or now.restless:
             last, since, asked = found, time.monotonic(), False
         quiet = time.monotonic() - since
@@ -119,9 +134,9 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
     lines = []
     for name in sorted({*before.facts, *after.facts}):
         if name not in after.facts:
-            lines.append(f"{name} is gone")
+            lines.append(say("{name} is gone", name=name))
         elif name not in before.facts:
-            lines.append(f"{name} was not there before")
+            lines.append(say("{name} was not there before", name=name))
         else:
             lines += _changes(name, before.facts[name], after.facts[name])
     return lines
@@ -132,7 +147,7 @@ def _changes(name: str, was: Any, now: Any) -> Iterator[str]:
         for key in sorted({*was, *now}, key=str):
             yield from _changes(f"{name}, {key}", was.get(key), now.get(key))
     elif was != now:
-        yield f"{name}: was {_words(was)}, is {_words(now)}"
+        yield say("{name}: was {was}, is {now}", name=name, was=_words(was), now=_words(now))
 
 
 def _words(value: Any) -> str:

@@ -11,6 +11,7 @@ from swarmlab.authoring.proofs import Part, Proof
 from swarmlab.authoring.snapshot import Snapshot, differences
 from swarmlab.model import CheckSpec, Step
 from swarmlab.results import CheckResult, StepResult, Verdict
+from swarmlab.words import say
 
 
 def prove(bench: Bench, step: Step) -> Proof:
@@ -37,22 +38,22 @@ class _Proving:
         self._only_looks = False
 
     def parts(self) -> Iterator[Part]:
-        yield tried("fails before", self._fails_before)
-        yield tried("passes after", self._passes_after)
+        yield tried(say("fails before"), self._fails_before)
+        yield tried(say("passes after"), self._passes_after)
         if self._step.removes_lab:
-            reason = "it takes the lab away: nothing is left to undo"
-            yield Part("undone by its reset", Verdict.SKIPPED, (reason,))
-            yield tried("the same again", self._nothing_again)
+            reason = say("it takes the lab away: nothing is left to undo")
+            yield Part(say("undone by its reset"), Verdict.SKIPPED, (reason,))
+            yield tried(say("the same again"), self._nothing_again)
             return
         # Undone before it is done again: twice the step then proves both.
-        yield tried("undone by its reset", self._undone)
-        yield tried("the same again", self._the_same)
+        yield tried(say("undone by its reset"), self._undone)
+        yield tried(say("the same again"), self._the_same)
 
     def _fails_before(self) -> Iterator[str]:
         self._before = self._bench.ready(self._step)
         (result,) = self._bench.runner().verify([self._step.number]).steps
         errored = [check for check in result.checks if check.verdict is Verdict.ERRORED]
-        worked(f"looking at step {self._step.number}", (), errored)
+        worked(say("looking at step {number}", number=self._step.number), (), errored)
         specs = {spec.id: spec for spec in self._step.checks}
         wrong = [line for check in result.checks if (line := _unfit(specs[check.id], check))]
         failing = [check.id for check in result.checks if check.verdict is Verdict.FAILED]
@@ -62,34 +63,42 @@ class _Proving:
         if wrong:
             raise Unproven(wrong)
         if failing:
-            yield f"failing for the expected reason: {', '.join(failing)}"
+            yield say("failing for the expected reason: {failing}", failing=", ".join(failing))
         else:
-            yield "no check fails: each is seen failing by a mistake, and the step changes nothing"
+            yield say(
+                "no check fails: each is seen failing by a mistake, and the step changes nothing"
+            )
         holding = [check.id for check in result.checks if check.verdict is Verdict.PASSED]
         if holding:
-            yield f"holding already: {', '.join(holding)}"
+            yield say("holding already: {holding}", holding=", ".join(holding))
 
     def _never_seen_failing(self) -> list[str]:
         """Of a step that only looks: its checks that no mistake of the lab is caught by."""
         caught = {step.catcher(one) for step in self._bench.lab.steps for one in step.mistakes}
         return [
-            f"check {check.id} holds before the step, and no mistake shows that it can fail"
+            say(
+                "check {id} holds before the step, and no mistake shows that it can fail",
+                id=check.id,
+            )
             for check in self._step.checks
             if (self._step.id, check.id) not in caught
-        ] or ([] if self._step.checks else ["the step has no check that lasts"])
+        ] or ([] if self._step.checks else [say("the step has no check that lasts")])
 
     def _passes_after(self) -> Iterator[str]:
         self._first = self._run()
         if not self._step.removes_lab:
             self._after = self._bench.picture()
         if self._only_looks and (changed := differences(self._before, self._after)):
-            raise Unproven(f"no check fails before the step, yet it changes: {c}" for c in changed)
-        yield f"{len(self._first.checks)} checks passed"
+            raise Unproven(
+                say("no check fails before the step, yet it changes: {what}", what=c)
+                for c in changed
+            )
+        yield say("{count} checks passed", count=len(self._first.checks))
 
     def _undone(self) -> Iterator[str]:
         self._bench.reset(self._step)
-        self._bench.compare(self._before, "after the reset")
-        yield f"{len(self._before.facts)} facts are as before"
+        self._bench.compare(self._before, say("after the reset"))
+        yield say("{count} facts are as before", count=len(self._before.facts))
 
     def _the_same(self) -> Iterator[str]:
         self._bench.fresh()
@@ -97,16 +106,19 @@ class _Proving:
         assert self._first is not None
         was, now = _verdicts(self._first), _verdicts(again)
         if was != now:
-            raise Unproven(f"{name}: was {was.get(name)}, is {now[name]}" for name in now)
-        self._bench.compare(self._after, "after the second time")
-        yield f"{len(self._after.facts)} facts are as after the first time"
+            raise Unproven(
+                say("{name}: was {was}, is {now}", name=name, was=was.get(name), now=now[name])
+                for name in now
+            )
+        self._bench.compare(self._after, say("after the second time"))
+        yield say("{count} facts are as after the first time", count=len(self._after.facts))
 
     def _nothing_again(self) -> Iterator[str]:
         result = self._bench.runner().step(self._step.number)
         sound(result)
         if result.steps or self._bench.workspace.present():
-            raise Unproven(["done again, it found something left to remove"])
-        yield "nothing was left to do"
+            raise Unproven([say("done again, it found something left to remove")])
+        yield say("nothing was left to do")
 
     def _run(self) -> StepResult:
         with faults_of_the_lab():
@@ -115,7 +127,7 @@ class _Proving:
         last = result.steps[-1]
         left = [c.id for c in last.checks if c.verdict is not Verdict.PASSED]
         if left:
-            raise Unproven([f"not looked at: {', '.join(left)}"])
+            raise Unproven([say("not looked at: {left}", left=", ".join(left))])
         return last
 
 
@@ -128,14 +140,24 @@ def _unfit(spec: CheckSpec, check: CheckResult) -> str:
     if check.verdict is Verdict.FAILED:
         seen = words.english(check.actual)
         if not spec.before:
-            return f"check {spec.id} saw {seen!r}, and nothing says that it should: give `before`"
+            return say(
+                "check {id} saw {seen!r}, and nothing says that it should: give `before`",
+                id=spec.id,
+                seen=seen,
+            )
         if not re.search(spec.before, seen):
-            return f"check {spec.id} saw {seen!r}, not {spec.before!r}"
+            return say(
+                "check {id} saw {seen!r}, not {before!r}", id=spec.id, seen=seen, before=spec.before
+            )
     elif check.verdict is Verdict.PASSED and spec.before:
-        return f"check {spec.id} holds already, although it is to see {spec.before!r}"
+        return say(
+            "check {id} holds already, although it is to see {before!r}",
+            id=spec.id,
+            before=spec.before,
+        )
     return ""
 
 
 def _verdicts(result: StepResult) -> dict[str, str]:
-    commands = {f"command {one.id}": one.verdict.value for one in result.commands}
-    return commands | {f"check {one.id}": one.verdict.value for one in result.checks}
+    commands = {say("command {id}", id=one.id): one.verdict.value for one in result.commands}
+    return commands | {say("check {id}", id=one.id): one.verdict.value for one in result.checks}

@@ -16,6 +16,7 @@ from swarmlab.authoring.snapshot import Snapshot
 from swarmlab.errors import UsageError
 from swarmlab.model import Lab, Mistake, Step
 from swarmlab.results import Verdict
+from swarmlab.words import say
 
 Move = tuple[Step, Mistake]
 
@@ -46,7 +47,7 @@ def chosen_steps(lab: Lab, wanted: Sequence[str]) -> list[Step]:
         step = lab.find(name.lstrip("0") or name)
         if step is None:
             raise UsageError(
-                f"There is no step {name!r} in {lab.id}.",
+                say("There is no step {name!r} in {id}.", name=name, id=lab.id),
                 hint=_near(name, [s.id for s in lab.steps]),
             )
         found.append(step)
@@ -67,7 +68,7 @@ def chosen_mistakes(
         for name in only:
             if name not in names:
                 raise UsageError(
-                    f"There is no mistake {name!r} in the steps that were chosen.",
+                    say("There is no mistake {name!r} in the steps that were chosen.", name=name),
                     hint=_near(name, names),
                 )
         moves = [(step, one) for step, one in moves if {one.id, f"{step.id}/{one.id}"} & set(only)]
@@ -81,16 +82,16 @@ def _near(name: str, names: Sequence[str]) -> str:
     known = list(dict.fromkeys(names))
     near = difflib.get_close_matches(name, known, n=2)
     if near:
-        return f"Did you mean {' or '.join(near)}?"
+        return say("Did you mean {near}?", near=say(" or ").join(near))
     more = ", ..." if len(known) > MOST_NAMED else "."
-    return f"There is: {', '.join(known[:MOST_NAMED])}{more}"
+    return say("There is: {known}{more}", known=", ".join(known[:MOST_NAMED]), more=more)
 
 
 def prove_steps(bench: Bench, steps: Iterable[Step], teller: Teller) -> list[Proof]:
     """Prove each step; two in a row that could not even be tried end the run."""
     proofs: list[Proof] = []
     for step in steps:
-        teller.started(f"step {step.number} ({step.id})")
+        teller.started(say("step {number} ({id})", number=step.number, id=step.id))
         proofs.append(of_steps.prove(bench, step))
         teller.ended(proofs[-1])
         if _hopeless(proofs):
@@ -129,7 +130,7 @@ def _of_step(
         if before is None:
             found: list[Snapshot] = []
             part = tried(
-                f"brought to just before step {step.number}",
+                say("brought to just before step {number}", number=step.number),
                 _bring(bench, step, anew=number > 0, found=found),
             )
             if not found:
@@ -150,6 +151,6 @@ def _bring(
             bench.fresh()
             bench.runner().reset(bench.lab.steps[0].number)
         found.append(bench.ready(step))
-        yield "brought there"
+        yield say("brought there")
 
     return bring

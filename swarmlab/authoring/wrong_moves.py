@@ -13,6 +13,7 @@ from swarmlab.model import CheckSpec, Command, Mistake, Step
 from swarmlab.results import CheckResult, Verdict
 from swarmlab.stepping import Clock
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 CAUGHT_SECONDS = 60.0
 """So long a mistake may take to show: a task must start, fail, and be seen to have failed."""
@@ -31,7 +32,7 @@ def prove(bench: Bench, step: Step, mistake: Mistake, before: Snapshot) -> Proof
     made = _Making(bench, step, mistake)
     parts: list[Part] = [tried("typed", made.typed)]
     if parts[0].verdict is Verdict.PASSED:
-        parts.append(tried("caught, and its hint shown", made.caught))
+        parts.append(tried(say("caught, and its hint shown"), made.caught))
     parts.append(tried("undone", lambda: undone(bench, step, before)))
     return Proof(step, tuple(parts), mistake.id)
 
@@ -42,19 +43,23 @@ def undone(bench: Bench, step: Step, before: Snapshot) -> Iterator[str]:
     Raises Unproven when it is not as before then.
     """
     if step.reset and _by_reset(bench, step, before):
-        yield f"by the step's reset: {len(before.facts)} facts are as before"
+        yield say("by the step's reset: {count} facts are as before", count=len(before.facts))
         return
     # What the mistake broke belongs to an earlier step. `goto` sees that and mends it.
     bench.ready(step)
-    bench.compare(before, f"after `swarmlab goto {step.number}`")
-    yield f"by `swarmlab goto {step.number}`: {len(before.facts)} facts are as before"
+    bench.compare(before, say("after `swarmlab goto {number}`", number=step.number))
+    yield say(
+        "by `swarmlab goto {number}`: {count} facts are as before",
+        number=step.number,
+        count=len(before.facts),
+    )
 
 
 def _by_reset(bench: Bench, step: Step, before: Snapshot) -> bool:
     try:
         bench.reset(step)
         # No reset of this step brings back what an earlier one has lost.
-        bench.compare(before, "after the reset", lost=bench.broken)
+        bench.compare(before, say("after the reset"), lost=bench.broken)
     except Unproven:
         return False
     return True
@@ -82,13 +87,13 @@ class _Making:
         if mistake.go_on:
             for command in step.commands[at + skip :]:
                 self._rest(command)
-        yield f"after {at} of {len(step.commands)} commands"
+        yield say("after {at} of {count} commands", at=at, count=len(step.commands))
 
     def caught(self) -> Iterator[str]:
         """The named check fails and goes on failing, and gives the mistake's hint."""
         if self._seen is not None:
             self._fits(self._seen)
-            yield f"saw {self._seen.actual}"
+            yield say("saw {actual}", actual=self._seen.actual)
             return
         shown: list[CheckResult] = []
 
@@ -106,7 +111,7 @@ class _Making:
             # Another look that does not fit ends this wait; then it was not caught for good.
             poll(look_away, within=STAYS_SECONDS, every=1.0)
         self._fits(shown[-1])
-        yield f"saw {shown[-1].actual}"
+        yield say("saw {actual}", actual=shown[-1].actual)
 
     def _place(self) -> tuple[int, int]:
         """How many commands are typed before the mistake, and how many it replaces."""
@@ -125,7 +130,7 @@ class _Making:
         )
         bench = self._bench
         result = bench.stepper().run(bench.world, part, bench.inspector(), Clock())
-        worked("what is typed before the mistake", result.commands, result.checks)
+        worked(say("what is typed before the mistake"), result.commands, result.checks)
 
     def _wrong_move(self, so_far: Sequence[Command]) -> None:
         """Type the mistake, under the eyes of the check that is to catch it.
@@ -189,9 +194,20 @@ class _Making:
         """Why this result does not show the mistake; empty when it does."""
         name = f"{self._step.id}/{self._mistake.id}"
         if result.verdict is not Verdict.FAILED:
-            why = f": {result.reason}" if result.reason else f", saw {result.actual}"
-            return f"check {result.id} is {result.verdict.value}{why}"
+            why = (
+                f": {result.reason}"
+                if result.reason
+                else say(", saw {actual}", actual=result.actual)
+            )
+            return say(
+                "check {id} is {value}{why}", id=result.id, value=result.verdict.value, why=why
+            )
         if name not in result.mistakes or self._mistake.hint not in result.hint:
-            others = ", ".join(result.mistakes) or "its own"
-            return f"check {result.id} failed with another hint ({others}); it saw {result.actual}"
+            others = ", ".join(result.mistakes) or say("its own")
+            return say(
+                "check {id} failed with another hint ({others}); it saw {actual}",
+                id=result.id,
+                others=others,
+                actual=result.actual,
+            )
         return ""

@@ -19,6 +19,7 @@ from swarmlab.images import builder
 from swarmlab.images import engine as transport
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 NEEDED = ("loaded-node", "workstation")
 """All that a lab's containers start from; the nodes' image holds every other one."""
@@ -52,7 +53,7 @@ def create(
     with writing.written(target) as writer:
         if pythons:
             _add_package(writer, pythons, progress)
-        with progress.stage("Packing the images") as stage:
+        with progress.stage(say("Packing the images")) as stage:
             unpacked = writer.add_images(_saved(engine, list(references.values()), stage))
         held = Manifest(
             version=__version__,
@@ -66,7 +67,7 @@ def create(
             members=dict(writer.members),
         )
         writer.finish(held)
-    with progress.stage("Reading it once more"):
+    with progress.stage(say("Reading it once more")):
         total = digest(target)
     size = target.stat().st_size
     return Created(target, held, size, unpacked, total, time.monotonic() - start)
@@ -75,7 +76,7 @@ def create(
 def layers(engine: DockerClient, reference: str) -> tuple[str, ...]:
     """The digests of an image's layers. Raises EnvironmentProblem when the engine has none."""
     api: Any = engine.api
-    with explained(f"looking at {reference}"):
+    with explained(say("looking at {reference}", reference=reference)):
         told = api.inspect_image(reference)
     return tuple(told["RootFS"]["Layers"])
 
@@ -83,7 +84,7 @@ def layers(engine: DockerClient, reference: str) -> tuple[str, ...]:
 def _add_package(writer: writing.Writer, pythons: Sequence[str], progress: Progress) -> None:
     program = Path(__file__).with_name("install.py")
     with tempfile.TemporaryDirectory(prefix="swarmlab-wheels-") as scratch:
-        with progress.stage("Gathering the package and what it needs") as stage:
+        with progress.stage(say("Gathering the package and what it needs")) as stage:
             package.gather(Path(scratch), pythons, stage.say)
         writer.add(manifest.PROGRAM, program.read_bytes())
         for wheel in sorted(Path(scratch).glob("*.whl")):

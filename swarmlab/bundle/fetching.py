@@ -21,6 +21,7 @@ from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
 from swarmlab.process import redact
 from swarmlab.progress import Progress, Stage
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
@@ -54,8 +55,8 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
     """
     if not _is_address(url):
         raise UsageError(
-            f"{url!r} is no address to fetch from.",
-            hint="It looks like http://192.168.1.20:8642/swarmlab-bundle.zip.",
+            say("{url!r} is no address to fetch from.", url=url),
+            hint=say("It looks like http://192.168.1.20:8642/swarmlab-bundle.zip."),
         )
     start = time.monotonic()
     if target.exists():
@@ -67,10 +68,10 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
         with _alone(part) as seal, part.open("ab") as file:
             copy = _Copy(url, file, seal)
             resumed = copy.begun
-            with progress.stage(f"Fetching {target.name}") as stage:
+            with progress.stage(say("Fetching {name}", name=target.name)) as stage:
                 copy.all(stage)
             file.flush()
-            with progress.stage("Checking it") as stage:
+            with progress.stage(say("Checking it")) as stage:
                 _check(part, file, stage)
         part.replace(target)
         part.with_name(part.name + ".seal").unlink()
@@ -85,7 +86,8 @@ def _alone(part: Path) -> Iterator[IO[str]]:
     with part.with_name(part.name + ".seal").open("a+", encoding="ascii", errors="replace") as seal:
         if not flock.take(seal):
             raise UsageError(
-                f"Another swarmlab is fetching {part.name}.", hint="Wait until it is done."
+                say("Another swarmlab is fetching {name}.", name=part.name),
+                hint=say("Wait until it is done."),
             )
         yield seal
 
@@ -97,7 +99,7 @@ def _check(part: Path, file: IO[bytes], stage: Stage) -> None:
     except ImageProblem as error:
         # Nothing of it is of use: the next try begins anew.
         file.truncate(0)
-        error.hint = "Run the command again, which begins anew."
+        error.hint = say("Run the command again, which begins anew.")
         raise
 
 
@@ -137,13 +139,16 @@ class _Copy:
             poll(connect, within=float("inf"), every=BETWEEN_SECONDS)
         except _Over as error:
             raise EnvironmentProblem(
-                str(error), hint="Ask whoever serves it for the right address."
+                str(error), hint=say("Ask whoever serves it for the right address.")
             ) from None
         if self._done != self._total:
             raise EnvironmentProblem(
-                f"The copy broke off after {self._done / 1e6:.1f} MB, and the server is silent.",
+                say(
+                    "The copy broke off after {done:.1f} MB, and the server is silent.",
+                    done=self._done / 1e6,
+                ),
                 evidence=trouble,
-                hint="Run the same command again: it goes on from there.",
+                hint=say("Run the same command again: it goes on from there."),
             )
 
     def _take(self, stage: Stage) -> None:
@@ -163,21 +168,27 @@ class _Copy:
                 for block in answer.iter_content(_BLOCK):
                     self._file.write(block)
                     self._done += len(block)
-                    stage.say(f"{self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+                    stage.say(
+                        say(
+                            "{done:.0f} of {all:.0f} MB",
+                            done=self._done / 1e6,
+                            all=self._total / 1e6,
+                        )
+                    )
 
     def _begin(self, answer: requests.Response) -> None:
         """Set the file up for what comes: the rest, or all of it anew."""
         if answer.status_code == 503:
-            raise requests.ConnectionError("the server has no place free just now")
+            raise requests.ConnectionError(say("the server has no place free just now"))
         if answer.status_code == 206:
             told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
             if told is None or int(told[1]) != self._done:
-                raise _Over(f"{self._url} does not give the rest of a file properly.")
+                raise _Over(say("{url} does not give the rest of a file properly.", url=self._url))
             self._total = int(told[2])
         elif answer.status_code == 200:
             length = answer.headers.get("Content-Length", "")
             if not length.isdigit():
-                raise _Over(f"{self._url} does not say how long the file is.")
+                raise _Over(say("{url} does not say how long the file is.", url=self._url))
             self._total = int(length)
             tag = answer.headers.get("ETag", "")
             # A weak tag promises no equal bytes; the date of the last change is as good as one.
@@ -190,10 +201,16 @@ class _Copy:
             self._total = int(told[1]) if told else -1
             if self._total != self._done:
                 self._restart("")
-                raise requests.ConnectionError("the server has another file now")
+                raise requests.ConnectionError(say("the server has another file now"))
             answer.close()
         else:
-            raise _Over(f"{self._url} cannot be fetched: the server answers {answer.status_code}.")
+            raise _Over(
+                say(
+                    "{url} cannot be fetched: the server answers {status}.",
+                    url=self._url,
+                    status=answer.status_code,
+                )
+            )
 
     def _restart(self, tag: str) -> None:
         """Begin the file anew; the tag tells later whether the server's is still the same."""

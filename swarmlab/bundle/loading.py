@@ -18,6 +18,7 @@ from swarmlab.images import build, builder, recipe, turn
 from swarmlab.images import engine as transport
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers.problems import explain, explained
+from swarmlab.words import say
 
 _SILENCE_SECONDS = 600.0
 
@@ -44,8 +45,10 @@ def unfit(held: Manifest) -> str:
 
     which = f"swarmlab {held.version}"
     if held.version == __version__:
-        which = f"another state of swarmlab {held.version}, from other sources,"
-    return f"it was made by {which} and this is {__version__}"
+        which = say(
+            "another state of swarmlab {version}, from other sources,", version=held.version
+        )
+    return say("it was made by {which} and this is {here}", which=which, here=__version__)
 
 
 def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
@@ -58,7 +61,7 @@ def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
     """
     held = bundle.manifest
     _refuse_stranger(bundle, engine)
-    with progress.stage("Checking the bundle") as stage:
+    with progress.stage(say("Checking the bundle")) as stage:
         bundle.check(stage.say)
     with turn.taken(progress):
         before = _present(engine, held)
@@ -66,7 +69,7 @@ def load(bundle: Bundle, *, engine: DockerClient, progress: Progress) -> Loaded:
         older = _tagged(engine, fresh)
         if fresh:
             try:
-                with progress.stage("Loading the images") as stage:
+                with progress.stage(say("Loading the images")) as stage:
                     _give(bundle, engine, stage)
                     _look(engine, held)
             except BaseException:
@@ -82,17 +85,30 @@ def _refuse_stranger(bundle: Bundle, engine: DockerClient) -> None:
     why = unfit(held)
     if why:
         raise ImageProblem(
-            f"The images in {bundle.path} do not belong to this swarmlab: {why}.",
-            hint=f"`python3 {bundle.path}` installs the swarmlab that belongs to them."
+            say(
+                "The images in {path} do not belong to this swarmlab: {why}.",
+                path=bundle.path,
+                why=why,
+            ),
+            hint=say(
+                "`python3 {path}` installs the swarmlab that belongs to them.", path=bundle.path
+            )
             if held.wheels
-            else f"Install swarmlab {held.version}, or get a bundle made by this one.",
+            else say(
+                "Install swarmlab {version}, or get a bundle made by this one.",
+                version=held.version,
+            ),
         )
     architecture = transport.architecture(engine)
     if held.architecture != architecture:
         raise ImageProblem(
-            f"The images in {bundle.path} are for {held.architecture}, and the engine runs on "
-            f"{architecture}.",
-            hint="Get a bundle that was made on a machine of this kind.",
+            say(
+                "The images in {path} are for {architecture}, and the engine runs on {here}.",
+                path=bundle.path,
+                architecture=held.architecture,
+                here=architecture,
+            ),
+            hint=say("Get a bundle that was made on a machine of this kind."),
         )
 
 
@@ -117,7 +133,7 @@ def _give(bundle: Bundle, engine: DockerClient, stage: Stage) -> None:
     ) as response:
         for message in transport.messages(response):
             if "error" in message:
-                raise explain("loading the images", str(message["error"]))
+                raise explain(say("loading the images"), str(message["error"]))
 
 
 def _counted(bundle: Bundle, stage: Stage) -> Iterator[bytes]:
@@ -132,8 +148,8 @@ def _look(engine: DockerClient, held: Manifest) -> None:
     missing = {image.reference for image in held.images} - _present(engine, held)
     if missing:
         raise ImageProblem(
-            f"The engine took the bundle, and has no {min(missing)}.",
-            hint="Look with `swarmlab bundle verify FILE` and `swarmlab doctor`.",
+            say("The engine took the bundle, and has no {image}.", image=min(missing)),
+            hint=say("Look with `swarmlab bundle verify FILE` and `swarmlab doctor`."),
         )
 
 
@@ -153,7 +169,7 @@ def _restore(engine: DockerClient, fresh: tuple[str, ...], older: dict[str, str]
     for reference in fresh:
         with (
             contextlib.suppress(ImageNotFound, SwarmlabError, APIError),
-            explained(f"removing {reference}"),
+            explained(say("removing {reference}", reference=reference)),
         ):
             now = str(api.inspect_image(reference)["Id"])
             if now == older.get(reference):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.errors import ImageProblem
+from swarmlab.words import say
 
 FORMAT = 1
 NAME = "bundle.json"
@@ -85,15 +86,20 @@ def parse(text: bytes) -> Manifest:
             raise ValueError(told["kind"])
         if int(told["format"]) > FORMAT:
             raise ImageProblem(
-                f"The bundle is of format {told['format']}, made by swarmlab {told['swarmlab']}; "
-                f"this swarmlab reads formats up to {FORMAT}.",
-                hint="`python3 FILE`, with the bundle as FILE, installs the swarmlab in it.",
+                say(
+                    "The bundle is of format {found}, made by swarmlab {version}; "
+                    "this swarmlab reads formats up to {most}.",
+                    found=told["format"],
+                    version=told["swarmlab"],
+                    most=FORMAT,
+                ),
+                hint=say("`python3 FILE`, with the bundle as FILE, installs the swarmlab in it."),
             )
         return _manifest(told)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ImageProblem(
-            "The list in the bundle cannot be read: this is no bundle of swarmlab's.",
-            hint="`swarmlab bundle create FILE` makes one.",
+            say("The list in the bundle cannot be read: this is no bundle of swarmlab's."),
+            hint=say("`swarmlab bundle create FILE` makes one."),
         ) from error
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from swarmlab import process
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 _SECONDS = 600.0
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -36,19 +37,19 @@ def this_python() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def gather(folder: Path, pythons: Sequence[str], say: Callable[[str], None]) -> None:
+def gather(folder: Path, pythons: Sequence[str], tell: Callable[[str], None]) -> None:
     """Put the wheels for `pythons` (`3.11`, ...) on machines of this kind into `folder`.
 
     Raises EnvironmentProblem when pip cannot get one.
     """
-    say("swarmlab's own wheel")
+    tell(say("swarmlab's own wheel"))
     if (_CHECKOUT / "pyproject.toml").is_file():
         _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(_CHECKOUT))
         own = next(folder.glob("swarmlab-*.whl"))
     else:
         own = repack(distribution("swarmlab"), folder)
     for version in pythons:
-        say(f"packages for Python {version}")
+        tell(say("packages for Python {version}", version=version))
         _pip("download", "--dest", str(folder), *_for(version), str(own))
 
 
@@ -68,9 +69,15 @@ def _pip(command: str, *words: str) -> None:
     done = process.run([*run, *words], timeout=_SECONDS)
     if not done.ok:
         raise EnvironmentProblem(
-            f"pip could not gather the package: `pip {command}` ended with {done.exit_code}.",
+            say(
+                "pip could not gather the package: `pip {command}` ended with {code}.",
+                command=command,
+                code=done.exit_code,
+            ),
             evidence=done.tail(),
-            hint="Run it where a package index answers, or leave the package out: --no-package.",
+            hint=say(
+                "Run it where a package index answers, or leave the package out: --no-package."
+            ),
         )
 
 

@@ -14,12 +14,13 @@ import zstandard
 from swarmlab.bundle import manifest
 from swarmlab.bundle.manifest import Manifest
 from swarmlab.errors import ImageProblem, UsageError
+from swarmlab.words import later, say
 
 BLOCK = 1 << 20
 WINDOW_LOG = 27
 """Images repeat what is 100 MB apart: zstd looks back this many bytes, as a power of two."""
 
-_AGAIN = (
+_AGAIN = later(
     "Copy it again; `swarmlab bundle fetch URL FILE` goes on where a copy over the network broke."
 )
 
@@ -32,14 +33,16 @@ class Bundle:
         self.manifest = held
         self._archive = archive
 
-    def check(self, say: Callable[[str], None] = lambda text: None) -> None:
+    def check(self, tell: Callable[[str], None] = lambda text: None) -> None:
         """Read everything and compare it with the list. Raises ImageProblem at what is wrong."""
         names = {info.filename for info in self._archive.infolist()}
         strangers = names - set(self.manifest.members) - {manifest.NAME}
         if strangers:
-            raise _broken(self.path, f"it holds what its list does not name: {min(strangers)}")
+            raise _broken(
+                self.path, say("it holds what its list does not name: {name}", name=min(strangers))
+            )
         for name, member in self.manifest.members.items():
-            say(name)
+            tell(name)
             total = hashlib.sha256()
             size = 0
             with self._member(name) as content:
@@ -47,7 +50,10 @@ class Bundle:
                     total.update(block)
                     size += len(block)
             if size != member.size or total.hexdigest() != member.sha256:
-                raise _broken(self.path, f"the checksum of {name} is another than its list says")
+                raise _broken(
+                    self.path,
+                    say("the checksum of {name} is another than its list says", name=name),
+                )
 
     def images(self) -> Iterator[bytes]:
         """The images as `docker save` wrote them, block by block."""
@@ -61,7 +67,7 @@ class Bundle:
         try:
             content = self._archive.open(name)
         except KeyError:
-            raise _broken(self.path, f"{name} is missing") from None
+            raise _broken(self.path, say("{name} is missing", name=name)) from None
         except (zipfile.BadZipFile, OSError) as error:
             raise _broken(self.path, str(error)) from error
         with content:
@@ -74,7 +80,8 @@ def opened(path: Path) -> Iterator[Bundle]:
     is not whole or no bundle."""
     if not path.is_file():
         raise UsageError(
-            f"There is no file {path}.", hint="`swarmlab bundle create FILE` makes a bundle."
+            say("There is no file {path}.", path=path),
+            hint=say("`swarmlab bundle create FILE` makes a bundle."),
         )
     try:
         archive = zipfile.ZipFile(path)
@@ -86,12 +93,12 @@ def opened(path: Path) -> Iterator[Bundle]:
         try:
             info = archive.getinfo(manifest.NAME)
             if info.file_size > manifest.LARGEST:
-                raise _broken(path, "its list is far too long")
+                raise _broken(path, say("its list is far too long"))
             text = archive.read(manifest.NAME)
         except KeyError:
             raise ImageProblem(
-                f"{path} is a ZIP file, but no bundle of swarmlab's.",
-                hint="`swarmlab bundle create FILE` makes one.",
+                say("{path} is a ZIP file, but no bundle of swarmlab's.", path=path),
+                hint=say("`swarmlab bundle create FILE` makes one."),
             ) from None
         # The last one is what zipfile raises for a way of packing that it does not know.
         except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
@@ -124,19 +131,25 @@ def _no_zip(path: Path) -> ImageProblem:
     size = path.stat().st_size
     if not begun:
         return ImageProblem(
-            f"{path} is no bundle.", hint="`swarmlab bundle create FILE` makes one."
+            say("{path} is no bundle.", path=path),
+            hint=say("`swarmlab bundle create FILE` makes one."),
         )
     return ImageProblem(
-        f"{path} is not whole: it breaks off after {size / 1e6:.1f} MB.", hint=_AGAIN
+        say(
+            "{path} is not whole: it breaks off after {size:.1f} MB.",
+            path=path,
+            size=size / 1e6,
+        ),
+        hint=say(_AGAIN),
     )
 
 
 def _broken(path: Path, why: str) -> ImageProblem:
-    return ImageProblem(f"{path} is damaged: {why}.", hint=_AGAIN)
+    return ImageProblem(say("{path} is damaged: {why}.", path=path, why=why), hint=say(_AGAIN))
 
 
 def _unreadable(path: Path, error: OSError) -> ImageProblem:
     return ImageProblem(
-        f"{path} cannot be read: {error.strerror or error}.",
-        hint="Look at the file's rights and at the medium that it is on.",
+        say("{path} cannot be read: {why}.", path=path, why=error.strerror or error),
+        hint=say("Look at the file's rights and at the medium that it is on."),
     )

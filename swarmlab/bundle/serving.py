@@ -20,6 +20,7 @@ from typing import Any
 
 from swarmlab.bundle import reading
 from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.words import say
 
 NAME = "swarmlab-bundle.zip"
 """What the bundle is called by those who fetch it, whatever its file is called here."""
@@ -239,11 +240,15 @@ def _no_place(bind: str, port: int, error: Exception) -> UsageError | Environmen
     words = getattr(error, "strerror", None) or str(error)
     if "in use" in words.lower():
         return EnvironmentProblem(
-            f"Port {port} of {bind} is taken.", hint="Give another one with --port."
+            say("Port {port} of {bind} is taken.", port=port, bind=bind),
+            hint=say("Give another one with --port."),
         )
     return UsageError(
-        f"{bind} port {port} cannot be opened: {words}.",
-        hint=f"This machine's addresses: {', '.join(addresses()) or '127.0.0.1'}.",
+        say("{bind} port {port} cannot be opened: {why}.", bind=bind, port=port, why=words),
+        hint=say(
+            "This machine's addresses: {names}.",
+            names=", ".join(addresses()) or "127.0.0.1",
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from swarmlab.bundle import manifest
 from swarmlab.bundle.manifest import Member
 from swarmlab.bundle.reading import WINDOW_LOG
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 LEVEL = 10
 """zstd's level. Above it, minutes more save a few per cent."""
@@ -121,10 +122,16 @@ def unwritable(target: Path, error: OSError) -> EnvironmentProblem:
     """The error of a file that cannot be written; a full disk is told apart."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return EnvironmentProblem(
-            f"The disk that holds {target} is full.",
-            hint="Free some space, or name a file on another disk; a bundle takes about 220 MB.",
+            say("The disk that holds {target} is full.", target=target),
+            hint=say(
+                "Free some space, or name a file on another disk; a bundle takes about 220 MB."
+            ),
         )
     return EnvironmentProblem(
-        f"{target} cannot be written: {error.strerror or error}.",
-        hint="Name a file in a folder that exists and that you may write to.",
+        say(
+            "{target} cannot be written: {why}.",
+            target=target,
+            why=error.strerror or error,
+        ),
+        hint=say("Name a file in a folder that exists and that you may write to."),
     )

@@ -24,6 +24,7 @@ from swarmlab.cli import (
     walk,
 )
 from swarmlab.errors import EXIT_INTERRUPTED, EXIT_UNHEARD, SwarmlabError, Unheard
+from swarmlab.words import say
 
 
 def _unforeseen() -> list[type[Exception]]:
@@ -84,23 +85,29 @@ class Root(TyperGroup):
             from swarmlab.errors import EnvironmentProblem
 
             told = EnvironmentProblem(
-                f"Something on this machine or its engine failed: {type(error).__name__}.",
+                say(
+                    "Something on this machine or its engine failed: {kind}.",
+                    kind=type(error).__name__,
+                ),
                 evidence=str(error).strip().partition("\n")[0][:300],
-                hint="`swarmlab status` says where the lab stands, `swarmlab doctor` what this "
-                "machine can do.",
+                hint=say(
+                    "`swarmlab status` says where the lab stands, `swarmlab "
+                    "doctor` what this machine can do."
+                ),
             )
             show_error(told)
             raise SystemExit(told.exit_code) from None
         except KeyboardInterrupt:
-            advice = naming.named("`swarmlab status` says where the lab stands.")
-            sys.stderr.write(f"\nInterrupted. {advice}\n")
+            advice = naming.named(say("`swarmlab status` says where the lab stands."))
+            sys.stderr.write(f"\n{say('Interrupted.')} {advice}\n")
             raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 EPILOG = (
-    "Begin with: swarmlab walk (a guided tour), swarmlab run (the whole chapter by itself), or "
-    "swarmlab step 1 (one step at a time). Exit codes: 0 passed, 1 a check failed, 2 wrong usage "
-    "or lab file, 3 the environment, 130 interrupted, 141 nobody read the output to its end."
+    "Begin with: swarmlab walk (a guided tour), swarmlab run (the whole "
+    "chapter by itself), or swarmlab step 1 (one step at a time). Exit codes: "
+    "0 passed, 1 a check failed, 2 wrong usage or lab file, 3 the environment, "
+    "130 interrupted, 141 nobody read the output to its end."
 )
 
 app = typer.Typer(

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from swarmlab.cli.options import DEFAULT_LANGUAGE, Language, speak
+from swarmlab.words import say
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -31,6 +34,7 @@ def create(
     package: Annotated[
         bool, typer.Option(help="Carry swarmlab itself, too; without it, the images only.")
     ] = True,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Put all images, swarmlab and what it needs into one compressed file.
 
@@ -38,6 +42,7 @@ def create(
     """
     import re
 
+    speak(language)
     from swarmlab import engine
     from swarmlab.bundle import creating
     from swarmlab.bundle.package import this_python
@@ -48,13 +53,15 @@ def create(
     wanted = list(dict.fromkeys([this_python(), *(python or ())])) if package else []
     for one in wanted:
         if not re.fullmatch(r"3\.\d{1,2}", one):
-            raise UsageError(f"{one!r} is no Python version.", hint="It looks like 3.12.")
+            raise UsageError(
+                say("{one!r} is no Python version.", one=one), hint=say("It looks like 3.12.")
+            )
     with closing(engine.connect().client) as client:
         created(creating.create(file, engine=client, pythons=wanted, progress=ConsoleProgress()))
 
 
 @app.command()
-def load(file: BundleFile) -> None:
+def load(file: BundleFile, language: Language = DEFAULT_LANGUAGE) -> None:
     """Load a bundle's images into the engine, so that `up` needs no network.
 
     The bundle is checked first, and either all of its images are loaded or none.
@@ -64,19 +71,21 @@ def load(file: BundleFile) -> None:
     from swarmlab.console import ConsoleProgress
     from swarmlab.report.bundle import loaded
 
+    speak(language)
     with reading.opened(file) as bundle, closing(engine.connect().client) as client:
         loaded(loading.load(bundle, engine=client, progress=ConsoleProgress()))
 
 
 @app.command()
-def verify(file: BundleFile) -> None:
+def verify(file: BundleFile, language: Language = DEFAULT_LANGUAGE) -> None:
     """Check every byte of a bundle, and say what it holds. Needs no engine."""
     from swarmlab.bundle import loading, reading
     from swarmlab.console import ConsoleProgress
     from swarmlab.report.bundle import verified
 
+    speak(language)
     with reading.opened(file) as bundle:
-        with ConsoleProgress().stage("Checking the bundle") as stage:
+        with ConsoleProgress().stage(say("Checking the bundle")) as stage:
             bundle.check(stage.say)
             total = reading.digest(file)
         verified(bundle, total, loading.unfit(bundle.manifest))
@@ -86,12 +95,14 @@ def verify(file: BundleFile) -> None:
 def fetch(
     url: Annotated[str, typer.Argument(help="Where it is: what `serve-bundle` printed.")],
     file: BundleFile,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Copy a bundle over the network; given again after a break, it goes on from there."""
     from swarmlab.bundle import fetching
     from swarmlab.console import ConsoleProgress
     from swarmlab.report.bundle import fetched
 
+    speak(language)
     fetched(fetching.fetch(url, file, ConsoleProgress()))
 
 
@@ -102,6 +113,7 @@ def serve_bundle(
         typer.Option(help="The address of this machine to open, as the room's network has it."),
     ] = "",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to open.")] = 8642,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Let the laptops of the room fetch a bundle from this machine, until Ctrl-C.
 
@@ -111,12 +123,15 @@ def serve_bundle(
     from swarmlab.errors import UsageError
     from swarmlab.report.bundle import Copies, offered
 
+    speak(language)
     if not bind:
         ours = serving.addresses()
         raise UsageError(
-            "Say which address of this machine to open: whoever reaches it can copy the bundle.",
+            say(
+                "Say which address of this machine to open: whoever reaches it can copy the bundle."
+            ),
             hint=f"`swarmlab serve-bundle {file} --bind {ours[0] if ours else '127.0.0.1'}`"
-            + (f"; there is also {', '.join(ours[1:])}." if ours[1:] else "."),
+            + (say("; there is also {others}.", others=", ".join(ours[1:])) if ours[1:] else "."),
         )
     copies = Copies()
     with serving.serving(file, bind, port, copies.told) as server:

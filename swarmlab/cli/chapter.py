@@ -303,13 +303,14 @@ def standing(lab: Lab, name: str, done: Collection[str]) -> None:
     from swarmlab.console import err
     from swarmlab.report import cluster
     from swarmlab.report.live import QuietListener
+    from swarmlab.words import say
 
     numbers = [one.number for one in lab.steps if one.id in done]
     if not numbers:
         return
     with (
         _runner(lab, name, QuietListener(), changes=False) as runner,
-        err().status("Looking whether the steps that are done still hold"),
+        err().status(say("Looking whether the steps that are done still hold")),
     ):
         result = runner.verify(patient=True)
     cluster.standing(result, max(numbers))

@@ -21,6 +21,7 @@ from swarmlab.cli.options import (
     speak,
 )
 from swarmlab.cli.topology import topology
+from swarmlab.words import say
 
 PANEL = "The cluster"
 
@@ -31,6 +32,7 @@ def up(
     workers: Workers = None,
     reach: ReachOption = Reach.AUTO,
     publish: PublishAddress = "",
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Bring the lab up: a swarm, of three managers if nothing else is said, and a workstation.
 
@@ -40,9 +42,11 @@ def up(
     from swarmlab import loader
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress
+    from swarmlab.loading.languages import localized
     from swarmlab.report.cluster import cluster_up
     from swarmlab.student import ProgressStore
 
+    lab = localized(loader.load_builtin("service-discovery"), speak(language))
     with lifecycle.up(
         name,
         managers=managers,
@@ -52,11 +56,10 @@ def up(
         progress=ConsoleProgress(),
     ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
-        steps = loader.load_builtin("service-discovery").steps
-        cluster_up(cluster, next((step for step in steps if step.id not in done), None))
+        cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
 
 
-def stop(name: Name = DEFAULT_NAME) -> None:
+def stop(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> None:
     """Stop the lab's nodes and its workstation, and keep all that is in them.
 
     For the night, or before the machine is shut down; a machine that was shut down without it
@@ -66,10 +69,11 @@ def stop(name: Name = DEFAULT_NAME) -> None:
     from swarmlab.console import ConsoleProgress
     from swarmlab.report.cluster import cluster_stopped
 
+    speak(language)
     cluster_stopped(standby.stop(name, ConsoleProgress()))
 
 
-def start(name: Name = DEFAULT_NAME) -> None:
+def start(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> None:
     """Start a stopped lab again: same addresses, same swarm, its services, your progress.
 
     Also after the machine was started anew. Waits until the services run again, then looks
@@ -79,10 +83,11 @@ def start(name: Name = DEFAULT_NAME) -> None:
     from swarmlab.cli.chapter import standing
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress
+    from swarmlab.loading.languages import localized
     from swarmlab.report.cluster import cluster_up
     from swarmlab.student import ProgressStore
 
-    lab = loader.load_builtin("service-discovery")
+    lab = localized(loader.load_builtin("service-discovery"), speak(language))
     with lifecycle.start(name, ConsoleProgress()) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
         cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
@@ -97,6 +102,7 @@ def down(
             "--all", help="Remove every lab of this machine, and look that nothing is left."
         ),
     ] = False,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Remove the lab: containers, volumes, network, certificates, progress.
 
@@ -108,6 +114,7 @@ def down(
     from swarmlab.errors import SwarmlabError
     from swarmlab.report.cluster import cluster_down
 
+    speak(language)
     names = lifecycle.names() if everything else [name]
     if not names:
         cluster_down(None)
@@ -135,19 +142,23 @@ def _prove_that_nothing_is_left() -> None:
     left = lifecycle.names()
     if left:
         raise EnvironmentProblem(
-            f"There is something of {', '.join(left)} again: another command made it meanwhile.",
-            hint="`swarmlab list` shows it; `swarmlab down --all` removes it.",
+            say(
+                "There is something of {left} again: another command made it meanwhile.",
+                left=", ".join(left),
+            ),
+            hint=say("`swarmlab list` shows it; `swarmlab down --all` removes it."),
         )
     nothing_left()
 
 
-def list_(as_json: Json = False) -> None:
+def list_(as_json: Json = False, language: Language = DEFAULT_LANGUAGE) -> None:
     """List the labs of this machine: which are up, how many nodes, on which subnet, since when."""
     from swarmlab.cluster import lifecycle
     from swarmlab.cluster.labs import LIST_VERSION
     from swarmlab.report.cluster import lab_list
     from swarmlab.student import ProgressStore
 
+    speak(language)
     found = lifecycle.labs()
     if as_json:
         labs = [lab.to_dict() for lab in found]
@@ -189,19 +200,20 @@ def status(
     from swarmlab.report.cluster import cluster_status
     from swarmlab.student import ProgressStore
 
+    speak(language)
     if watch and as_json:
         raise UsageError(
-            "--watch and --json do not go together: the one never ends.",
-            hint="Call `swarmlab status --json` as often as you want it.",
+            say("--watch and --json do not go together: the one never ends."),
+            hint=say("Call `swarmlab status --json` as often as you want it."),
         )
     if probe and not (watch and probe.startswith("/")):
         raise UsageError(
-            "--probe takes a path, and needs --watch.",
-            hint="Like this: `swarmlab status --watch --probe /demo/hello`.",
+            say("--probe takes a path, and needs --watch."),
+            hint=say("Like this: `swarmlab status --watch --probe /demo/hello`."),
         )
     if watch:
-        _watch(name, probe, language)
-    with err().status("Looking at the lab"):
+        _watch(name, probe)
+    with err().status(say("Looking at the lab")):
         found = lifecycle.status(name)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
@@ -213,17 +225,17 @@ def status(
         raise typer.Exit(EXIT_ENVIRONMENT)
 
 
-def _watch(name: str, probe: str, language: str) -> NoReturn:
+def _watch(name: str, probe: str) -> NoReturn:
     """Show the lab until Ctrl-C. Raises LabAbsent when there is none to begin with."""
     from swarmlab.cluster import lifecycle
     from swarmlab.errors import EXIT_INTERRUPTED, LabAbsent
     from swarmlab.report.watch import follow
     from swarmlab.watching.watcher import Lookout, Watcher
 
-    speak(language)
     if name not in lifecycle.names():
         raise LabAbsent(
-            f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
+            say("There is no lab {name!r} on this machine.", name=name),
+            hint=say("`swarmlab up` makes one."),
         )
     try:
         with Lookout(Watcher(name, probe)) as lookout:

@@ -38,20 +38,25 @@ def _told(fault: Fault) -> None:
     fault_made(fault)
 
 
-@app.command()
-def stop(
-    node: NodeName,
-    sure: Sure = False,
-    name: Name = DEFAULT_NAME,
-    language: Language = DEFAULT_LANGUAGE,
-) -> None:
-    """Stop a node, as if it had been switched off."""
-    from swarmlab.cluster import faults
+def _harm(deed: str, words: str) -> None:
+    """Add the command that does one deed of `cluster.faults` to a node."""
 
-    speak(language)
-    with _making(), faults.site(name) as at:
-        made = faults.stop(at, node, sure)
-    _told(made)
+    @app.command(deed, help=words)
+    def command(
+        node: NodeName,
+        sure: Sure = False,
+        name: Name = DEFAULT_NAME,
+        language: Language = DEFAULT_LANGUAGE,
+    ) -> None:
+        from swarmlab.cluster import faults
+
+        speak(language)
+        with _making(), faults.site(name) as at:
+            made = getattr(faults, deed)(at, node, sure)
+        _told(made)
+
+
+_harm("stop", "Stop a node, as if it had been switched off.")
 
 
 @app.command()
@@ -65,36 +70,8 @@ def start(node: NodeName, name: Name = DEFAULT_NAME, language: Language = DEFAUL
         _told(faults.start(at, node, ConsoleProgress()))
 
 
-@app.command()
-def pause(
-    node: NodeName,
-    sure: Sure = False,
-    name: Name = DEFAULT_NAME,
-    language: Language = DEFAULT_LANGUAGE,
-) -> None:
-    """Freeze a node: it is there, and answers nobody."""
-    from swarmlab.cluster import faults
-
-    speak(language)
-    with _making(), faults.site(name) as at:
-        made = faults.pause(at, node, sure)
-    _told(made)
-
-
-@app.command()
-def cut(
-    node: NodeName,
-    sure: Sure = False,
-    name: Name = DEFAULT_NAME,
-    language: Language = DEFAULT_LANGUAGE,
-) -> None:
-    """Cut a node off from the other nodes; you can still ask it how it sees the world."""
-    from swarmlab.cluster import faults
-
-    speak(language)
-    with _making(), faults.site(name) as at:
-        made = faults.cut(at, node, sure)
-    _told(made)
+_harm("pause", "Freeze a node: it is there, and answers nobody.")
+_harm("cut", "Cut a node off from the other nodes; you can still ask it how it sees the world.")
 
 
 @app.command()

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_LAB, DEFAULT_NAME, Json, LabName, Name
+from swarmlab.cli.options import (
+    DEFAULT_LAB,
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    Json,
+    LabName,
+    Language,
+    Name,
+    speak,
+)
 from swarmlab.cli.outcome import Student
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.grading.sheet import Sheet
@@ -41,6 +51,7 @@ def grade(
         Path | None, typer.Option("--html", help="Also write the table to this file, as HTML.")
     ] = None,
     as_json: Json = False,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Collect students' results into one table, and refuse files that do not count.
 
@@ -55,10 +66,11 @@ def grade(
     from swarmlab.cli import outcome
     from swarmlab.errors import EXIT_FAILED, EXIT_PASSED, UsageError
 
+    speak(language)
     if bool(paths) == live:
         raise UsageError(
-            "Name files to grade, or --live: one of the two.",
-            hint="`swarmlab grade results/` grades a folder, `swarmlab grade --live` a lab.",
+            say("Name files to grade, or --live: one of the two."),
+            hint=say("`swarmlab grade results/` grades a folder, `swarmlab grade --live` a lab."),
         )
     for path in (csv, html):
         if path is not None:
@@ -108,7 +120,11 @@ def _collected(lab: Lab, paths: list[Path]) -> Sheet:
     key = seal.key(os.environ)
     found = sheet.files(paths)
     many = len(found) > MANY
-    with ConsoleProgress().stage(f"Reading {len(found)} files") if many else nullcontext():
+    with (
+        ConsoleProgress().stage(say("Reading {count} files", count=len(found)))
+        if many
+        else nullcontext()
+    ):
         return sheet.collect(found, lab, key)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from swarmlab.cli.options import Json, Name
+from swarmlab.cli.options import DEFAULT_LANGUAGE, Json, Language, Name, speak
+from swarmlab.words import say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,7 @@ def lint(
         ),
     ] = None,
     as_json: Json = False,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Name every problem in a lab's files at once, with file, line, column and what was meant.
 
@@ -37,6 +39,7 @@ def lint(
     from swarmlab.report.linting import linted
     from swarmlab.resources import labs_dir
 
+    speak(language)
     if folder is None:
         here = Path()
         there = labs_dir() / naming.CHAPTER
@@ -61,15 +64,22 @@ def schema() -> None:
 @app.command()
 def new(
     folder: Annotated[Path, typer.Argument(help="The folder to make; its name becomes the id.")],
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Make a small lab that lints and runs, to be changed into your own."""
     from swarmlab import scaffold
 
+    speak(language)
     made = scaffold.make(folder)
-    typer.echo(f"Made {len(made)} files in {folder}:")
+    typer.echo(say("Made {count} files in {folder}:", count=len(made), folder=folder))
     for path in made:
         typer.echo(f"  {path}")
-    typer.echo(f"What next: `swarmlab lab lint {folder}`, then `swarmlab run --lab {folder}`.")
+    typer.echo(
+        say(
+            "What next: `swarmlab lab lint {folder}`, then `swarmlab run --lab {folder}`.",
+            folder=folder,
+        )
+    )
 
 
 @app.command()
@@ -96,6 +106,7 @@ def test(
     ] = "service-discovery",
     name: Name = "author",
     as_json: Json = False,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Prove a lab on a real cluster: that its steps, checks, resets and hints can be trusted.
 
@@ -110,9 +121,11 @@ def test(
     from swarmlab.errors import UsageError
     from swarmlab.report.proofs import ProofTeller, summary
 
+    speak(language)
     if not mistakes and (only or sample is not None or seed is not None):
         raise UsageError(
-            "--only, --sample and --seed choose mistakes.", hint="Add --mistakes to prove those."
+            say("--only, --sample and --seed choose mistakes."),
+            hint=say("Add --mistakes to prove those."),
         )
     chosen = run.Choice(tuple(steps or ()), mistakes, tuple(only or ()), sample, seed)
     teller = ProofTeller(quiet=as_json)

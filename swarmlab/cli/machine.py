@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.cluster.lifecycle import Cluster
@@ -26,7 +27,8 @@ def _cluster(name: str) -> Cluster:
     cluster = lifecycle.find(name)
     if cluster is None:
         raise LabAbsent(
-            f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
+            say("There is no lab {name!r} on this machine.", name=name),
+            hint=say("`swarmlab up` makes one."),
         )
     return cluster
 
@@ -36,18 +38,19 @@ def _known(cluster: Cluster, node: str) -> str:
 
     if node not in cluster.nodes:
         raise UsageError(
-            f"The lab {cluster.name!r} has no node {node!r}.",
-            hint=f"Its nodes are {', '.join(cluster.nodes)}.",
+            say("The lab {name!r} has no node {node!r}.", name=cluster.name, node=node),
+            hint=say("Its nodes are {nodes}.", nodes=", ".join(cluster.nodes)),
         )
     return node
 
 
-def env(node: NodeName, name: Name = DEFAULT_NAME) -> None:
+def env(node: NodeName, name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> None:
     """Print what points your own docker client at a node.
 
     Use it as: eval $(swarmlab env swarm-1). The certificates lie in swarmlab's state folder,
     readable by you alone, and go with `swarmlab down`.
     """
+    speak(language)
     with _cluster(name) as cluster:
         host, port = cluster.lasting(_known(cluster, node), 2376)
         values = {
@@ -58,13 +61,14 @@ def env(node: NodeName, name: Name = DEFAULT_NAME) -> None:
         }
     for key, value in values.items():
         typer.echo(f"export {key}={shlex.quote(value)}")
-    typer.echo("# Run this command to configure your shell:")
+    typer.echo(say("# Run this command to configure your shell:"))
     again = f"swarmlab env {node}" + ("" if name == DEFAULT_NAME else f" --name {name}")
     typer.echo(f"# eval $({again})")
 
 
-def ip(node: NodeName, name: Name = DEFAULT_NAME) -> None:
+def ip(node: NodeName, name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> None:
     """Print a node's address, as `docker-machine ip` does."""
+    speak(language)
     with _cluster(name) as cluster:
         typer.echo(cluster.address(_known(cluster, node)))
 
@@ -79,6 +83,7 @@ def doctor(
             "(as root), images to build, what a killed swarmlab left behind.",
         ),
     ] = False,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Say what this machine can do for a lab, what stops one, and how to mend it.
 
@@ -89,7 +94,8 @@ def doctor(
     from swarmlab.errors import EXIT_ENVIRONMENT
     from swarmlab.report.cluster import diagnosis, mended
 
-    with err().status("Looking at this machine"):
+    speak(language)
+    with err().status(say("Looking at this machine")):
         found = examination.examine()
     deeds = None
     if mend:
@@ -97,7 +103,7 @@ def doctor(
 
         deeds = fix(found.findings, ConsoleProgress())
         if deeds:
-            with err().status("Looking again"):
+            with err().status(say("Looking again")):
                 found = examination.examine()
     if as_json:
         fixed = {} if deeds is None else {"fixed": [deed.to_dict() for deed in deeds]}

@@ -9,6 +9,7 @@ import typer
 
 from swarmlab import naming
 from swarmlab.errors import UsageError
+from swarmlab.words import say
 
 DEFAULT_NAME = naming.DEFAULT
 DEFAULT_LANGUAGE = "en"
@@ -29,8 +30,10 @@ def _name(value: str) -> str:
 
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?", value):
         raise UsageError(
-            f"{value!r} cannot name a lab.",
-            hint="Use 1 to 20 small letters, digits and inner hyphens, such as `--name monday`.",
+            say("{value!r} cannot name a lab.", value=value),
+            hint=say(
+                "Use 1 to 20 small letters, digits and inner hyphens, such as `--name monday`."
+            ),
         )
     naming.choose(value)
     return value
@@ -48,9 +51,15 @@ Name = Annotated[
 
 
 def _language(value: str) -> str:
+    import sys
+
     from swarmlab import words
 
-    return words.known(value)
+    language = words.known(value)
+    # At once, so that what is wrong with other options is told in it, too.
+    if words.fits(language, sys.stdout.encoding or "ascii"):
+        words.use(language)
+    return language
 
 
 def speak(language: str) -> str:
@@ -61,8 +70,12 @@ def speak(language: str) -> str:
 
     encoding = sys.stdout.encoding or "ascii"
     if not words.fits(language, encoding):
-        note = f"· This terminal's encoding ({encoding}) has no characters for {language!r}: "
-        typer.echo(note + "going on in English. LC_ALL=C.UTF-8 would have them.", err=True)
+        note = say(
+            "· This terminal's encoding ({encoding}) has no characters for {language!r}: ",
+            encoding=encoding,
+            language=language,
+        )
+        typer.echo(note + say("going on in English. LC_ALL=C.UTF-8 would have them."), err=True)
         language = words.MAIN
     words.use(language)
     return language
@@ -75,6 +88,7 @@ Language = Annotated[
         envvar="SWARMLAB_LANG",
         help="The language of texts and messages: en or zh.",
         callback=_language,
+        is_eager=True,
     ),
 ]
 

@@ -10,6 +10,7 @@ from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.base import Node, NodeState, Reach
 from swarmlab.wait import patient
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -32,10 +33,19 @@ def endpoint(node: Node, port: int) -> tuple[str, int]:
     try:
         return node.ports[port]
     except KeyError:
-        why = "it does not run" if node.state is not NodeState.RUNNING else "it is not published"
+        why = (
+            say("it does not run")
+            if node.state is not NodeState.RUNNING
+            else say("it is not published")
+        )
         raise EnvironmentProblem(
-            f"Port {port} of {node.name} cannot be reached from this machine: {why}.",
-            hint="Look with `swarmlab status`; `swarmlab up` mends what is missing.",
+            say(
+                "Port {port} of {name} cannot be reached from this machine: {why}.",
+                port=port,
+                name=node.name,
+                why=why,
+            ),
+            hint=say("Look with `swarmlab status`; `swarmlab up` mends what is missing."),
         ) from None
 
 

@@ -14,6 +14,7 @@ from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
 from swarmlab.lookout import Lookout
 from swarmlab.providers.base import Info, Node, NodeState, Provider, Reach
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -91,9 +92,13 @@ class Cluster:
         """The same, for use by other programs. Raises EnvironmentProblem when it goes with us."""
         if self._node(node).reach is Reach.RELAY:
             raise EnvironmentProblem(
-                f"Nothing on this machine leads to {node}: the lab's engine is reached through "
-                "its API, and the ports to its nodes go with each command of swarmlab.",
-                hint="`swarmlab shell` gives a prompt with a docker client for every node.",
+                say(
+                    "Nothing on this machine leads to {node}: the lab's engine is "
+                    "reached through its API, and the ports to its nodes go with "
+                    "each command of swarmlab.",
+                    node=node,
+                ),
+                hint=say("`swarmlab shell` gives a prompt with a docker client for every node."),
             )
         return self.endpoint(node, port)
 
@@ -104,8 +109,12 @@ class Cluster:
                 found = self._node(node)
                 if found.state is not NodeState.RUNNING:
                     raise EnvironmentProblem(
-                        f"The node {node} does not run ({found.detail or found.state.value}).",
-                        hint="`swarmlab up` mends the lab.",
+                        say(
+                            "The node {node} does not run ({detail}).",
+                            node=node,
+                            detail=found.detail or found.state.value,
+                        ),
+                        hint=say("`swarmlab up` mends the lab."),
                     )
                 self._clients[node] = access.client(found, self.certs(node), timeout=self._patience)
             return self._clients[node]
@@ -140,14 +149,15 @@ class Cluster:
 
         from swarmlab.providers.problems import explained
 
-        with explained("looking for the workstation"):
+        with explained(say("looking for the workstation")):
             try:
                 return self._engine.client.containers.get(
                     labels.container(self.name, "workstation")
                 )
             except NotFound:
                 raise LabAbsent(
-                    "The lab's workstation is missing.", hint="`swarmlab up` makes it again."
+                    say("The lab's workstation is missing."),
+                    hint=say("`swarmlab up` makes it again."),
                 ) from None
 
     @cached_property
@@ -196,7 +206,8 @@ class Cluster:
 
         if not any(node.state is NodeState.RUNNING for node in self._info.nodes):
             raise ClusterProblem(
-                f"The lab {self.name!r} is stopped.", hint="`swarmlab start` starts it again."
+                say("The lab {name!r} is stopped.", name=self.name),
+                hint=say("`swarmlab start` starts it again."),
             )
 
         last: Exception | None = None
@@ -208,20 +219,21 @@ class Cluster:
             except (DockerException, RequestException, EnvironmentProblem) as error:
                 last = error
         raise EnvironmentProblem(
-            "No manager of the lab answers for the swarm.",
+            say("No manager of the lab answers for the swarm."),
             evidence=str(unreached.explained(last, self) if last else "")[:300],
-            hint="Look with `swarmlab status`; `swarmlab up` mends what can be mended.",
+            hint=say("Look with `swarmlab status`; `swarmlab up` mends what can be mended."),
         )
 
     def _node(self, name: str) -> Node:
         node = self._info.node(name)
         if node is None and name in self.nodes:
             raise EnvironmentProblem(
-                f"The node {name} is missing.", hint="`swarmlab up` mends the lab."
+                say("The node {name} is missing.", name=name),
+                hint=say("`swarmlab up` mends the lab."),
             )
         if node is None:
             raise UsageError(
-                f"The lab {self.name!r} has no node {name!r}.",
-                hint=f"Its nodes are {', '.join(self.nodes) or 'all gone'}.",
+                say("The lab {name!r} has no node {node!r}.", name=self.name, node=name),
+                hint=say("Its nodes are {nodes}.", nodes=", ".join(self.nodes) or say("all gone")),
             )
         return node

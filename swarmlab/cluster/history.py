@@ -21,6 +21,7 @@ from swarmlab.errors import EnvironmentProblem
 from swarmlab.process import redact
 from swarmlab.progress import Progress
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -42,7 +43,7 @@ def give(client: DockerClient, lab: str) -> None:
     except OSError:
         return
     packed = archive.pack({IN_WORKSTATION: kept}, modes={IN_WORKSTATION: archive.PRIVATE})
-    with explained("giving the workstation its history"):
+    with explained(say("giving the workstation its history")):
         client.api.put_archive(labels.container(lab, "workstation"), "/", packed)
 
 
@@ -61,7 +62,7 @@ def keep(client: DockerClient, lab: str, told: Progress) -> None:
     try:
         _write(path(lab), lines)
     except EnvironmentProblem as problem:
-        told.note(f"The workstation's history is lost: {problem.message}")
+        told.note(say("The workstation's history is lost: {message}", message=problem.message))
 
 
 def harmless(history: bytes) -> bytes:

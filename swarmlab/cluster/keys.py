@@ -19,6 +19,7 @@ from swarmlab import archive, flock, labels, state
 from swarmlab.errors import ClusterProblem
 from swarmlab.providers.base import Provider
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 BUNDLE = "/etc/swarmlab/keys"
 """The folder in each container that holds the whole set."""
@@ -85,8 +86,8 @@ def of_bundle(files: Mapping[str, bytes]) -> Keys:
         return Keys(files["ca.pem"], _pair(files, "client"), nodes)
     except KeyError as error:
         raise ClusterProblem(
-            f"The lab's certificates are not complete: {error.args[0]} is missing.",
-            hint="`swarmlab down`, then `swarmlab up`.",
+            say("The lab's certificates are not complete: {name} is missing.", name=error.args[0]),
+            hint=say("`swarmlab down`, then `swarmlab up`."),
         ) from None
 
 
@@ -100,15 +101,15 @@ def of_lab(api: Any, lab: str, nodes: Iterable[str]) -> Keys:
     from swarmlab.providers.problems import explained
 
     for holder in ("workstation", *nodes):
-        with explained("reading the lab's certificates"):
+        with explained(say("reading the lab's certificates")):
             try:
                 stream, _ = api.get_archive(labels.container(lab, holder), BUNDLE)
                 return of_bundle(archive.unpack(stream))
             except (APIError, ClusterProblem):
                 continue
     raise ClusterProblem(
-        "None of the lab's containers holds its certificates.",
-        hint="`swarmlab down`, then `swarmlab up`.",
+        say("None of the lab's containers holds its certificates."),
+        hint=say("`swarmlab down`, then `swarmlab up`."),
     )
 
 
@@ -142,11 +143,11 @@ def cache(name: str, instance: str, keys: Keys) -> Path:
     folder = cache_folder(name)
     with state.opened(state.folder() / "locks" / f"{name}.certs.lock") as turn:
         until(
-            "another swarmlab to have written the lab's certificates",
-            lambda: Observation(flock.take(turn), "it is still writing"),
+            say("another swarmlab to have written the lab's certificates"),
+            lambda: Observation(flock.take(turn), say("it is still writing")),
             within=_TURN_SECONDS,
             every=0.02,
-            hint="End it, then run the command again.",
+            hint=say("End it, then run the command again."),
         )
         if cached(name, instance) is not None:
             return folder

@@ -14,6 +14,7 @@ from swarmlab.engine import Engine
 from swarmlab.providers import registry, subnets
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 LIST_VERSION = 1
 
@@ -59,7 +60,7 @@ def everything(engine: Engine) -> list[Lab]:
     """All labs, by name. Raises EnvironmentProblem when the engine fails."""
     api = engine.client.api
     of = {"label": [labels.LAB]}
-    with explained("looking for labs"):
+    with explained(say("looking for labs")):
         containers = api.containers(all=True, filters=of)
         volumes = api.volumes(filters=of).get("Volumes") or []
         networks = api.networks(filters=of)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from swarmlab import flock, state
 from swarmlab.errors import LabBusy
+from swarmlab.words import say
 
 _held: dict[str, int] = {}
 _guard = threading.Lock()
@@ -58,10 +59,14 @@ def lock(name: str) -> Iterator[None]:
 
 def _busy(name: str, path: Path) -> LabBusy:
     pid, _, command = path.read_text(encoding="utf-8").partition("\n")
-    who = f"process {pid} (`{command.strip()}`)" if pid else "another process"
+    who = (
+        say("process {pid} (`{command}`)", pid=pid, command=command.strip())
+        if pid
+        else say("another process")
+    )
     return LabBusy(
-        f"The lab {name!r} is being changed by {who}.",
-        hint="Wait until it is done, or end it, then run the command again.",
+        say("The lab {name!r} is being changed by {who}.", name=name, who=who),
+        hint=say("Wait until it is done, or end it, then run the command again."),
     )
 
 

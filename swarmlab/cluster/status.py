@@ -19,6 +19,7 @@ from swarmlab.lookout import Lookout
 from swarmlab.providers import registry
 from swarmlab.providers.base import Node, NodeState, Provider
 from swarmlab.providers.ways import reached
+from swarmlab.words import say
 
 STATUS_VERSION = 1
 LOOK_SECONDS = 2
@@ -250,59 +251,92 @@ def _problems(
     there: Remains, certs: bool, nodes: Sequence[NodeStatus], best: _View | None
 ) -> list[str]:
     if there.at_rest:
-        return ["the lab is stopped"]
+        return [say("the lab is stopped")]
     found = []
     if not there.info.nodes:
-        found.append("no node is left; only " + _rest(there))
+        found.append(say("no node is left; only {rest}", rest=_rest(there)))
     for node in nodes:
         found += _node_problems(node, there)
     if there.workstation is NodeState.MISSING and there.info.nodes:
-        found.append("the workstation is missing")
+        found.append(say("the workstation is missing"))
     elif there.workstation is NodeState.STOPPED:
-        found.append("the workstation is stopped")
+        found.append(say("the workstation is stopped"))
     if there.info.nodes and not there.networks:
-        found.append("the lab's network is gone")
+        found.append(say("the lab's network is gone"))
     answering = sum(node.answers for node in nodes)
     if not certs and there.info.nodes:
-        found.append("the lab's certificates are lost")
+        found.append(say("the lab's certificates are lost"))
     elif there.info.nodes and 2 * answering <= len(nodes):
         # Told from here, because a manager that is left alone notices it only after a while.
-        found.append(f"{answering} of {len(nodes)} managers answer: the swarm has no quorum")
+        found.append(
+            say(
+                "{answering} of {count} managers answer: the swarm has no quorum",
+                answering=answering,
+                count=len(nodes),
+            )
+        )
     elif there.info.nodes and (best is None or not best.members):
-        found.append("no manager can answer for the swarm: it has no leader or was never begun")
+        found.append(
+            say("no manager can answer for the swarm: it has no leader or was never begun")
+        )
     elif best and sum(1 for m in best.members if m.leader) != 1:
-        found.append("the swarm has no leader")
+        found.append(say("the swarm has no leader"))
     return found
 
 
 def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
     known = there.info.node(node.name)
     if known is None:
-        return [f"the container of {node.name} is missing"]
+        return [say("the container of {name} is missing", name=node.name)]
     if known.state is not NodeState.RUNNING:
-        word = "paused" if "(Paused)" in node.container else "stopped"
-        return [f"{node.name} is {word} ({node.container})"]
+        word = say("paused") if "(Paused)" in node.container else say("stopped")
+        return [
+            say(
+                "{name} is {word} ({container})",
+                name=node.name,
+                word=word,
+                container=node.container,
+            )
+        ]
     if node.cut:
-        return [f"{node.name} is cut off from the other nodes: `swarmlab fault cut` did that"]
+        return [
+            say(
+                "{name} is cut off from the other nodes: `swarmlab fault cut` did that",
+                name=node.name,
+            )
+        ]
     if not node.answers:
-        return [f"the engine of {node.name} does not answer within {LOOK_SECONDS} s"]
+        return [
+            say(
+                "the engine of {name} does not answer within {seconds} s",
+                name=node.name,
+                seconds=LOOK_SECONDS,
+            )
+        ]
     found = []
     if node.state and node.state != "ready":
-        found.append(f"the swarm sees {node.name} as {node.state}")
+        found.append(say("the swarm sees {name} as {state}", name=node.name, state=node.state))
     if node.role == "worker":
-        found.append(f"{node.name} is a worker, not a manager")
+        found.append(say("{name} is a worker, not a manager", name=node.name))
     if node.availability not in ("", "active"):
-        found.append(f"{node.name} takes no tasks: its availability is {node.availability}")
+        found.append(
+            say(
+                "{name} takes no tasks: its availability is {availability}",
+                name=node.name,
+                availability=node.availability,
+            )
+        )
     if node.reachability == "unreachable":
-        found.append(f"the other managers cannot reach {node.name}")
+        found.append(say("the other managers cannot reach {name}", name=node.name))
     return found
 
 
 def _rest(there: Remains) -> str:
     parts = []
-    for what, names in (("volumes", there.volumes), ("networks", there.networks)):
-        if names:
-            parts.append(f"{what} {', '.join(names)}")
+    if there.volumes:
+        parts.append(say("volumes {names}", names=", ".join(there.volumes)))
+    if there.networks:
+        parts.append(say("networks {names}", names=", ".join(there.networks)))
     if there.workstation is not NodeState.MISSING:
-        parts.append("the workstation")
-    return " and ".join(parts) or "other containers"
+        parts.append(say("the workstation"))
+    return say(" and ").join(parts) or say("other containers")

@@ -20,6 +20,7 @@ from swarmlab.errors import ClusterProblem, EnvironmentProblem
 from swarmlab.process import redact
 from swarmlab.size import Size
 from swarmlab.wait import Observation, until
+from swarmlab.words import later, say
 
 PORT = 2377
 LABELS: Mapping[str, str] = {"env": "prod"}
@@ -33,7 +34,7 @@ _FORGET_SECONDS = 30.0
 _JOIN_SECONDS = 60.0
 # Moby, daemon/cluster/errors.go: errSwarmJoinTimeoutReached.
 _GOES_ON = "will continue in the background"
-_ANEW = "Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin anew."
+_ANEW = later("Look with `swarmlab status`; `swarmlab down` and `swarmlab up` begin anew.")
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,21 +104,21 @@ class Standing:
 
 def begin(api: APIClient, address: str) -> Tokens:
     """Make the node at `address` the first manager; the tokens for the others."""
-    with asking("begin the swarm"):
+    with asking(say("begin the swarm")):
         api.init_swarm(advertise_addr=address, listen_addr=f"0.0.0.0:{PORT}")
     return tokens(api)
 
 
 def tokens(api: APIClient) -> Tokens:
     """The tokens by which nodes join, as a manager tells them."""
-    with asking("tell how to join the swarm"):
+    with asking(say("tell how to join the swarm")):
         told = api.inspect_swarm()["JoinTokens"]
         return Tokens(Token(str(told["Manager"])), Token(str(told["Worker"])))
 
 
 def leave(api: APIClient) -> None:
     """Let the node forget whatever swarm it believes to be in."""
-    with asking("leave its old swarm"):
+    with asking(say("leave its old swarm")):
         api.leave_swarm(force=True)
 
 
@@ -127,7 +128,7 @@ def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> 
     The engine itself waits 20 seconds and then goes on joining in the background: on a slow or
     crowded machine that is waited for. Raises ClusterProblem, EnvironmentProblem or TimedOut.
     """
-    with asking(f"join {address} to the swarm"):
+    with asking(say("join {address} to the swarm", address=address)):
         try:
             api.join_swarm(
                 remote_addrs=[f"{remote}:{PORT}" for remote in remotes],
@@ -141,11 +142,15 @@ def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> 
                 raise
 
     def look() -> Observation[None]:
-        with asking(f"join {address} to the swarm"):
+        with asking(say("join {address} to the swarm", address=address)):
             state = standing(api).state
-        return Observation(state == "active", f"its state is {state or 'not known'}")
+        return Observation(
+            state == "active", say("its state is {state}", state=state or say("not known"))
+        )
 
-    until(f"the node at {address} to join the swarm", look, within=_JOIN_SECONDS)
+    until(
+        say("the node at {address} to join the swarm", address=address), look, within=_JOIN_SECONDS
+    )
 
 
 def members(api: APIClient) -> list[Member]:
@@ -186,11 +191,11 @@ def settle(apis: Sequence[APIClient], size: Size, *, check: Callable[[], None]) 
         return Observation(False, said)
 
     until(
-        f"{size} to be ready",
+        say("{size} to be ready", size=size),
         look,
         within=_READY_SECONDS,
         every=EVERY,
-        hint=_ANEW,
+        hint=say(_ANEW),
     )
 
 
@@ -206,11 +211,11 @@ def agree(api: APIClient, node: str, size: Size, *, check: Callable[[], None]) -
             return Observation(False, redact(_words(error)))
 
     until(
-        f"{node} to see {size} ready",
+        say("{node} to see {size} ready", node=node, size=size),
         look,
         within=_READY_SECONDS,
         every=EVERY,
-        hint=_ANEW,
+        hint=say(_ANEW),
     )
 
 
@@ -235,11 +240,11 @@ def forget(api: APIClient, member: Member, *, check: Callable[[], None]) -> None
         return Observation(False, f"{now.role}, {now.state}")
 
     until(
-        f"the swarm to let go of the lost {member.name}",
+        say("the swarm to let go of the lost {name}", name=member.name),
         look,
         within=_FORGET_SECONDS,
         every=EVERY,
-        hint=_ANEW,
+        hint=say(_ANEW),
     )
 
 
@@ -265,13 +270,13 @@ def _judge(seen: Sequence[Member], size: Size, *, labelled: bool) -> Observation
     count, ready = size.count, well.total()
     leaders = sum(1 for m in seen if m.leader)
     marked = sum(1 for m in seen if LABELS.items() <= m.labels.items())
-    words = f"{well['manager']} of {size.managers} managers ready"
+    words = say("{well} of {managers} managers ready", well=well["manager"], managers=size.managers)
     if size.workers:
-        words += f", {well['worker']} of {size.workers} workers"
+        words += say(", {well} of {workers} workers", well=well["worker"], workers=size.workers)
     if leaders != 1:
-        words += f", {leaders} leaders"
+        words += say(", {leaders} leaders", leaders=leaders)
     if labelled and marked < count:
-        words += f", {marked} labelled"
+        words += say(", {marked} labelled", marked=marked)
     done = len(seen) == count == ready and leaders == 1 and (marked == count or not labelled)
     return Observation(done, words)
 
@@ -306,16 +311,18 @@ def asking(doing: str) -> Iterator[None]:
         yield
     except APIError as error:
         raise ClusterProblem(
-            f"A node's engine would not {doing}.",
+            say("A node's engine would not {doing}.", doing=doing),
             evidence=redact(_words(error))[:500],
-            hint="`swarmlab down` and `swarmlab up` begin anew.",
+            hint=say("`swarmlab down` and `swarmlab up` begin anew."),
         ) from None
     except (DockerException, RequestException) as error:
         raise EnvironmentProblem(
-            f"A node's engine did not answer when asked to {doing}.",
+            say("A node's engine did not answer when asked to {doing}.", doing=doing),
             evidence=redact(_words(error))[:500],
-            hint="`swarmlab up` mends the lab; `swarmlab doctor` tells whether this machine is "
-            "fit for one.",
+            hint=say(
+                "`swarmlab up` mends the lab; `swarmlab doctor` tells whether "
+                "this machine is fit for one."
+            ),
         ) from None
 
 

@@ -15,6 +15,7 @@ from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.model import Command, Lab
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.results import CommandResult, Verdict
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.session import Session
@@ -113,14 +114,18 @@ class LabWorkspace:
     def _host(self, command: Command) -> tuple[Verdict, int | None, str, str]:
         words = shlex.split(command.run, comments=True)
         if words not in (["swarmlab", "down"], ["swarmlab", "down", "--name", self.name]):
-            reason = "only `swarmlab down` can be run on your own machine from here"
+            reason = say("only `swarmlab down` can be run on your own machine from here")
             return Verdict.ERRORED, None, "", reason
         self._end_session()
         try:
             removed = lifecycle.down(self.name, self._told)
         except SwarmlabError as error:
             return Verdict.ERRORED, error.exit_code, str(error), error.message
-        output = "nothing to remove" if removed.nothing else f"The lab {self.name!r} is gone."
+        output = (
+            say("nothing to remove")
+            if removed.nothing
+            else say("The lab {name!r} is gone.", name=self.name)
+        )
         allowed = not command.exit_codes or 0 in command.exit_codes
         return (Verdict.PASSED if allowed else Verdict.FAILED), 0, f"{output}\n", ""
 

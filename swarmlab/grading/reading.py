@@ -28,6 +28,7 @@ from swarmlab.results import (
     StepResult,
     Verdict,
 )
+from swarmlab.words import later, say
 
 MOST_BYTES = 4 << 20
 """A result of the whole chapter, outputs included, has a tenth of a MiB."""
@@ -38,12 +39,14 @@ COMMANDS = ("run", "step", "verify")
 _CLUSTER = re.compile(r"[a-z0-9]{1,64}")
 
 _SEALS = {
-    seal.Broken.MISSING: "it has no seal, so swarmlab did not write it as it is",
-    seal.Broken.UNKNOWN: "its seal is of no kind that this swarmlab knows",
-    seal.Broken.CHANGED: "it was changed after it was written",
-    seal.Broken.OTHER_KEY: "it is signed with another key than yours",
-    seal.Broken.NOT_SIGNED: "it is not signed with your key",
-    seal.Broken.NO_KEY: f"it is signed, and there is no key to check that: set {seal.KEY}",
+    seal.Broken.MISSING: later("it has no seal, so swarmlab did not write it as it is"),
+    seal.Broken.UNKNOWN: later("its seal is of no kind that this swarmlab knows"),
+    seal.Broken.CHANGED: later("it was changed after it was written"),
+    seal.Broken.OTHER_KEY: later("it is signed with another key than yours"),
+    seal.Broken.NOT_SIGNED: later("it is not signed with your key"),
+    seal.Broken.NO_KEY: later(
+        "it is signed, and there is no key to check that: set SWARMLAB_GRADE_KEY"
+    ),
 }
 
 
@@ -58,12 +61,17 @@ def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
     """
     data = _loaded(path)
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise Refused("it is not a result of swarmlab")
+        raise Refused(say("it is not a result of swarmlab"))
     if data.get("version") != RESULT_VERSION or isinstance(data["version"], bool):
-        raise Refused(f"it is not version {RESULT_VERSION} of results, which this swarmlab reads")
+        raise Refused(
+            say(
+                "it is not version {version} of results, which this swarmlab reads",
+                version=RESULT_VERSION,
+            )
+        )
     broken = seal.broken(data, key)
     if broken is not None:
-        raise Refused(_SEALS[broken])
+        raise Refused(say(_SEALS[broken]))
     _same_lab(data, lab)
     result = _result(data, lab)
     if not result.student:
@@ -75,17 +83,19 @@ def _loaded(path: Path) -> Any:
     try:
         # Whatever else has a name in a folder may never end: a pipe, say.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise Refused("it is not a file")
+            raise Refused(say("it is not a file"))
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise Refused(f"it cannot be read: {error.strerror or type(error).__name__}") from None
+        raise Refused(
+            say("it cannot be read: {why}", why=error.strerror or type(error).__name__)
+        ) from None
     if len(content) > MOST_BYTES:
-        raise Refused(f"it is larger than {MOST_BYTES >> 20} MiB")
+        raise Refused(say("it is larger than {most} MiB", most=MOST_BYTES >> 20))
     try:
         return json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Refused("it is not JSON") from None
+        raise Refused(say("it is not JSON")) from None
 
 
 def _no_number(text: str) -> None:
@@ -94,13 +104,17 @@ def _no_number(text: str) -> None:
 
 def _same_lab(data: Mapping[str, Any], lab: Lab) -> None:
     if data.get("lab") != lab.id:
-        raise Refused(f"it is about another lab than {lab.id}")
+        raise Refused(say("it is about another lab than {id}", id=lab.id))
     if data.get("lab_version") != lab.version:
-        raise Refused(f"it is about another version of the lab than {lab.version}")
+        raise Refused(
+            say("it is about another version of the lab than {version}", version=lab.version)
+        )
     if data.get("lab_digest") != digest(lab):
         raise Refused(
-            "it is about another content of the lab: made with another swarmlab, or with changed"
-            " lab files"
+            say(
+                "it is about another content of the lab: made with another "
+                "swarmlab, or with changed lab files"
+            )
         )
 
 
@@ -108,12 +122,12 @@ def _result(data: Mapping[str, Any], lab: Lab) -> RunResult:
     """The result, as far as grades need it, with the lab's own weights."""
     cluster, command = _text(data, "cluster"), _text(data, "command")
     if not _CLUSTER.fullmatch(cluster):
-        raise Refused("it does not say on which cluster it was made")
+        raise Refused(say("it does not say on which cluster it was made"))
     if command not in COMMANDS:
-        raise Refused("it was made by none of `swarmlab run`, `step` and `verify`")
+        raise Refused(say("it was made by none of `swarmlab run`, `step` and `verify`"))
     steps = tuple(_step(one, lab) for one in _list(data, "steps", len(lab.steps)))
     if len({step.id for step in steps}) < len(steps):
-        raise Refused("it has a step twice")
+        raise Refused(say("it has a step twice"))
     result = RunResult(
         lab=lab.id,
         lab_version=lab.version,
@@ -129,20 +143,20 @@ def _result(data: Mapping[str, Any], lab: Lab) -> RunResult:
     if data.get("verdict") != result.verdict.value or data.get("points") != (
         result.points.to_dict()
     ):
-        raise Refused("its points or its verdict do not follow from its checks")
+        raise Refused(say("its points or its verdict do not follow from its checks"))
     return result
 
 
 def _step(data: object, lab: Lab) -> StepResult:
     if not isinstance(data, dict):
-        raise Refused("it has a step that is none")
+        raise Refused(say("it has a step that is none"))
     step = lab.find(_text(data, "id"))
     if step is None or data.get("number") != step.number:
-        raise Refused("it has a step that the lab does not have")
+        raise Refused(say("it has a step that the lab does not have"))
     known = {spec.id: spec for spec in step.all_checks}
     checks = tuple(_check(one, known, step) for one in _list(data, "checks", len(known)))
     if len({check.id for check in checks}) < len(checks):
-        raise Refused("it has a check twice")
+        raise Refused(say("it has a check twice"))
     typed = {command.id: command for command in step.commands}
     commands = tuple(_command(one, typed) for one in _list(data, "commands", len(typed)))
     return StepResult(
@@ -158,14 +172,14 @@ def _step(data: object, lab: Lab) -> StepResult:
 
 def _check(data: object, known: Mapping[str, CheckSpec], step: Step) -> CheckResult:
     if not isinstance(data, dict):
-        raise Refused("it has a check that is none")
+        raise Refused(say("it has a check that is none"))
     spec = known.get(_text(data, "id"))
     if spec is None:
-        raise Refused("it has a check that the lab does not have")
+        raise Refused(say("it has a check that the lab does not have"))
     verdict = _verdict(data)
     ended_by = _text(data, "ended_by")
     if ended_by and (verdict is not Verdict.SKIPPED or ended_by != spec.until):
-        raise Refused("it has a claim that is over before its time")
+        raise Refused(say("it has a claim that is over before its time"))
     return CheckResult(
         id=spec.id,
         title=spec.title,
@@ -179,7 +193,7 @@ def _check(data: object, known: Mapping[str, CheckSpec], step: Step) -> CheckRes
 
 def _command(data: object, known: Mapping[str, Command]) -> CommandResult:
     if not isinstance(data, dict) or _text(data, "id") not in known:
-        raise Refused("it has a command that the lab does not have")
+        raise Refused(say("it has a command that the lab does not have"))
     command = known[data["id"]]
     return CommandResult(
         command.id, command.run, command.where.value, _verdict(data), None, "", 0.0
@@ -190,27 +204,27 @@ def _verdict(data: Mapping[str, Any]) -> Verdict:
     try:
         return Verdict(data.get("verdict"))
     except ValueError:
-        raise Refused("it has a check or a command without a verdict") from None
+        raise Refused(say("it has a check or a command without a verdict")) from None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str):
-        raise Refused(f"its {name!r} is missing or no text")
+        raise Refused(say("its {name!r} is missing or no text", name=name))
     return value
 
 
 def _list(data: Mapping[str, Any], name: str, most: int) -> Sequence[object]:
     value = data.get(name)
     if not isinstance(value, list) or len(value) > most:
-        raise Refused(f"its {name!r} are missing, or more than the lab has")
+        raise Refused(say("its {name!r} are missing, or more than the lab has", name=name))
     return value
 
 
 def _name(value: str) -> str:
     name = " ".join(value.split())
     if len(name) > MOST_LETTERS or not name.isprintable():
-        raise Refused("the student's name in it is no name")
+        raise Refused(say("the student's name in it is no name"))
     return name
 
 
@@ -221,5 +235,5 @@ def _time(data: Mapping[str, Any]) -> str:
     except ValueError:
         then = None
     if then is None or then.tzinfo is None or len(value) > 40:
-        raise Refused("it does not say when it was made")
+        raise Refused(say("it does not say when it was made"))
     return value

@@ -14,6 +14,7 @@ from swarmlab.errors import UsageError
 from swarmlab.grading.paper import Paper, shown
 from swarmlab.grading.reading import Refused, read
 from swarmlab.model import Lab
+from swarmlab.words import say
 
 GRADES_VERSION = 1
 KIND = "swarmlab-grades"
@@ -72,17 +73,20 @@ def files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
             found[path] = path.stem
         else:
             raise UsageError(
-                f"There is no file or folder {path}.",
-                hint="Name folders with students' results, or the files themselves.",
+                say("There is no file or folder {path}.", path=path),
+                hint=say("Name folders with students' results, or the files themselves."),
             )
         if len(found) > MOST_FILES:
             raise UsageError(
-                f"There are more than {MOST_FILES} files.", hint="Grade one class at a time."
+                say("There are more than {most} files.", most=MOST_FILES),
+                hint=say("Grade one class at a time."),
             )
     if not found:
         raise UsageError(
-            "There is no result to grade: no *.json in what you named.",
-            hint="A student makes one with `swarmlab verify --json --student NAME > NAME.json`.",
+            say("There is no result to grade: no *.json in what you named."),
+            hint=say(
+                "A student makes one with `swarmlab verify --json --student NAME > NAME.json`."
+            ),
         )
     return list(found.items())
 
@@ -119,7 +123,11 @@ def _own_cluster(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
         others = [one for one in by_cluster[paper.cluster] if one.who != paper.who]
         if others:
             names = ", ".join(sorted({one.file for one in others})[:3])
-            refused.append(Refusal(paper.file, f"the same cluster as another student's: {names}"))
+            refused.append(
+                Refusal(
+                    paper.file, say("the same cluster as another student's: {names}", names=names)
+                )
+            )
         else:
             kept.append(paper)
     return kept, refused
@@ -139,9 +147,10 @@ def _one_cluster(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
         others = [one.file for one in of[paper.who] if one.cluster != paper.cluster]
         if others:
             names = ", ".join(sorted(others)[:3])
-            reason = (
-                f"said to be the same student's, of another cluster: {names}; without a key "
-                "nobody can tell whose each is: keep one of them"
+            reason = say(
+                "said to be the same student's, of another cluster: {names}; "
+                "without a key nobody can tell whose each is: keep one of them",
+                names=names,
             )
             refused.append(Refusal(paper.file, reason))
         else:
@@ -157,7 +166,9 @@ def _newest(papers: Sequence[Paper]) -> tuple[list[Paper], list[Refusal]]:
         if held is None or _moment(paper) > _moment(held):
             best[paper.who] = paper
     refused = [
-        Refusal(paper.file, f"not the student's newest, which is {best[paper.who].file}")
+        Refusal(
+            paper.file, say("not the student's newest, which is {file}", file=best[paper.who].file)
+        )
         for paper in papers
         if best[paper.who] is not paper
     ]

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from swarmlab.errors import ImageProblem
 from swarmlab.images import apt
+from swarmlab.words import say
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 SETTING = "SWARMLAB_CA_BUNDLE"
@@ -67,8 +68,12 @@ def bundle(environment: Mapping[str, str] | None = None) -> Path | None:
                 return path
             if name == SETTING:
                 raise ImageProblem(
-                    f"The certificate authorities in {path} are of no use: {why}.",
-                    hint=f"Let {SETTING} name a PEM file, or unset it.",
+                    say(
+                        "The certificate authorities in {path} are of no use: {why}.",
+                        path=path,
+                        why=why,
+                    ),
+                    hint=say("Let {setting} name a PEM file, or unset it.", setting=SETTING),
                 )
     return None
 
@@ -94,9 +99,14 @@ def arguments() -> dict[str, str]:
         packed = base64.b64encode(gzip.compress(mine.encode())).decode("ascii")
         if len(packed) > _MOST:
             raise ImageProblem(
-                f"{path} holds too many certificate authorities of its own to hand to a build.",
-                hint="Let SWARMLAB_CA_BUNDLE name a file with those alone that sign for the "
-                "package archive.",
+                say(
+                    "{path} holds too many certificate authorities of its own to hand to a build.",
+                    path=path,
+                ),
+                hint=say(
+                    "Let SWARMLAB_CA_BUNDLE name a file with those alone that "
+                    "sign for the package archive."
+                ),
             )
         found[CARRIER] = packed
     return found
@@ -140,6 +150,6 @@ def _certificates(path: Path) -> list[str]:
 def _unfit(path: Path) -> str:
     """Why a file of authorities is of no use; empty when it is."""
     try:
-        return "" if _certificates(path) else "it holds no certificate (PEM)"
+        return "" if _certificates(path) else say("it holds no certificate (PEM)")
     except OSError as error:
-        return error.strerror or "it cannot be read"
+        return error.strerror or say("it cannot be read")

@@ -10,59 +10,76 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 from swarmlab.process import redact
+from swarmlab.words import later, say
 
 _KNOWN = (
     (
         "no space left on device",
-        "The disk that holds Docker's data is full.",
-        "Free some space (`docker system df` tells what Docker uses, `docker system prune` "
-        "frees it), then run the command again.",
+        later("The disk that holds Docker's data is full."),
+        later(
+            "Free some space (`docker system df` tells what Docker uses, `docker "
+            "system prune` frees it), then run the command again."
+        ),
     ),
     (
         "pool overlaps",
-        "The subnet for the lab is in use by another network.",
-        "Run the command again: another subnet will be chosen.",
+        later("The subnet for the lab is in use by another network."),
+        later("Run the command again: another subnet will be chosen."),
     ),
     (
         "address already in use",
-        "A port or an address that the lab needs is in use on this machine.",
-        "Run the command again; if it stays so, `swarmlab down` and `swarmlab up` begin anew.",
+        later("A port or an address that the lab needs is in use on this machine."),
+        later(
+            "Run the command again; if it stays so, `swarmlab down` and `swarmlab up` begin anew."
+        ),
     ),
     (
         "cannot assign requested address",
-        "The address to publish at is not one of the engine's machine.",
-        "Give --publish-address an address that the machine has (`ip -br address` lists them).",
+        later("The address to publish at is not one of the engine's machine."),
+        later(
+            "Give --publish-address an address that the machine has (`ip -br address` lists them)."
+        ),
     ),
     (
         "port is already allocated",
-        "A port that the lab needs is in use on this machine.",
-        "Run the command again: the engine will choose another port.",
+        later("A port that the lab needs is in use on this machine."),
+        later("Run the command again: the engine will choose another port."),
     ),
     (
         "cannot allocate memory",
-        "The machine has no memory left.",
-        "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB.",
+        later("The machine has no memory left."),
+        later(
+            "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB."
+        ),
     ),
     (
         "killed for want of memory",
-        "The machine had no memory left, and a node of the lab was killed for it.",
-        "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB.",
+        later("The machine had no memory left, and a node of the lab was killed for it."),
+        later(
+            "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB."
+        ),
     ),
     (
         "unable to apply caps",
-        "The engine may not give a container the rights a node needs (SYS_ADMIN, NET_ADMIN, "
-        "SYS_PTRACE).",
-        "Run swarmlab on a machine whose engine runs as root; `swarmlab doctor` tells more.",
+        later(
+            "The engine may not give a container the rights a node needs "
+            "(SYS_ADMIN, NET_ADMIN, SYS_PTRACE)."
+        ),
+        later("Run swarmlab on a machine whose engine runs as root; `swarmlab doctor` tells more."),
     ),
     (
         "no such image",
-        "An image of the lab is missing from the engine.",
-        "Build it with `swarmlab images build`, then run the command again.",
+        later("An image of the lab is missing from the engine."),
+        later("Build it with `swarmlab images build`, then run the command again."),
     ),
 )
 
 # With these no node can work, a new one no better.
-_OF_MACHINE = ("no space left on device", "cannot allocate memory", "killed for want of memory")
+_OF_MACHINE = (
+    "no space left on device",
+    "cannot allocate memory",
+    "killed for want of memory",
+)
 
 
 @contextmanager
@@ -77,9 +94,9 @@ def explained(doing: str) -> Iterator[None]:
         raise explain(doing, said(error)) from error
     except (DockerException, RequestException, OSError) as error:
         raise EngineUnreachable(
-            f"The Docker engine stopped answering while {doing}.",
+            say("The Docker engine stopped answering while {doing}.", doing=doing),
             evidence=redact(str(error))[:300],
-            hint="Look with `swarmlab doctor`, then run the command again.",
+            hint=say("Look with `swarmlab doctor`, then run the command again."),
         ) from error
 
 
@@ -88,11 +105,11 @@ def explain(doing: str, text: str) -> EnvironmentProblem:
     low = text.lower()
     for sign, message, hint in _KNOWN:
         if sign in low:
-            return EnvironmentProblem(message, evidence=text, hint=hint)
+            return EnvironmentProblem(say(message), evidence=text, hint=say(hint))
     return EnvironmentProblem(
-        f"The Docker engine refused while {doing}.",
+        say("The Docker engine refused while {doing}.", doing=doing),
         evidence=text,
-        hint="Look with `swarmlab doctor`, then run the command again.",
+        hint=say("Look with `swarmlab doctor`, then run the command again."),
     )
 
 
@@ -100,7 +117,7 @@ def of_machine(problem: SwarmlabError) -> EnvironmentProblem | None:
     """What the machine lacks, when that is why a node does not work; None: it is the node's."""
     text = f"{problem.message}\n{problem.evidence}"
     if any(sign in text.lower() for sign in _OF_MACHINE):
-        return explain("starting a node", text)
+        return explain(say("starting a node"), text)
     return None
 
 
@@ -112,9 +129,13 @@ def said(error: APIError) -> str:
 def no_vxlan(said: str) -> EnvironmentProblem:
     """The refusal of a kernel that cannot carry overlay networks."""
     return EnvironmentProblem(
-        "This machine's kernel has no VXLAN, on which Swarm's overlay networks are built: a lab "
-        "cannot run here.",
+        say(
+            "This machine's kernel has no VXLAN, on which Swarm's overlay networks "
+            "are built: a lab cannot run here."
+        ),
         evidence=said[:300],
-        hint="Load it (`sudo modprobe vxlan`) or boot a kernel that has CONFIG_VXLAN; "
-        "`swarmlab doctor` looks again.",
+        hint=say(
+            "Load it (`sudo modprobe vxlan`) or boot a kernel that has "
+            "CONFIG_VXLAN; `swarmlab doctor` looks again."
+        ),
     )

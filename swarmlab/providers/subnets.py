@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_network
 from pathlib import Path
 
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 ROUTES = Path("/proc/net/route")
 _WORKSTATION = 10
@@ -44,9 +45,11 @@ def choose(taken: Iterable[IPv4Network]) -> IPv4Network:
         if not any(candidate.overlaps(network) for network in occupied):
             return candidate
     raise EnvironmentProblem(
-        "No free subnet: every range that a lab could use is taken by a network of the engine "
-        "or a route of this machine.",
-        hint="Remove networks that nobody uses (`docker network prune`) or leave the VPN.",
+        say(
+            "No free subnet: every range that a lab could use is taken by a "
+            "network of the engine or a route of this machine."
+        ),
+        hint=say("Remove networks that nobody uses (`docker network prune`) or leave the VPN."),
     )
 
 

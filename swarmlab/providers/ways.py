@@ -8,10 +8,12 @@ from dataclasses import replace
 from swarmlab.engine import Engine
 from swarmlab.errors import UsageError
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
+from swarmlab.words import later, say
 
-WARNING = (
-    "Whoever reaches {address} can use Consul, the proxy's commands and all that the lab serves: "
-    "none of it asks for a password. Only the nodes' engines do, by certificate."
+WARNING = later(
+    "Whoever reaches {address} can use Consul, the proxy's commands and all "
+    "that the lab serves: none of it asks for a password. Only the nodes' "
+    "engines do, by certificate."
 )
 
 
@@ -22,18 +24,21 @@ def opened(address: str, reach: str) -> str:
         parsed = ipaddress.IPv4Address(address)
     except ValueError:
         raise UsageError(
-            f"{address!r} is no IPv4 address to publish at.",
-            hint="Give one of the engine's machine, such as `--publish-address 192.168.1.20`.",
+            say("{address!r} is no IPv4 address to publish at.", address=address),
+            hint=say("Give one of the engine's machine, such as `--publish-address 192.168.1.20`."),
         ) from None
     if parsed.is_unspecified or parsed.is_multicast:
         raise UsageError(
-            f"{address} is not one address: ports would be open in every network.",
-            hint="Give the address in the network that is meant.",
+            say(
+                "{address} is not one address: ports would be open in every network.",
+                address=address,
+            ),
+            hint=say("Give the address in the network that is meant."),
         )
     if reach not in (Reach.PUBLISHED.value, "auto"):
         raise UsageError(
-            f"--publish-address publishes ports, and --reach {reach} uses none.",
-            hint="Leave --reach away.",
+            say("--publish-address publishes ports, and --reach {reach} uses none.", reach=reach),
+            hint=say("Leave --reach away."),
         )
     return Reach.PUBLISHED.value
 

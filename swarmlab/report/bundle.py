@@ -6,7 +6,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarmlab.checks.looking import counted
 from swarmlab.console import out
+from swarmlab.report import pieces
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.bundle.creating import Created
@@ -23,30 +26,41 @@ def _line(text: str) -> None:
     out().file.flush()
 
 
+def _item(text: str) -> None:
+    _line(f"  {text}")
+
+
 def _mb(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
 def _holds(held: Manifest) -> None:
-    _line(f"  swarmlab {held.version}, for engines on {held.architecture}")
+    version, engines = f"swarmlab {held.version}", held.architecture
+    _item(say("{version}, for engines on {architecture}", version=version, architecture=engines))
     for image in held.images:
-        _line(f"  image {image.reference}")
+        _item(say("image {name}", name=image.reference))
     if held.pythons:
-        many = f"{len(held.wheels)} packages"
-        _line(f"  {many} for Python {', '.join(held.pythons)} on {held.system}")
+        many, pythons = counted(len(held.wheels), "package"), ", ".join(held.pythons)
+        _item(say("{many} for Python {pythons} on {system}", many=many, pythons=pythons,
+                  system=held.system))  # fmt: skip
     else:
-        _line("  no packages: swarmlab itself has to be there already")
+        _item(say("no packages: swarmlab itself has to be there already"))
 
 
 def created(found: Created) -> None:
     """What the new bundle holds, and how to use it."""
     _line(
-        f"{found.path}: {_mb(found.size)}, made in {found.seconds:.0f} s out of "
-        f"{_mb(found.unpacked)} of images."
+        say(
+            "{path}: {size}, made in {seconds} out of {unpacked} of images.",
+            path=found.path,
+            size=_mb(found.size),
+            seconds=pieces.seconds(found.seconds),
+            unpacked=_mb(found.unpacked),
+        )
     )
     _holds(found.manifest)
     _line(f"  SHA-256 {found.sha256}")
-    _line("On a machine without a network:")
+    _line(say("On a machine without a network:"))
     if found.manifest.pythons:
         _line(f"  python3 {found.path.name}")
         _line(f"  ~/swarmlab/bin/swarmlab bundle load {found.path.name}")
@@ -59,31 +73,39 @@ def created(found: Created) -> None:
 def loaded(found: Loaded) -> None:
     """Which images are new to the engine."""
     for reference in found.fresh:
-        _line(f"loaded {reference}")
+        _line(say("loaded {reference}", reference=reference))
     if not found.fresh:
-        _line("The engine has these images already; nothing to do.")
-    _line("Next: swarmlab up")
+        _line(say("The engine has these images already; nothing to do."))
+    _line(say("Next: ") + "swarmlab up")
 
 
 def verified(bundle: Bundle, sha256: str, unfit: str) -> None:
     """A whole bundle, what it holds, and whether this swarmlab can use it."""
     size = bundle.path.stat().st_size
-    _line(f"{bundle.path} is whole: {_mb(size)}.")
+    _line(say("{path} is whole: {size}.", path=bundle.path, size=_mb(size)))
     _holds(bundle.manifest)
     _line(f"  SHA-256 {sha256}")
     if unfit:
-        _line(f"This swarmlab cannot use its images: {unfit}.")
+        _line(say("This swarmlab cannot use its images: {why}.", why=unfit))
 
 
 def fetched(found: Fetched) -> None:
     """A bundle that is there; how much of it came now."""
     came = found.size - found.resumed
     if not came:
-        _line(f"{found.path} is there already, and whole.")
+        _line(say("{path} is there already, and whole.", path=found.path))
     else:
-        before = f", {_mb(found.resumed)} were there before" if found.resumed else ""
-        _line(f"{found.path}: {_mb(came)} in {found.seconds:.1f} s{before}; it is whole.")
-    _line(f"Next: swarmlab bundle load {found.path}")
+        before = say(", {size} were there before", size=_mb(found.resumed)) if found.resumed else ""
+        _line(
+            say(
+                "{path}: {size} in {seconds}{before}; it is whole.",
+                path=found.path,
+                size=_mb(came),
+                seconds=pieces.seconds(found.seconds),
+                before=before,
+            )
+        )
+    _line(say("Next: ") + f"swarmlab bundle load {found.path}")
 
 
 def offered(path: Path, bind: str, port: int) -> None:
@@ -94,15 +116,19 @@ def offered(path: Path, bind: str, port: int) -> None:
     if bind == "0.0.0.0":
         host = next(iter(addresses()), "127.0.0.1")
     url = f"http://{host}:{port}/{NAME}"
-    _line(f"Serving {path} ({_mb(path.stat().st_size)}) at {url}")
-    _line("Students type (the first line again when it breaks off: it goes on from there):")
+    _line(
+        say("Serving {path} ({size}) at {url}", path=path, size=_mb(path.stat().st_size), url=url)
+    )
+    _line(say("Students type (the first line again when it breaks off: it goes on from there):"))
     _line(f"  curl --noproxy '*' -f -C - -O {url}")
     _line(f"  python3 {NAME}")
     _line(f"  ~/swarmlab/bin/swarmlab bundle load {NAME}")
     _line("  ~/swarmlab/bin/swarmlab up")
-    _line("Who has swarmlab already:")
+    _line(say("Who has swarmlab already:"))
     _line(f"  swarmlab bundle fetch {url} {NAME}")
-    _line("Whoever reaches this address can copy the bundle, and nothing else. Ctrl-C ends it.")
+    _line(
+        say("Whoever reaches this address can copy the bundle, and nothing else. Ctrl-C ends it.")
+    )
 
 
 class Copies:
@@ -118,11 +144,22 @@ class Copies:
         with self._guard:
             self._whole += whole
             self._bytes += size
-            what = "the whole bundle" if whole else "a part"
+            what = say("the whole bundle") if whole else say("a part")
             rate = f", {size / seconds / 1e6:.0f} MB/s" if seconds > 0.01 else ""
-            _line(f"{client}: {what}, {_mb(size)} in {seconds:.1f} s{rate}")
+            _line(
+                say(
+                    "{client}: {what}, {size} in {seconds}{rate}",
+                    client=client,
+                    what=what,
+                    size=_mb(size),
+                    seconds=pieces.seconds(seconds),
+                    rate=rate,
+                )
+            )
 
     def summary(self) -> None:
         """What was given altogether."""
         with self._guard:
-            _line(f"\nGiven: {_mb(self._bytes)}; {self._whole} whole bundles at one go.")
+            size, count = _mb(self._bytes), self._whole
+            words = say("Given: {size}; {count} whole bundles at one go.", size=size, count=count)
+            _line(f"\n{words}")

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from swarmlab.checks.looking import counted
 from swarmlab.console import mark, out
 from swarmlab.naming import option
+from swarmlab.report import pieces
 from swarmlab.results import Verdict
+from swarmlab.words import later, say
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,12 +36,18 @@ if TYPE_CHECKING:
     from swarmlab.results import RunResult
 
 _PLANES = {
-    "ipvs": "ipvs (the kernel's own load balancer)",
-    "nftables": "nftables (the mesh fallback: this kernel has no IPVS)",
+    "ipvs": later("ipvs (the kernel's own load balancer)"),
+    "nftables": later("nftables (the mesh fallback: this kernel has no IPVS)"),
 }
 
 
-_WHOLE = ("Lab", "Node", "Nodes", "Address", "Service", "Subnet")
+_LAB, _NODE, _COUNT = later("Lab"), later("Node"), later("Nodes")
+_ADDRESS, _SERVICE, _SUBNET = later("Address"), later("Service"), later("Subnet")
+_WHOLE = (_LAB, _NODE, _COUNT, _ADDRESS, _SERVICE, _SUBNET)
+
+_STATES = {"up": later("up"), "stopped": later("stopped"), "broken": later("broken")}
+_ROLES = {"manager": later("manager"), "worker": later("worker")}
+_FOUND = {"ok": later("ok"), "warning": later("warning"), "problem": later("PROBLEM")}
 
 
 def program() -> str:
@@ -48,38 +59,51 @@ def program() -> str:
     return os.path.relpath(called)
 
 
+def _tell(text: str, *, mark_good: bool | None = None) -> None:
+    """A line of words, whole where nobody has a terminal; `mark_good` puts a sign before it."""
+    console = out()
+    line = Text.from_markup(text)
+    if mark_good is not None:
+        sign = Text(mark(console, mark_good), style="green" if mark_good else "red")
+        line = sign + Text(" ") + line
+    pieces.show(console, line, wrap=console.is_terminal)
+
+
 def cluster_up(cluster: Cluster, following: Step | None) -> None:
     """The lab is ready: where its nodes are, and what to type next.
 
     `following` is the first step that is not done.
     """
-    console = out()
-    whole = not console.is_terminal
-    console.print(f"The lab [bold]{escape(cluster.name)}[/bold] is up:")
+    _tell(say("The lab {name} is up:", name=f"[bold]{escape(cluster.name)}[/bold]"))
     for node in cluster.nodes:
-        console.print(f"  {node}  {cluster.address(node)}")
-    console.print(f"Data plane: {_PLANES.get(cluster.data_plane, 'unknown')}", soft_wrap=whole)
+        _tell(f"  {node}  {cluster.address(node)}")
+    _tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or "unknown")))
     name = option(cluster.name)
     if following is not None:
-        console.print(
-            f"Next: [bold]{program()} step {following.number}{name}[/bold] "
-            f"({escape(following.title)}), or [bold]{program()} run{name}[/bold] (all that is "
-            "left of the chapter).",
-            soft_wrap=whole,
+        _tell(
+            say(
+                "Next: {step} ({title}), or {run} (all that is left of the chapter).",
+                step=f"[bold]{program()} step {following.number}{name}[/bold]",
+                title=escape(following.title),
+                run=f"[bold]{program()} run{name}[/bold]",
+            )
         )
+
+
+def _plane(name: str) -> str:
+    return say(_PLANES[name]) if name in _PLANES else name
 
 
 def cluster_down(removed: Removed | None) -> None:
     """What was taken away, in one line; `None` when there was no lab at all."""
-    console = out()
     if removed is None:
-        console.print("There is no lab on this machine: nothing to remove.")
+        _tell(say("There is no lab on this machine: nothing to remove."))
         return
     if removed.nothing:
-        console.print(f"There is no lab {removed.name!r}: nothing to remove.", markup=False)
+        _tell(say("There is no lab {name!r}: nothing to remove.", name=removed.name))
         return
     parts = [
-        f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+        counted(len(things), what)
         for what, things in (
             ("container", removed.containers),
             ("volume", removed.volumes),
@@ -87,126 +111,128 @@ def cluster_down(removed: Removed | None) -> None:
         )
         if things
     ]
-    what = ", ".join(parts) or "its files"
-    console.print(
-        f"The lab {removed.name!r} is gone ({what}, {removed.seconds:.1f} s). "
-        "Images and the build cache stay.",
-        markup=False,
-        soft_wrap=not console.is_terminal,
+    what = say(", ").join(parts) or say("its files")
+    _tell(
+        say(
+            "The lab {name!r} is gone ({what}, {seconds}). Images and the build cache stay.",
+            name=removed.name,
+            what=what,
+            seconds=pieces.seconds(removed.seconds),
+        )
     )
 
 
 def cluster_stopped(stopped: Stopped) -> None:
     """What was stopped, and how to go on; in one line and a next step."""
-    console = out()
     name = option(stopped.name)
     if stopped.containers:
-        count = len(stopped.containers)
-        words = (
-            f"The lab {stopped.name!r} is stopped ({count} container{'' if count == 1 else 's'}, "
-            f"{stopped.seconds:.1f} s). All that it holds stays, and your progress."
+        words = say(
+            "The lab {name!r} is stopped ({count}, {seconds}). All that it holds stays, and your "
+            "progress.",
+            name=stopped.name,
+            count=counted(len(stopped.containers), "container"),
+            seconds=pieces.seconds(stopped.seconds),
         )
     else:
-        words = f"The lab {stopped.name!r} is stopped already."
-    console.print(words, markup=False, soft_wrap=not console.is_terminal)
-    console.print(f"Next: [bold]{program()} start{name}[/bold] (goes on where you were)")
+        words = say("The lab {name!r} is stopped already.", name=stopped.name)
+    _tell(words)
+    command = f"[bold]{program()} start{name}[/bold]"
+    _tell(say("Next: {command} (goes on where you were)", command=command))
 
 
 def standing(result: RunResult, last: int) -> None:
     """After `start`: whether the steps that are done still hold. `last` is the last of them."""
-    console = out()
     lost = [s for s in result.steps if s.verdict in (Verdict.FAILED, Verdict.ERRORED)]
-    whole = not console.is_terminal
     if not result.steps:
         return
     if not lost:
-        console.print(
-            f"[green]{mark(console, True)}[/green] All that is done still holds, to step {last}.",
-            soft_wrap=whole,
-        )
+        _tell(say("All that is done still holds, to step {last}.", last=last), mark_good=True)
         return
-    numbers = ", ".join(str(step.number) for step in lost)
-    words = "steps" if len(lost) > 1 else "step"
     name = option(result.name)
-    console.print(
-        f"[red]{mark(console, False)}[/red] Not as before: {words} {numbers}. "
-        f"`{program()} verify{name}` tells why, `{program()} run --to {last}{name}` does it again.",
-        soft_wrap=whole,
+    message = (
+        later("Not as before: step {numbers}. `{verify}` tells why, `{run}` does it again.")
+        if len(lost) == 1
+        else later("Not as before: steps {numbers}. `{verify}` tells why, `{run}` does it again.")
     )
+    numbers = say(", ").join(str(step.number) for step in lost)
+    verify, run = f"{program()} verify{name}", f"{program()} run --to {last}{name}"
+    _tell(say(message, numbers=numbers, verify=verify, run=run), mark_good=False)
 
 
 def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> None:
     """Nodes, services, steps and problems as two tables and a list."""
     console = out()
     if not status.present and not status.problems:
-        console.print(
-            f"There is no lab {status.name!r} on this machine. `swarmlab up"
-            f"{option(status.name)}` makes one.",
-            markup=False,
-            soft_wrap=not console.is_terminal,
+        _tell(
+            say(
+                "There is no lab {name!r} on this machine. `{command}` makes one.",
+                name=status.name,
+                command=f"swarmlab up{option(status.name)}",
+            )
         )
         return
-    console.print(f"Lab [bold]{escape(status.name)}[/bold]")
+    _tell(say("Lab {name}", name=f"[bold]{escape(status.name)}[/bold]"))
     if status.data_plane:
-        console.print(f"Data plane: {_PLANES.get(status.data_plane, status.data_plane)}")
+        _tell(say("Data plane: {plane}", plane=_plane(status.data_plane)))
     console.print(_nodes(status, console))
     if status.services:
         console.print(_services(status))
     count = sum(1 for step in lab.steps if step.id in done)
-    console.print(f"Steps: {count} of {len(lab.steps)} done.")
+    _tell(say("Steps: {count} of {all} done.", count=count, all=len(lab.steps)))
     for problem in status.problems:
-        console.print(
-            f"[red]{mark(console, False)}[/red] {escape(problem)}",
-            soft_wrap=not console.is_terminal,
-        )
+        _tell(escape(problem), mark_good=False)
+    name = option(status.name)
     if status.stopped:
-        console.print(
-            f"What next: `swarmlab start{option(status.name)}` starts it again, as it was."
+        _tell(
+            say(
+                "What next: `{command}` starts it again, as it was.",
+                command=f"swarmlab start{name}",
+            )
         )
     elif status.problems:
-        console.print(f"What next: `swarmlab up{option(status.name)}` mends the lab.")
+        _tell(say("What next: `{command}` mends the lab.", command=f"swarmlab up{name}"))
     else:
-        console.print(f"[green]{mark(console, True)}[/green] The lab is up and well.")
+        _tell(say("The lab is up and well."), mark_good=True)
 
 
 def nothing_left() -> None:
     """That the engine was looked at once more, and has nothing of any lab."""
-    out().print("Looked again: no container, volume or network of any lab is on this engine.")
+    _tell(say("Looked again: no container, volume or network of any lab is on this engine."))
 
 
 def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:
     """One line a lab; `done` has the numbers of steps that are recorded as done."""
     console = out()
     if not labs:
-        console.print(
-            "There is no lab on this machine. `swarmlab up` makes one.",
-            soft_wrap=not console.is_terminal,
-        )
+        _tell(say("There is no lab on this machine. `swarmlab up` makes one."))
         return
-    columns = ["Lab", "State", "Nodes", "Steps", "Subnet", "Made"]
+    columns = [_LAB, later("State"), _COUNT, later("Steps"), _SUBNET, later("Made")]
     # The time of making is what a narrow terminal can do without.
     shown = columns if console.width >= 76 else columns[:-1]
     table = _table(*shown)
     for lab in labs:
-        nodes = f"{lab.running} of {lab.there.info.expected}"
+        nodes = _of(lab.running, lab.there.info.expected)
         steps = str(done.get(lab.name, 0))
         made = lab.made.replace("T", " ")
-        table.add_row(*(lab.name, lab.state, nodes, steps, lab.subnet, made)[: len(shown)])
+        table.add_row(
+            *(lab.name, say(_STATES[lab.state]), nodes, steps, lab.subnet, made)[: len(shown)]
+        )
     console.print(table)
     broken = [lab.name for lab in labs if lab.state == "broken"]
     if broken:
-        names = ", ".join(broken)
-        console.print(
-            f"Of {names} something is stopped or missing: `swarmlab status --name NAME` says what.",
-            markup=False,
-            soft_wrap=not console.is_terminal,
+        _tell(
+            say(
+                "Of {names} something is stopped or missing: `swarmlab status --name NAME` says "
+                "what.",
+                names=say(", ").join(broken),
+            )
         )
 
 
 def _nodes(status: ClusterStatus, console: Console) -> Table:
     narrow = console.width < 70
-    columns = ("Node", "Address", "Role", "State")
-    table = _table(*columns) if narrow else _table(*columns, "Engine")
+    columns = (_NODE, _ADDRESS, later("Role"), later("State"))
+    table = _table(*columns) if narrow else _table(*columns, later("Engine"))
     for node in status.nodes:
         state = " ".join(part for part in (node.state, node.availability) if part)
         row = (node.name, node.address, _role(node), state or node.container)
@@ -216,65 +242,63 @@ def _nodes(status: ClusterStatus, console: Console) -> Table:
 
 def _role(node: NodeStatus) -> str:
     if node.leader:
-        return "leader"
-    if node.role == "manager":
-        return f"manager, {node.reachability}" if node.reachability else "manager"
-    return node.role or "-"
+        return say("leader")
+    role = say(_ROLES[node.role]) if node.role in _ROLES else node.role
+    if node.role == "manager" and node.reachability:
+        return say("{role}, {reachability}", role=role, reachability=node.reachability)
+    return role or "-"
 
 
 def _services(status: ClusterStatus) -> Table:
-    table = _table("Service", "Mode", "Running", "Image", "Ports")
+    table = _table(_SERVICE, later("Mode"), later("Running"), later("Image"), later("Ports"))
     for service in status.services:
         table.add_row(
             service.name,
             service.mode,
-            f"{service.running} of {service.desired}",
+            _of(service.running, service.desired),
             service.image,
             " ".join(str(port) for port in service.ports),
         )
     return table
 
 
+def _of(some: int, all_: int) -> str:
+    return say("{some} of {all}", some=some, all=all_)
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in columns:
         # An address or a name that is broken into two lines is another address.
-        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+        table.add_column(say(column), overflow="fold", no_wrap=column in _WHOLE)
     return table
 
 
 def diagnosis(found: Diagnosis) -> None:
     """Each finding with its state in words; why and how to mend where it is not in order."""
-    console = out()
-    words = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
     colours = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+    wide = max(cell_len(say(word)) for word in _FOUND.values())
     for finding in found.findings:
         state = finding.state.value
-        console.print(
-            f"[{colours[state]}]{words[state]}[/{colours[state]}] "
-            f"[bold]{escape(finding.title)}[/bold]: {escape(finding.seen)}",
-            soft_wrap=not console.is_terminal,
-        )
+        word = set_cell_size(say(_FOUND[state]), wide)
+        colour = colours[state]
+        head = f"[{colour}]{word}[/{colour}] [bold]{escape(finding.title)}[/bold]"
+        _tell(head + say(": ") + escape(finding.seen))
         if state != "ok":
-            for label, text in (("why", finding.why), ("mend", finding.mend)):
+            for label, text in ((say("why"), finding.why), (say("mend"), finding.mend)):
                 if text:
-                    console.print(
-                        f"        {label}: {escape(text)}", soft_wrap=not console.is_terminal
-                    )
-    good = "A lab can run here." if found.healthy else "Something stops a lab; see PROBLEM above."
-    console.print(good)
+                    _tell(" " * (wide + 1) + label + say(": ") + escape(text))
+    good = found.healthy
+    _tell(say("A lab can run here.") if good else say("Something stops a lab; see PROBLEM above."))
 
 
 def mended(deeds: Collection[Deed]) -> None:
     """What `doctor --fix` did, and what it tried in vain."""
-    console = out()
     for deed in deeds:
-        sign = mark(console, deed.done)
-        console.print(
-            f"[green]{sign}[/] Fixed: {escape(deed.said)}."
-            if deed.done
-            else f"[red]{sign}[/] Not fixed: {escape(deed.said)}.",
-            soft_wrap=not console.is_terminal,
+        what = escape(deed.said)
+        words = (
+            say("Fixed: {what}.", what=what) if deed.done else say("Not fixed: {what}.", what=what)
         )
+        _tell(words, mark_good=deed.done)
     if not deeds:
-        console.print("There was nothing that could be fixed safely.")
+        _tell(say("There was nothing that could be fixed safely."))

@@ -7,18 +7,17 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
+from swarmlab.checks.looking import counted
 from swarmlab.console import out
 from swarmlab.grading.paper import Paper
 from swarmlab.grading.sheet import Sheet
 from swarmlab.points import Points, number
 from swarmlab.report import pieces
 from swarmlab.report.page import page
+from swarmlab.words import later, say
 
 ALL, SOME, NONE, UNKNOWN, ABSENT = "#", "+", ".", "?", "-"
-LEGEND = (
-    f"{ALL} all points of a step, {SOME} some, {NONE} none, {UNKNOWN} could not be looked at, "
-    f"{ABSENT} not done"
-)
+LEGEND = later("# all points of a step, + some, . none, ? could not be looked at, - not done")
 
 
 def table(sheet: Sheet) -> None:
@@ -27,11 +26,11 @@ def table(sheet: Sheet) -> None:
     steps = [step.number for step in sheet.lab.steps if step.worth]
     if sheet.papers:
         grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        grid.add_column("Student", overflow="fold", ratio=1)
-        grid.add_column("Points", justify="right", no_wrap=True)
+        grid.add_column(say("Student"), overflow="fold", ratio=1)
+        grid.add_column(say("Points"), justify="right", no_wrap=True)
         grid.add_column("%", justify="right", no_wrap=True)
-        grid.add_column(f"Steps {steps[0]}-{steps[-1]}", no_wrap=True)
-        grid.add_column("Made", no_wrap=True)
+        grid.add_column(say("Steps {first}-{last}", first=steps[0], last=steps[-1]), no_wrap=True)
+        grid.add_column(say("Made"), no_wrap=True)
         for paper in sheet.papers:
             grid.add_row(
                 Text(paper.student),
@@ -41,9 +40,9 @@ def table(sheet: Sheet) -> None:
                 made(paper),
             )
         pieces.show(console, grid)
-        pieces.show(console, Text(LEGEND, style="dim"))
+        pieces.show(console, Text(say(LEGEND), style="dim"))
     if sheet.refused:
-        pieces.show(console, Text("Refused:", style="bold red"))
+        pieces.show(console, Text(say("Refused:"), style="bold red"))
     for one in sheet.refused:
         pieces.show(console, Text(f"  {one.file}"), wrap=False)
         pieces.show(console, Text(f"    {one.reason}"))
@@ -61,6 +60,18 @@ def render(sheet: Sheet) -> bytes:
         summary=summary(sheet),
         vouched=vouched(sheet),
         made=made,
+        words={
+            "grades": say("Grades"),
+            "caption": say("Points by student and step"),
+            "student": say("Student"),
+            "points": say("Points"),
+            "made": say("Made"),
+            "of": say("of"),
+            "stop": say(". "),
+            "refused": say("Refused"),
+            "file": say("File"),
+            "reason": say("Reason"),
+        },
     )
 
 
@@ -83,16 +94,22 @@ def made(paper: Paper) -> str:
 def summary(sheet: Sheet) -> str:
     """The class in one line."""
     count, refused = len(sheet.papers), len(sheet.refused)
-    words = f"{count} student{'' if count == 1 else 's'}"
+    words = counted(count, "student")
     if count:
-        words += f", {number(sheet.mean)} of {number(sheet.lab.worth)} points on average"
-    return words + (f"; {refused} file{'' if refused == 1 else 's'} refused" if refused else "")
+        words += say(
+            ", {points} of {worth} points on average",
+            points=number(sheet.mean),
+            worth=number(sheet.lab.worth),
+        )
+    if refused:
+        words += say("; {count} refused", count=counted(refused, "file"))
+    return words
 
 
 def vouched(sheet: Sheet) -> str:
     """What stands behind the rows."""
     if sheet.papers and not any(paper.file for paper in sheet.papers):
-        return "Looked at just now, on the live lab."
+        return say("Looked at just now, on the live lab.")
     if sheet.signed:
-        return "Signed with your key: whoever has the key can have made them."
-    return "Not signed: a checksum catches accidents, and nobody who means to change a result."
+        return say("Signed with your key: whoever has the key can have made them.")
+    return say("Not signed: a checksum catches accidents, and nobody who means to change a result.")

@@ -13,6 +13,7 @@ from swarmlab.process import redact
 from swarmlab.report import pieces
 from swarmlab.report.wrapping import flowing
 from swarmlab.results import Verdict
+from swarmlab.words import later, say
 
 
 class ProofTeller:
@@ -24,10 +25,10 @@ class ProofTeller:
 
     def started(self, name: str) -> None:
         if err().is_terminal:
-            self._status = err().status(escape(f"proving {name}"))
+            self._status = err().status(escape(say("proving {name}", name=name)))
             self._status.start()
         else:
-            err().print(Text(f"· proving {name} ..."), soft_wrap=True)
+            err().print(Text(say("· proving {name} ...", name=name)), soft_wrap=True)
 
     def ended(self, proof: Proof) -> None:
         self.stop()
@@ -44,20 +45,25 @@ class ProofTeller:
 def summary(proofs: Proofs) -> None:
     """The last lines: how many were proven, how long it took, how to draw the same again."""
     console = out()
-    what = "mistakes" if any(proof.mistake for proof in proofs.proofs) else "steps"
+    message = (
+        later("{good} of {count} mistakes of {lab} are proven")
+        if any(proof.mistake for proof in proofs.proofs)
+        else later("{good} of {count} steps of {lab} are proven")
+    )
     good = sum(1 for proof in proofs.proofs if proof.verdict is Verdict.PASSED)
-    words = f"{good} of {len(proofs.proofs)} {what} of {proofs.lab.id} are proven"
+    words = say(message, good=good, count=len(proofs.proofs), lab=proofs.lab.id)
     line = pieces.row(proofs.verdict, Text(words, style="bold"), pieces.seconds(proofs.seconds), 0)
     pieces.show(console, line)
     if proofs.seed is not None:
-        pieces.show(console, Text(f"Drawn with seed {proofs.seed}: `--seed {proofs.seed}` draws"
-                                  " the same again."))  # fmt: skip
+        seed = proofs.seed
+        words = say("Drawn with seed {seed}: `--seed {seed}` draws the same again.", seed=seed)
+        pieces.show(console, Text(words))
 
 
 def _proof(proof: Proof) -> None:
     console = out()
     good = [p.claim for p in proof.parts if p.verdict is Verdict.PASSED]
-    words = Text(proof.name, style="bold") + Text(f": {', '.join(good)}" if good else "")
+    words = Text(proof.name, style="bold") + Text(say(": ") + say(", ").join(good) if good else "")
     pieces.show(console, pieces.row(proof.verdict, words, pieces.seconds(proof.seconds), 0))
     for part in proof.parts:
         if part.verdict is Verdict.PASSED:
