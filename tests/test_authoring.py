@@ -136,7 +136,8 @@ def test_what_a_check_sees_is_compared_in_english(benched: Benched) -> None:
     bench, room = benched(step(1))
     words.use("zh")
     try:
-        assert ends(steps.prove(bench, room.lab.steps[0])) == FOUR
+        found = ends(steps.prove(bench, room.lab.steps[0]))
+        assert found == {words.of("zh")(claim): verdict for claim, verdict in FOUR.items()}
     finally:
         words.use("en")
 

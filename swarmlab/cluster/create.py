@@ -27,6 +27,7 @@ from swarmlab.providers import subnets
 from swarmlab.providers.base import ENGINE_PORT, Provider
 from swarmlab.size import Size
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 _BOOT_SECONDS = 120.0
 _CALL_SECONDS = 60
@@ -118,18 +119,18 @@ class Site:
                 # Many looks find nothing yet: a bare connection costs a tenth of a TLS client's.
                 socket.create_connection(where, timeout=_PING_SECONDS).close()
                 api.ping()
-                return Observation(True, "it answers")
+                return Observation(True, say("it answers"))
             except (DockerException, RequestException, OSError) as error:
                 if looks % _LOOKS_BETWEEN_STATES == 0:
                     self._alive(node)
                 return Observation(False, _short(error))
 
         until(
-            f"the engine of {node}",
+            say("the engine of {node}", node=node),
             look,
             within=within,
             every=swarm.EVERY,
-            hint="Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew.",
+            hint=say("Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew."),
         )
         api.timeout = _CALL_SECONDS
         return api
@@ -139,9 +140,11 @@ class Site:
         if words is not None:
             first, _, rest = words.partition("\n")
             raise ClusterProblem(
-                f"The node {node} {first}.",
+                say("The node {node} {first}.", node=node, first=first),
                 evidence=rest,
-                hint="Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew.",
+                hint=say(
+                    "Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew."
+                ),
             )
 
     def make_workstation(self, keyring: Callable[[], keys.Keys]) -> None:
@@ -179,19 +182,19 @@ def create(site: Site, progress: Progress) -> None:
     Raises EnvironmentProblem. What was made until then stays: the caller removes it.
     """
     with Crew() as crew:
-        with progress.stage(f"Starting {_nodes(len(site.names))}") as booting:
+        with progress.stage(say("Starting {nodes}", nodes=_nodes(len(site.names)))) as booting:
             site.provider.report = booting.say
             work = _Work(site, crew, booting)
             first, *others = site.names
             chains = [crew.go(work.begin, first), *(crew.go(work.join, node) for node in others)]
             shell = crew.go(work.workstation)
             crew.all(work.up.values())
-        with progress.stage("Forming the swarm") as forming:
-            forming.say("nodes join")
+        with progress.stage(say("Forming the swarm")) as forming:
+            forming.say(say("nodes join"))
             apis = crew.all(chains)
             # Labels are put on only now, because each is news that the leader spreads at once:
             # a manager that has just joined would hear of its leader up to a second later.
-            forming.say("managers agree")
+            forming.say(say("managers agree"))
             swarm.settle(apis, site.size, check=crew.check)
             views = zip(apis, site.size.manager_names, strict=False)
             crew.all(
@@ -265,7 +268,7 @@ class _Work:
     def _answers(self, node: str) -> None:
         self.up[node].set_result(None)
         there = [name for name, future in self.up.items() if future.done()]
-        self._stage.say(f"engines that answer: {', '.join(there)}")
+        self._stage.say(say("engines that answer: {names}", names=", ".join(there)))
 
 
 def _fail(error: BaseException, *futures: Future[Any]) -> None:
@@ -276,13 +279,13 @@ def _fail(error: BaseException, *futures: Future[Any]) -> None:
 
 
 def _nodes(count: int) -> str:
-    return "one node" if count == 1 else f"{count} nodes"
+    return say("one node") if count == 1 else say("{count} nodes", count=count)
 
 
 def _short(error: BaseException) -> str:
     text = str(error).lower()
     if "refused" in text:
-        return "nothing listens yet"
+        return say("nothing listens yet")
     if "no route" in text or "timed out" in text:
-        return "its address does not answer"
+        return say("its address does not answer")
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -27,6 +27,7 @@ from swarmlab.providers.base import Info, Provider
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.cluster.remains import Remains
@@ -74,7 +75,7 @@ def up(
         engine = engines.connect()
         there = remaining.look(engine, name)
         if publish:
-            told.note(ways.WARNING.format(address=publish))
+            told.note(ways.warning(publish))
         if there.nothing:
             chosen = choice or registry.wanted()
             return _anew(name, engine, size, reach, told, publish, chosen)
@@ -84,8 +85,10 @@ def up(
         other = (managers or has.managers, has.workers if workers is None else workers)
         if has.count and other != (has.managers, has.workers):
             raise UsageError(
-                f"The lab {name!r} has {has}, not {Size(*other)}.",
-                hint="`swarmlab down` removes it; then bring it up with the other number.",
+                say(
+                    "The lab {name!r} has {has}, not {size}.", name=name, has=has, size=Size(*other)
+                ),
+                hint=say("`swarmlab down` removes it; then bring it up with the other number."),
             )
         return _mend(name, engine, there, has if has.count else size, reach, told)
 
@@ -100,7 +103,7 @@ def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Rem
     with lock(state.checked(name)):
         engine = engines.connect()
         there = remaining.look(engine, name)
-        files = _clear(name, engine, told, "Removing the lab")
+        files = _clear(name, engine, told, say("Removing the lab"))
         engine.client.close()
     return Removed(
         name=name,
@@ -133,10 +136,10 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
             reason = no_swarm.message
         if reason:
             raise ClusterProblem(
-                f"The lab {name!r} cannot come back: {reason}.",
-                hint="`swarmlab up` makes it anew; what was done in it is lost.",
+                say("The lab {name!r} cannot come back: {reason}.", name=name, reason=reason),
+                hint=say("`swarmlab up` makes it anew; what was done in it is lost."),
             )
-        told.note("The lab runs again." if mended.done else "The lab is already up.")
+        told.note(say("The lab runs again.") if mended.done else say("The lab is already up."))
         return _opened(name, engine, mended.provider, mended.provider.info())
 
 
@@ -147,7 +150,7 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
     cluster's own. Raises EngineUnreachable, or ClusterProblem when its certificates are lost.
     """
     engine = engines.connect()
-    with explained("looking for the lab"):
+    with explained(say("looking for the lab")):
         of = labels.of(state.checked(name))
         there = remaining.read(engine.client.api.containers(all=True, filters=of))
     if not there.choice.contained:
@@ -209,7 +212,7 @@ def _anew(
         return _opened(name, engine, provider, provider.info())
     except BaseException:
         # Nothing of a first `up` that failed or was interrupted is of use.
-        _clear(name, engine, told, "Removing what was begun")
+        _clear(name, engine, told, say("Removing what was begun"))
         raise
 
 
@@ -225,10 +228,10 @@ def _mend(
         except repair.NoSwarm as no_swarm:
             reason = no_swarm.message
         else:
-            told.note("The lab is mended." if mended.done else "The lab is already up.")
+            told.note(say("The lab is mended.") if mended.done else say("The lab is already up."))
             return _opened(name, engine, mended.provider, mended.provider.info())
-    told.note(f"The lab is made anew: {reason}.")
-    _clear(name, engine, told, "Removing what is left of it")
+    told.note(say("The lab is made anew: {reason}.", reason=reason))
+    _clear(name, engine, told, say("Removing what is left of it"))
     # As it was made, unless asked for otherwise: whoever was let in still is, and nobody else.
     reach = there.reach if reach == "auto" else reach
     return _anew(name, engine, size, reach, told, there.publish, there.choice)

@@ -21,6 +21,7 @@ from swarmlab.lookout import Lookout
 from swarmlab.providers.base import Node, Provider
 from swarmlab.providers.dind import CAPABILITIES, VXLAN
 from swarmlab.providers.problems import explained, no_vxlan
+from swarmlab.words import say
 
 NAME = "swarmlab-lookout"
 _IMAGE = "go-demo"  # has Python, and what enters namespaces
@@ -44,7 +45,7 @@ def of_machine(api: Any) -> Lookout:
 
 def place(api: Any, lab: str, node: str) -> None:
     """Have the lookout run on that node's engine. Raises EnvironmentProblem."""
-    with explained(f"making the lookout of {node}"):
+    with explained(say("making the lookout of {node}", node=node)):
         try:
             if api.inspect_container(NAME)["State"]["Running"]:
                 return
@@ -62,7 +63,7 @@ def check_kernel(api: Any, lab: str, node: str) -> None:
 
     Tried by a container of ours, because a machine's own `ip` may be a small one.
     """
-    with explained(f"trying the kernel of {node}"):
+    with explained(say("trying the kernel of {node}", node=node)):
         box = api.create_container_from_config(_trial(lab, node), None)["Id"]
         try:
             api.start(box)
@@ -74,9 +75,11 @@ def check_kernel(api: Any, lab: str, node: str) -> None:
         raise no_vxlan(said)
     if code != 0 and not data_plane(of_machine(api)):
         raise EnvironmentProblem(
-            f"The kernel of {node} has no IPVS, by which Swarm balances load.",
+            say("The kernel of {node} has no IPVS, by which Swarm balances load.", node=node),
             evidence=said[-300:],
-            hint="Load it on that machine (`sudo modprobe ip_vs`), then run the command again.",
+            hint=say(
+                "Load it on that machine (`sudo modprobe ip_vs`), then run the command again."
+            ),
         )
 
 

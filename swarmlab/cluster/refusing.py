@@ -7,36 +7,47 @@ from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
+from swarmlab.words import say
 
 
 def other_provider(name: str, has: Choice, wanted: Choice | None) -> None:
     """Raises UsageError when a lab is to have another provider than it has."""
     if wanted is not None and wanted.provider != has.provider:
         raise UsageError(
-            f"The nodes of the lab {name!r} are from provider {has.provider}.",
-            hint="`swarmlab down` removes it; or give the new lab another --name.",
+            say(
+                "The nodes of the lab {name!r} are from provider {provider}.",
+                name=name,
+                provider=has.provider,
+            ),
+            hint=say("`swarmlab down` removes it; or give the new lab another --name."),
         )
 
 
 def change(name: str, there: Remains, reach: str, publish: str) -> None:
     """The way to a lab's nodes is laid when they are made, and stays as it is."""
-    hint = "`swarmlab down` removes it; then bring it up the other way."
+    hint = say("`swarmlab down` removes it; then bring it up the other way.")
     if publish and publish != there.publish:
-        at = there.publish or "no other address"
-        raise UsageError(f"The lab {name!r} is there, and its ports are open at {at}.", hint=hint)
+        at = there.publish or say("no other address")
+        raise UsageError(
+            say("The lab {name!r} is there, and its ports are open at {at}.", name=name, at=at),
+            hint=hint,
+        )
     ways_now = {node.reach.value for node in there.info.nodes}
     if reach != "auto" and ways_now - {reach}:
         now = ", ".join(f"`--reach {way}`" for way in sorted(ways_now))
-        raise UsageError(f"The lab {name!r} is there, made with {now}.", hint=hint)
+        raise UsageError(
+            say("The lab {name!r} is there, made with {now}.", name=name, now=now), hint=hint
+        )
 
 
 def rootless(engine: Engine) -> None:
     """Raises EnvironmentProblem for an engine without the rights that nodes on it need."""
     from swarmlab import findings
 
-    with explained("asking the engine about itself"):
+    with explained(say("asking the engine about itself")):
         found = findings.rootless(engine.client.api.info())
     if found is not None:
         raise EnvironmentProblem(
-            f"A lab cannot run here: {found.seen}. {found.why}", hint=found.mend
+            say("A lab cannot run here: {seen}. {why}", seen=found.seen, why=found.why),
+            hint=found.mend,
         )

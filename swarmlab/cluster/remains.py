@@ -17,6 +17,7 @@ from swarmlab.providers.base import Info, NodeState
 from swarmlab.providers.problems import explained, said
 from swarmlab.providers.registry import Choice
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 _GONE_SECONDS = 20.0
 _CLEAR_SECONDS = 120.0
@@ -108,7 +109,7 @@ def look(engine: Engine, lab: str) -> Remains:
     """What there is of the lab now. Raises EnvironmentProblem."""
     api = engine.client.api
     of = labels.of(lab)
-    with explained("looking for the lab"), Crew(3) as crew:
+    with explained(say("looking for the lab")), Crew(3) as crew:
         containers = crew.go(api.containers, all=True, filters=of)
         volumes = crew.go(api.volumes, filters=of)
         networks = crew.go(api.networks, filters=of)
@@ -168,7 +169,7 @@ def halt(engine: Engine, names: Sequence[str]) -> None:
 
     Raises EnvironmentProblem.
     """
-    with explained("stopping the lab"), Crew() as crew:
+    with explained(say("stopping the lab")), Crew() as crew:
         crew.all([crew.go(_halt, engine.client.api, name) for name in names])
 
 
@@ -181,7 +182,7 @@ def _halt(api: Any, name: str) -> None:
 
 
 def clear(
-    engine: Engine, lab: str, there: Remains, say: Callable[[str], None] = lambda words: None
+    engine: Engine, lab: str, there: Remains, tell: Callable[[str], None] = lambda words: None
 ) -> None:
     """Take away `there` and what has come meanwhile, until there is nothing of the lab.
 
@@ -191,21 +192,23 @@ def clear(
 
     def round_of_it() -> Observation[None]:
         nonlocal there
-        sweep(engine, lab, there, say)
+        sweep(engine, lab, there, tell)
         there = look(engine, lab)
         left = (*there.machines, *there.containers, *there.volumes, *there.networks)
-        return Observation(there.nothing, f"come meanwhile: {', '.join(left)}")
+        return Observation(there.nothing, say("come meanwhile: {left}", left=", ".join(left)))
 
     until(
-        f"the lab {lab!r} to be gone",
+        say("the lab {lab!r} to be gone", lab=lab),
         round_of_it,
         within=_CLEAR_SECONDS,
-        hint="Something makes it anew: end the other swarmlab, then run `swarmlab down` again.",
+        hint=say(
+            "Something makes it anew: end the other swarmlab, then run `swarmlab down` again."
+        ),
     )
 
 
 def sweep(
-    engine: Engine, lab: str, remains: Remains, say: Callable[[str], None] = lambda words: None
+    engine: Engine, lab: str, remains: Remains, tell: Callable[[str], None] = lambda words: None
 ) -> None:
     """Take all of it away: nodes elsewhere, containers side by side, then volumes and networks.
 
@@ -215,9 +218,9 @@ def sweep(
     if remains.machines:
         # First: while one is left, so are the labels that tell where it is.
         provider = registry.make(remains.choice, engine, lab)
-        provider.report = say
+        provider.report = tell
         each(provider.remove, remains.machines)
-    with explained("removing the lab"):
+    with explained(say("removing the lab")):
         with Crew() as crew:
             crew.all([crew.go(_container, api, name) for name in remains.containers])
         with Crew() as crew:
@@ -273,9 +276,9 @@ def _gone(name: str, remove: Callable[[], object]) -> None:
         return Observation(True, "gone")
 
     until(
-        f"{name} to go",
+        say("{name} to go", name=name),
         attempt,
         within=_GONE_SECONDS,
         every=0.1,
-        hint="Look who uses it (`docker ps -a`), then run `swarmlab down` again.",
+        hint=say("Look who uses it (`docker ps -a`), then run `swarmlab down` again."),
     )

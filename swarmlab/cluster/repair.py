@@ -21,6 +21,7 @@ from swarmlab.providers import problems, registry
 from swarmlab.providers.base import NodeState, Provider
 from swarmlab.size import majority
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 _ANSWER_SECONDS = 15.0
 _START_SECONDS = 120.0  # as long as a new node gets, before a new one takes its place
@@ -43,19 +44,20 @@ def hopeless(name: str, engine: Engine, there: Remains) -> str:
     """Why the lab cannot be mended and has to be made anew; empty when it can be."""
     info = there.info
     if not info.nodes:
-        return "no node of it is left"
+        return say("no node of it is left")
     if not there.networks:
-        return "its network is gone"
+        return say("its network is gone")
     managers = [node for node in info.names if info.size.role(node) == "manager"]
     if len(managers) < majority(info.size.managers):
-        return (
-            f"only {len(managers)} of {info.size.managers} managers are left, too few for the "
-            "swarm's quorum"
+        return say(
+            "only {count} of {managers} managers are left, too few for the swarm's quorum",
+            count=len(managers),
+            managers=info.size.managers,
         )
     try:
         _keys(name, engine, there)
     except ClusterProblem:
-        return "its certificates are lost"
+        return say("its certificates are lost")
     return ""
 
 
@@ -82,10 +84,15 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
             apis = {node: chain.result() for node, chain in chains.items()}
         job.rejoin(apis)
     if job.started:
-        with told.stage("Waiting for what ran on the nodes"):
+        with told.stage(say("Waiting for what ran on the nodes")):
             missing = settling.missing(apis)
         if missing:
-            told.note(f"Not yet as before: {missing}. `swarmlab status` shows the services.")
+            told.note(
+                say(
+                    "Not yet as before: {missing}. `swarmlab status` shows the services.",
+                    missing=missing,
+                )
+            )
     for api in apis.values():
         api.close()
     return Mended(provider, job.done)
@@ -108,7 +115,7 @@ class _Job:
         state = self._there.workstation
         if state is NodeState.RUNNING:
             return
-        self._say(f"the workstation was {_word(state)}")
+        self._say(say("the workstation was {word}", word=_word(state)))
         if state is NodeState.STOPPED:
             workstation.again(
                 self._site.engine, self._site.name, self._site.machines(), self._keyring
@@ -121,17 +128,17 @@ class _Job:
         known = self._there.info.node(node)
         state = known.state if known else NodeState.MISSING
         if state is NodeState.MISSING:
-            self._say(f"{node} was missing")
+            self._say(say("{node} was missing", node=node))
             return self._again(node, crew)
         if state is NodeState.RUNNING:
             self._joined(node)
             try:
                 return self._answering(node, crew, _ANSWER_SECONDS)
             except (TimedOut, ClusterProblem):
-                self._say(f"{node} did not answer and is restarted")
+                self._say(say("{node} did not answer and is restarted", node=node))
             self._site.provider.stop(node)
         else:
-            self._say(f"{node} was stopped")
+            self._say(say("{node} was stopped", node=node))
         self.started = True
         # What the engine below refuses is the machine's trouble: the node's disk is not to blame.
         self._site.provider.start(node, self._keyring.on_node(node))
@@ -142,7 +149,7 @@ class _Job:
         except (TimedOut, ClusterProblem) as problem:
             if (trouble := problems.of_machine(problem)) is not None:
                 raise trouble from problem
-            self._say(f"{node} is made again: {problem.message}")
+            self._say(say("{node} is made again: {message}", node=node, message=problem.message))
             return self._again(node, crew)
 
     def _answering(self, node: str, crew: Crew, within: float) -> APIClient:
@@ -152,12 +159,16 @@ class _Job:
 
     def _joined(self, node: str) -> None:
         if cutting.join(self._site.lookout(node), node):
-            self._say(f"{node} was cut off from the other nodes")
+            self._say(say("{node} was cut off from the other nodes", node=node))
 
     def _again(self, node: str, crew: Crew) -> APIClient:
         self._say(
-            f"what was started on {node} by hand (Consul, say) and its volumes went with it: "
-            "`swarmlab verify` tells what that was, `swarmlab run` does it again"
+            say(
+                "what was started on {node} by hand (Consul, say) and its volumes "
+                "went with it: `swarmlab verify` tells what that was, `swarmlab "
+                "run` does it again",
+                node=node,
+            )
         )
         # A disk without its machine holds the membership of a node that is gone.
         self._site.provider.remove(node)
@@ -169,7 +180,7 @@ class _Job:
         standings = {node: _standing(api) for node, api in apis.items()}
         main = _main_cluster(standings)
         if not main:
-            raise NoSwarm("its nodes never formed a swarm")
+            raise NoSwarm(say("its nodes never formed a swarm"))
         inside = {n for n, s in standings.items() if s.manager and s.cluster == main}
         leader, members = _quorum({node: apis[node] for node in sorted(inside)})
         ids = {member.id for member in members}
@@ -191,7 +202,14 @@ class _Job:
             for node in belongs:
                 mine = next(m for m in members if m.id == standings[node].node_id)
                 if mine.role != size.role(node) or mine.availability != "active":
-                    self._say(f"{node} was a {mine.role}, {mine.availability}")
+                    self._say(
+                        say(
+                            "{node} was a {role}, {availability}",
+                            node=node,
+                            role=mine.role,
+                            availability=mine.availability,
+                        )
+                    )
             swarm.settle([apis[node] for node in names], size, check=crew.check)
             agreeing = [
                 crew.go(swarm.agree, apis[node], node, size, check=crew.check)
@@ -211,14 +229,14 @@ class _Job:
             swarm.leave(api)
         known = self._there.info.node(node)
         if known is not None and known.state is NodeState.RUNNING:
-            self._say(f"{node} was not in the swarm")
+            self._say(say("{node} was not in the swarm", node=node))
         token = tokens.of(self._site.size.role(node))
         swarm.join(api, self._site.addresses[node], remotes, token)
 
     def _say(self, what: str) -> None:
         self.done.append(what)
         if not self._at_rest:
-            self._told.note(f"Mending: {what}.")
+            self._told.note(say("Mending: {what}.", what=what))
 
 
 def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
@@ -237,7 +255,7 @@ def _standing(api: APIClient) -> swarm.Standing:
     """The node's standing; a swarm that is just coming up again (`pending`) is waited for."""
 
     def look() -> Observation[swarm.Standing]:
-        with swarm.asking("tell its place in the swarm"):
+        with swarm.asking(say("tell its place in the swarm")):
             standing = swarm.standing(api)
         return Observation(standing.state != "pending", standing.state, standing)
 
@@ -262,20 +280,20 @@ def _quorum(apis: Mapping[str, APIClient]) -> tuple[APIClient, list[swarm.Member
             except (DockerException, RequestException, SwarmlabError):
                 continue
             if any(member.leader for member in listed):
-                return Observation(True, "a leader", (api, listed))
-        return Observation(False, "no leader")
+                return Observation(True, say("a leader"), (api, listed))
+        return Observation(False, say("no leader"))
 
     found = poll(look, within=_QUORUM_SECONDS, every=0.2).last.value
     if found is None:
-        raise NoSwarm("its managers found no leader: the swarm has lost its quorum")
+        raise NoSwarm(say("its managers found no leader: the swarm has lost its quorum"))
     return found
 
 
 def _title(there: Remains) -> str:
     if there.complete:
-        return "Looking at the lab"
-    return "Starting the lab again" if there.at_rest else "Mending the lab"
+        return say("Looking at the lab")
+    return say("Starting the lab again") if there.at_rest else say("Mending the lab")
 
 
 def _word(state: NodeState) -> str:
-    return "missing" if state is NodeState.MISSING else "stopped"
+    return say("missing") if state is NodeState.MISSING else say("stopped")

@@ -54,7 +54,7 @@ def node(lab: str, name: str, words: list[str]) -> int:
             )
         if not cluster.provider.contained:
             return _machine(cluster, name, words)
-        with explained("looking for the node"):
+        with explained(say("looking for the node")):
             try:
                 container = cluster.host_engine().containers.get(labels.container(lab, name))
             except NotFound:

@@ -17,6 +17,7 @@ from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers import registry
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Sto
         engine = engines.connect()
         try:
             there = present(name, engine)
-            with explained("looking at the lab"):
+            with explained(say("looking at the lab")):
                 running = remaining.running(engine, name)
             # Of the other nodes all run in containers that are among those.
             machines = tuple(
@@ -48,7 +49,7 @@ def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Sto
                 if node.name in there.machines and node.state is NodeState.RUNNING
             )
             if running or machines:
-                with told.stage("Stopping the lab") as stage:
+                with told.stage(say("Stopping the lab")) as stage:
                     provider = registry.make(there.choice, engine, name)
                     provider.report = stage.say
                     each(provider.stop, machines)
@@ -63,5 +64,7 @@ def present(name: str, engine: Engine) -> Remains:
     """What there is of the lab. Raises LabAbsent when that is no node."""
     there = remaining.look(engine, name)
     if not there.info.nodes:
-        raise LabAbsent(f"There is no lab named {name!r}.", hint="`swarmlab up` makes one.")
+        raise LabAbsent(
+            say("There is no lab named {name!r}.", name=name), hint=say("`swarmlab up` makes one.")
+        )
     return there

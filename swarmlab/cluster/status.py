@@ -19,7 +19,7 @@ from swarmlab.lookout import Lookout
 from swarmlab.providers import registry
 from swarmlab.providers.base import Node, NodeState, Provider
 from swarmlab.providers.ways import reached
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 STATUS_VERSION = 1
 LOOK_SECONDS = 2
@@ -268,66 +268,53 @@ def _problems(
         found.append(say("the lab's certificates are lost"))
     elif there.info.nodes and 2 * answering <= len(nodes):
         # Told from here, because a manager that is left alone notices it only after a while.
-        found.append(
-            say(
-                "{answering} of {count} managers answer: the swarm has no quorum",
-                answering=answering,
-                count=len(nodes),
-            )
-        )
+        words = later("{some} of {all} managers answer: the swarm has no quorum")
+        found.append(say(words, some=answering, all=len(nodes)))
     elif there.info.nodes and (best is None or not best.members):
-        found.append(
-            say("no manager can answer for the swarm: it has no leader or was never begun")
-        )
+        words = later("no manager can answer for the swarm: it has no leader or was never begun")
+        found.append(say(words))
     elif best and sum(1 for m in best.members if m.leader) != 1:
         found.append(say("the swarm has no leader"))
     return found
 
 
 def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
-    known = there.info.node(node.name)
+    name = node.name
+    known = there.info.node(name)
     if known is None:
-        return [say("the container of {name} is missing", name=node.name)]
+        return [say("the container of {name} is missing", name=name)]
     if known.state is not NodeState.RUNNING:
         word = say("paused") if "(Paused)" in node.container else say("stopped")
         return [
-            say(
-                "{name} is {word} ({container})",
-                name=node.name,
-                word=word,
-                container=node.container,
-            )
+            say("{name} is {word} ({container})", name=name, word=word, container=node.container)
         ]
     if node.cut:
         return [
-            say(
-                "{name} is cut off from the other nodes: `swarmlab fault cut` did that",
-                name=node.name,
-            )
+            say("{name} is cut off from the other nodes: `swarmlab fault cut` did that", name=name)
         ]
     if not node.answers:
         return [
             say(
                 "the engine of {name} does not answer within {seconds} s",
-                name=node.name,
+                name=name,
                 seconds=LOOK_SECONDS,
             )
         ]
     found = []
     if node.state and node.state != "ready":
-        found.append(say("the swarm sees {name} as {state}", name=node.name, state=node.state))
+        found.append(say("the swarm sees {name} as {state}", name=name, state=node.state))
     if node.role == "worker":
-        found.append(say("{name} is a worker, not a manager", name=node.name))
+        found.append(say("{name} is a worker, not a manager", name=name))
     if node.availability not in ("", "active"):
         found.append(
             say(
                 "{name} takes no tasks: its availability is {availability}",
-                name=node.name,
+                name=name,
                 availability=node.availability,
             )
         )
     if node.reachability == "unreachable":
-        found.append(say("the other managers cannot reach {name}", name=node.name))
+        found.append(say("the other managers cannot reach {name}", name=name))
     return found
 
 

@@ -148,9 +148,8 @@ def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> 
             state == "active", say("its state is {state}", state=state or say("not known"))
         )
 
-    until(
-        say("the node at {address} to join the swarm", address=address), look, within=_JOIN_SECONDS
-    )
+    what = say("the node at {address} to join the swarm", address=address)
+    until(what, look, within=_JOIN_SECONDS)
 
 
 def members(api: APIClient) -> list[Member]:

@@ -17,6 +17,7 @@ from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.base import ENGINE_PORT
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -45,8 +46,13 @@ class Machine:
             found = {name: (self.certs / name).read_bytes() for name in keys.of_client()}
         except OSError as error:
             raise EnvironmentProblem(
-                f"The certificates of {node} cannot be read: {error.filename}: {error.strerror}.",
-                hint="Look at that folder, then run `swarmlab up` again.",
+                say(
+                    "The certificates of {node} cannot be read: {path}: {why}.",
+                    node=node,
+                    path=error.filename,
+                    why=error.strerror,
+                ),
+                hint=say("Look at that folder, then run `swarmlab up` again."),
             ) from error
         return {f"{MACHINES}/{node}/{name}": content for name, content in found.items()}
 
@@ -88,7 +94,7 @@ def create(
             }
         },
     }
-    with explained("making the workstation"):
+    with explained(say("making the workstation")):
         api: Any = engine.client.api
         api.create_container_from_config(config, labels.container(lab, NAME))
     history.give(engine.client, lab)
@@ -103,7 +109,7 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) ->
         plain[f"{MACHINES}/{node}/config.json"] = _machine(node, machine)
     modes = {**dict.fromkeys(secret, archive.PRIVATE), **_programs(plain)}
     name = labels.container(lab, NAME)
-    with explained("starting the workstation"):
+    with explained(say("starting the workstation")):
         packed = archive.pack({**secret, **plain}, modes=modes)
         engine.client.api.put_archive(name, "/", packed)
         engine.client.api.start(name)
@@ -112,7 +118,7 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) ->
 def again(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) -> None:
     """Start the container after a stop. What the student changed in its files stays."""
     name = labels.container(lab, NAME)
-    with explained("starting the workstation"):
+    with explained(say("starting the workstation")):
         state = engine.client.api.inspect_container(name)["State"]
         if state["Paused"]:
             engine.client.api.unpause(name)
@@ -128,7 +134,7 @@ def place(workstation: Container, folder: Path) -> None:
     """Put the `files/` of a lab of one's own beside those of the built-in ones."""
     files = below(folder)
     if files:
-        with explained("putting the lab's files into the workstation"):
+        with explained(say("putting the lab's files into the workstation")):
             workstation.put_archive("/", archive.pack(files, modes=_programs(files)))
 
 
@@ -138,7 +144,7 @@ def _programs(files: Mapping[str, bytes]) -> dict[str, int]:
 
 def remove(engine: Engine, lab: str) -> None:
     """Take the container away; content when it is not there."""
-    with explained("removing the workstation"):
+    with explained(say("removing the workstation")):
         try:
             engine.client.api.remove_container(labels.container(lab, NAME), v=True, force=True)
         except NotFound:

@@ -23,6 +23,7 @@ from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
 from swarmlab.providers.network import LabNetwork
 from swarmlab.providers.problems import explained, no_vxlan
 from swarmlab.size import UNKNOWN, Size
+from swarmlab.words import say
 
 # SYS_PTRACE reaches no further than the node's own processes. Without it the inner engine cannot
 # enter a container whose process is not root: `docker exec` there would end with "setns".
@@ -70,14 +71,14 @@ class Dind(LabNetwork):
         return None
 
     def create(self, node: str) -> None:
-        with explained(f"making {node}"):
+        with explained(say("making {node}", node=node)):
             self._api.create_container_from_config(
                 self._configuration(node), labels.container(self._lab, node)
             )
 
     def start(self, node: str, files: Mapping[str, bytes]) -> None:
         name = labels.container(self._lab, node)
-        with explained(f"starting {node}"):
+        with explained(say("starting {node}", node=node)):
             if self._api.inspect_container(name)["State"]["Paused"]:
                 self._api.unpause(name)
                 return
@@ -87,17 +88,17 @@ class Dind(LabNetwork):
             self._api.start(name)
 
     def stop(self, node: str) -> None:
-        with explained(f"stopping {node}"):
+        with explained(say("stopping {node}", node=node)):
             self._api.stop(labels.container(self._lab, node), timeout=10)
 
     def pause(self, node: str) -> None:
         """Freeze all processes of the node; `start` lets them go on."""
-        with explained(f"pausing {node}"):
+        with explained(say("pausing {node}", node=node)):
             self._api.pause(labels.container(self._lab, node))
 
     def remove(self, node: str) -> None:
         name = labels.container(self._lab, node)
-        with explained(f"removing {node}"):
+        with explained(say("removing {node}", node=node)):
             with suppress(NotFound):
                 self._api.remove_container(name, v=True, force=True)
             with suppress(NotFound):
@@ -108,20 +109,21 @@ class Dind(LabNetwork):
         return ()
 
     def info(self) -> Info:
-        with explained("looking for the lab's containers"):
+        with explained(say("looking for the lab's containers")):
             containers = self._api.containers(all=True, filters=labels.of(self._lab))
         return ways.reached(self._engine, self._lab, read(containers))
 
     def last_words(self, node: str) -> str | None:
         name = labels.container(self._lab, node)
-        with explained(f"looking at {node}"):
+        with explained(say("looking at {node}", node=node)):
             state = self._api.inspect_container(name)["State"]
             if state["Running"]:
                 return None
             said = self._api.logs(name, tail=12).decode("utf-8", "replace").strip()
         if state.get("OOMKilled"):
             return f"killed for want of memory\n{said}".strip()
-        return f"ended with exit code {state.get('ExitCode')}\n{said}".strip()
+        ended = say("ended with exit code {code}", code=state.get("ExitCode"))
+        return f"{ended}\n{said}".strip()
 
     def check_kernel(self, node: str) -> None:
         """Make a VXLAN link in the running node, and take it away again.
@@ -129,7 +131,7 @@ class Dind(LabNetwork):
         Overlay networks need it, and Swarm itself would complain only much later. Raises
         EnvironmentProblem when the kernel has none.
         """
-        with explained(f"trying the kernel in {node}"):
+        with explained(say("trying the kernel in {node}", node=node)):
             run = self._api.exec_create(labels.container(self._lab, node), ["sh", "-c", VXLAN])
             said = self._api.exec_start(run["Id"]).decode("utf-8", "replace").strip()
             code = self._api.exec_inspect(run["Id"])["ExitCode"]
@@ -211,7 +213,10 @@ def number(node: str) -> int:
     """The number in a node's name: `swarm-2` is 2. Raises UsageError for another name."""
     head, _, tail = node.rpartition("-")
     if head != "swarm" or not tail.isdigit():
-        raise UsageError(f"{node!r} is no node's name.", hint="Nodes are swarm-1, swarm-2, ...")
+        raise UsageError(
+            say("{node!r} is no node's name.", node=node),
+            hint=say("Nodes are swarm-1, swarm-2, ..."),
+        )
     return int(tail)
 
 

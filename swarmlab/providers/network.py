@@ -19,6 +19,7 @@ from swarmlab.providers import subnets
 from swarmlab.providers.base import Reach
 from swarmlab.providers.problems import explain, explained, said
 from swarmlab.size import UNKNOWN, Size
+from swarmlab.words import say
 
 _SUBNET_TRIES = 8
 _BRIDGES = Path("/sys/class/net")
@@ -61,12 +62,15 @@ class LabNetwork:
         """
         if not self.contained and (publish or reach not in ("auto", Reach.DIRECT.value)):
             raise UsageError(
-                f"The nodes of provider {self.name} are reached by their own addresses only.",
-                hint="Leave --reach and --publish-address away.",
+                say(
+                    "The nodes of provider {name} are reached by their own addresses only.",
+                    name=self.name,
+                ),
+                hint=say("Leave --reach and --publish-address away."),
             )
         self.publish = publish
         self.instance = secrets.token_hex(8)
-        with explained("making the lab's network"):
+        with explained(say("making the lab's network")):
             taken = subnets.of_engine(self._api.networks())
         if self._here:
             taken += subnets.routes()
@@ -78,15 +82,15 @@ class LabNetwork:
                 text = said(error)
                 # Someone else took the subnet between our look and our request.
                 if "overlap" not in text.lower():
-                    raise explain("making the lab's network", text) from error
+                    raise explain(say("making the lab's network"), text) from error
                 taken.append(subnet)
                 continue
             self.subnet = subnet
             self.reach = self._choose_reach(reach, str(network["Id"]))
             return
         raise EnvironmentProblem(
-            "No subnet for the lab: each one tried was taken at the same moment.",
-            hint="Run the command again.",
+            say("No subnet for the lab: each one tried was taken at the same moment."),
+            hint=say("Run the command again."),
         )
 
     @property
@@ -101,11 +105,13 @@ class LabNetwork:
 
         Raises EnvironmentProblem when it is gone.
         """
-        with explained("looking at the lab's network"):
+        with explained(say("looking at the lab's network")):
             found = self._api.networks(names=[labels.network(self._lab)])
         exact = [net for net in found if net["Name"] == labels.network(self._lab)]
         if not exact:
-            raise EnvironmentProblem("The lab's network is gone.", hint="Run `swarmlab up`.")
+            raise EnvironmentProblem(
+                say("The lab's network is gone."), hint=say("Run `swarmlab up`.")
+            )
         told = exact[0]["Labels"] or {}
         self.subnet = subnets.of_engine(exact)[0]
         self.instance = told.get(labels.INSTANCE, "")

@@ -13,6 +13,7 @@ from swarmlab.engine import Engine
 from swarmlab.errors import UsageError
 from swarmlab.providers.base import Provider
 from swarmlab.size import UNKNOWN, Size
+from swarmlab.words import say
 
 USUAL = "dind"
 
@@ -53,7 +54,8 @@ def known(name: str) -> str:
     """The name again. Raises UsageError when there is no such provider."""
     if name not in PROVIDERS:
         raise UsageError(
-            f"There is no provider {name!r}.", hint=f"There are {', '.join(PROVIDERS)}."
+            say("There is no provider {name!r}.", name=name),
+            hint=say("There are {providers}.", providers=", ".join(PROVIDERS)),
         )
     return name
 

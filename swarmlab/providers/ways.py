@@ -8,13 +8,16 @@ from dataclasses import replace
 from swarmlab.engine import Engine
 from swarmlab.errors import UsageError
 from swarmlab.providers.base import LAB_PORTS, Info, Node, NodeState, Reach
-from swarmlab.words import later, say
+from swarmlab.words import say
 
-WARNING = later(
-    "Whoever reaches {address} can use Consul, the proxy's commands and all "
-    "that the lab serves: none of it asks for a password. Only the nodes' "
-    "engines do, by certificate."
-)
+
+def warning(address: str) -> str:
+    """What it means that the nodes' ports are open at that address."""
+    return say(
+        "Whoever reaches {address} can use Consul, the proxy's commands and all that the lab "
+        "serves: none of it asks for a password. Only the nodes' engines do, by certificate.",
+        address=address,
+    )
 
 
 def opened(address: str, reach: str) -> str:
