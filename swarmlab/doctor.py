@@ -16,6 +16,7 @@ from swarmlab.findings import Diagnosis, Finding, State
 from swarmlab.probe import Probe, kernel
 from swarmlab.providers import subnets
 from swarmlab.providers.problems import explained
+from swarmlab.size import USUAL
 from swarmlab.words import later, say
 
 __all__ = ["Diagnosis", "Finding", "State", "examine"]
@@ -23,14 +24,17 @@ __all__ = ["Diagnosis", "Finding", "State", "examine"]
 _WHY_ENGINE = later("The nodes are containers of this machine's Docker engine.")
 
 
-def examine() -> Diagnosis:
-    """Look at everything; what cannot be looked at becomes a finding, never an error."""
+def examine(nodes: int = USUAL) -> Diagnosis:
+    """Look at everything, for a lab of so many nodes.
+
+    What cannot be looked at becomes a finding, never an error.
+    """
     found: list[Finding] = []
     try:
         engine = engines.connect()
         found.append(_engine(engine))
         try:
-            found += _of_engine(engine)
+            found += _of_engine(engine, nodes)
         finally:
             engine.client.close()
     except SwarmlabError as error:
@@ -54,7 +58,7 @@ def _engine(engine: Engine) -> Finding:
     return Finding("engine", say("Docker engine"), State.OK, seen)
 
 
-def _of_engine(engine: Engine) -> list[Finding]:
+def _of_engine(engine: Engine, nodes: int) -> list[Finding]:
     with explained(say("asking the engine about itself")):
         info: Mapping[str, Any] = engine.client.api.info()
         taken = subnets.of_engine(engine.client.api.networks())
@@ -63,7 +67,7 @@ def _of_engine(engine: Engine) -> list[Finding]:
         available = findings.available_memory()
         taken += subnets.routes()
         ports = findings.ports()
-    found = findings.machine(info, available)
+    found = findings.machine(info, available, nodes)
     found.append(findings.clock(str(info.get("SystemTime", "")), datetime.now(UTC)))
     found.append(findings.free_subnet(taken))
     found += ports

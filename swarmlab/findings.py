@@ -12,13 +12,16 @@ from typing import Any
 
 from swarmlab.errors import SwarmlabError
 from swarmlab.providers import subnets
+from swarmlab.size import USUAL
 from swarmlab.words import say
 
 DOCTOR_VERSION = 1
 
 GIB = 1 << 30
 MEMORY_LEAST, MEMORY_WELL = 1 * GIB, 2 * GIB
-"""Bytes of memory: below the first a lab does not fit, below the second it is tight."""
+"""Bytes of memory: below the first a lab of three does not fit, below the second it is tight."""
+MEMORY_NODE = GIB // 4
+"""Bytes for each further node and the tasks that it gets."""
 DISK_LEAST, DISK_WELL = 2 * GIB, 5 * GIB
 """Bytes of disk: images take about 1.5 GiB, building them twice that for a time."""
 
@@ -81,9 +84,12 @@ class Diagnosis:
         }
 
 
-def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
-    """Findings from what the engine says of its machine; `available` memory in bytes."""
-    found = [_memory(int(info.get("MemTotal", 0)), available)]
+def machine(info: Mapping[str, Any], available: int | None, nodes: int = USUAL) -> list[Finding]:
+    """Findings from what the engine says of its machine, for a lab of so many nodes.
+
+    `available`: memory in bytes.
+    """
+    found = [_memory(int(info.get("MemTotal", 0)), available, nodes)]
     cpus = int(info.get("NCPU", 0))
     found.append(
         Finding("cpus", say("Processors"), State.OK, str(cpus))
@@ -93,7 +99,7 @@ def machine(info: Mapping[str, Any], available: int | None) -> list[Finding]:
             say("Processors"),
             State.WARNING,
             str(cpus),
-            say("Three engines share them: with one, steps may run into their time limits."),
+            say("A lab's engines share them: with one, steps may run into their time limits."),
             say("Give the virtual machine a second processor."),
         )
     )
@@ -208,19 +214,24 @@ def rootless(info: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _memory(total: int, available: int | None) -> Finding:
+def _memory(total: int, available: int | None, nodes: int) -> Finding:
+    more = max(0, nodes - USUAL) * MEMORY_NODE
     seen = say("{total:.1f} GiB", total=total / GIB)
     if available is not None:
         seen += say(", {available:.1f} GiB of it free", available=available / GIB)
     least = total if available is None else available
-    if least >= MEMORY_WELL:
+    if least >= MEMORY_WELL + more:
         return Finding("memory", say("Memory"), State.OK, seen)
     return Finding(
         "memory",
         say("Memory"),
-        State.PROBLEM if least < MEMORY_LEAST else State.WARNING,
+        State.PROBLEM if least < MEMORY_LEAST + more else State.WARNING,
         seen,
-        say("A lab with all its services takes up to 2 GiB."),
+        say(
+            "With all its services a lab of {count} nodes takes up to {gib:g} GiB.",
+            count=nodes,
+            gib=(MEMORY_WELL + more) / GIB,
+        ),
         say(
             "Close other programs, remove other labs (`swarmlab down --all`), or give Docker more."
         ),

@@ -76,11 +76,12 @@ def load(
     notes = Notes(LAB_FILE)
     steps: list[Step] = []
     lab_id = title = version = ""
+    managers = 1
     root = _read(folder / LAB_FILE, notes)
     problems: list[Problem] = []
     if root is not None:
         builder = Builder(notes, images, parameters or _of_checks)
-        lab_id, title, version, steps = builder.lab(root)
+        lab_id, title, version, steps, managers = builder.lab(root)
         texts, problems = _texts(folder, steps)
         steps = [
             replace(step, text=MappingProxyType(found))
@@ -92,7 +93,7 @@ def load(
     everything = list(dict.fromkeys(in_order))
     if everything:
         raise LabFileError(str(folder), everything)
-    return Lab(lab_id, title, version, tuple(steps), folder)
+    return Lab(lab_id, title, version, tuple(steps), folder, managers)
 
 
 def _of_checks(name: str, params: Mapping[str, Any], during: bool) -> list[str]:

@@ -141,13 +141,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Lab:
-    """A whole lab: its steps in order, and the folder its files come from."""
+    """A whole lab: its steps in order, and the folder its files come from.
+
+    `managers` is how many a swarm must have for its steps, at the least.
+    """
 
     id: str
     title: str
     version: str
     steps: tuple[Step, ...]
     folder: Path
+    managers: int = 1
 
     @property
     def files(self) -> Path:

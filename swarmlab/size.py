@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from swarmlab import labels
 from swarmlab.errors import UsageError
+from swarmlab.words import later, say
 
 USUAL = 3
 """Managers of a new lab, where no number is given."""
@@ -30,11 +31,14 @@ class Size:
         """The size that was asked for; None: the usual number. Raises UsageError for nonsense."""
         size = cls(USUAL if managers is None else managers, workers or 0)
         if size.managers not in MANAGERS:
-            raise UsageError(f"A lab cannot have {size.managers} managers.", hint=_why(size))
+            raise UsageError(
+                say("A lab cannot have {count} managers.", count=size.managers),
+                hint=_why(size.managers),
+            )
         if not 0 <= size.workers <= MOST_WORKERS:
             raise UsageError(
-                f"A lab cannot have {size.workers} workers.",
-                hint=f"Use up to {MOST_WORKERS}, or none.",
+                say("A lab cannot have {count} workers.", count=size.workers),
+                hint=say("Use up to {most}, or none.", most=MOST_WORKERS),
             )
         return size
 
@@ -71,10 +75,13 @@ class Size:
 
     def __str__(self) -> str:
         """`3 managers`, `1 manager and 2 workers`."""
-        managers = f"{self.managers} manager{'' if self.managers == 1 else 's'}"
+        one, many = later("{count} manager"), later("{count} managers")
+        managers = say(one if self.managers == 1 else many, count=self.managers)
         if not self.workers:
             return managers
-        return f"{managers} and {self.workers} worker{'' if self.workers == 1 else 's'}"
+        one, many = later("{count} worker"), later("{count} workers")
+        workers = say(one if self.workers == 1 else many, count=self.workers)
+        return say("{managers} and {workers}", managers=managers, workers=workers)
 
 
 UNKNOWN = Size(0)
@@ -90,12 +97,50 @@ def spare(managers: int) -> int:
     return managers - majority(managers)
 
 
-def _why(size: Size) -> str:
-    count = size.managers
+@dataclass(frozen=True)
+class Quorum:
+    """`managers` as the swarm counts them, `reachable` of them now; the rest is arithmetic."""
+
+    managers: int
+    reachable: int
+
+    @property
+    def needed(self) -> int:
+        """How many must agree before anything is changed."""
+        return majority(self.managers)
+
+    @property
+    def may_lose(self) -> int:
+        """How many of all may be lost."""
+        return spare(self.managers)
+
+    @property
+    def holds(self) -> bool:
+        return self.reachable >= self.needed
+
+    def to_dict(self) -> dict[str, int | bool]:
+        return {
+            "managers": self.managers,
+            "needed": self.needed,
+            "may_lose": self.may_lose,
+            "reachable": self.reachable,
+            "holds": self.holds,
+        }
+
+
+def _why(count: int) -> str:
     if count in range(2, max(MANAGERS), 2):
-        return (
-            f"Of {count} managers {majority(count)} must agree, so {spare(count)} may be lost: no "
-            f"more than of {count - 1}, which is why the number is odd. Use {count - 1} or "
-            f"{count + 1}; `--workers` adds nodes that have no vote."
+        return say(
+            "Of {count} managers {needed} must agree, so {spare} may be lost: no more than of"
+            " {less}, which is why the number is odd. Use {less} or {more}; `--workers` adds nodes"
+            " that have no vote.",
+            count=count,
+            needed=majority(count),
+            spare=spare(count),
+            less=count - 1,
+            more=count + 1,
         )
-    return "Use an odd number of managers up to seven; `--workers` adds nodes that have no vote."
+    return say(
+        "Use an odd number of managers up to {most}; `--workers` adds nodes that have no vote.",
+        most=max(MANAGERS),
+    )

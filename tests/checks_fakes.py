@@ -263,6 +263,7 @@ class Lab:
     def __init__(self) -> None:
         self.name = "unit"
         self.nodes = NODES
+        self.managers: tuple[str, ...] = NODES
         self.swarm = Swarm()
         self.engines = {name: Engine(name, self.swarm) for name in NODES}
         self.host = Engine("host", Swarm(nodes=[]))

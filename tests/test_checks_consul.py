@@ -282,6 +282,35 @@ def test_other_proxy_keys(lab: Lab, consul: Consul, change: dict[str, Any], word
     assert words in found.actual
 
 
+TWO = ["swarm-1", "swarm-2"]
+
+
+def test_consul_need_not_be_on_every_node(lab: Lab, consul: Consul) -> None:
+    """A lab may have more nodes than the chapter gives a Consul to."""
+    flow(consul)
+    consul.members = [member(1, server=True), member(2)]
+    del lab.ports["swarm-3", 8500]
+    asks: dict[str, dict[str, Any]] = {
+        "members": {"alive": 2},
+        "key": {"key": "docker-flow/go-demo/path", "value": "/demo"},
+        "absent": {"prefix": "messages"},
+        "proxy_keys": GO_DEMO,
+        "index": {"services": ["go-demo"]},
+    }
+    for name, params in asks.items():
+        assert not check(lab, name, **params).passed, name
+        found = check(lab, name, **params, nodes=TWO)
+        assert found.passed, (name, found)
+        assert "swarm-3" not in f"{found.expected} {found.actual}"
+
+
+def test_a_node_without_consul_is_no_missing_member(lab: Lab, consul: Consul) -> None:
+    consul.members = [member(1, server=True)]
+    found = check(lab, "members", alive=2, nodes=TWO)
+    assert "swarm-2 missing" in found.actual
+    assert "swarm-3" not in found.actual
+
+
 def test_index(lab: Lab, consul: Consul) -> None:
     assert check(lab, "index", services=[]).passed
     flow(consul)

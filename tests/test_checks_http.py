@@ -145,6 +145,13 @@ def test_split(lab: Lab) -> None:
     assert set(Counter(asked.node for asked in seen).values()) == {20}
 
 
+def test_split_asks_more_where_the_nodes_are_many(lab: Lab) -> None:
+    """On each node the turns may begin anywhere: a request a node is how far it may be off."""
+    with http_servers(lab, 80, in_turn(503, 200, 503)) as seen:
+        check(lab, "http.split", path="/", share=[1, 3], requests=6, tolerance=0.1)
+    assert len(seen) == 30
+
+
 @pytest.mark.parametrize(
     "statuses",
     [(200,), (503,), (200, 200, 503), (200, 503), (200, 404, 404), (503, 200, 500), (200, 502)],

@@ -146,6 +146,50 @@ def test_nodes_from_every_node(lab: Lab) -> None:
     assert "swarm-2 does not answer as a manager" in found.actual
 
 
+def with_workers(lab: Lab) -> None:
+    """One manager and two workers, in a lab that was made so."""
+    lab.managers = ("swarm-1",)
+    lab.swarm.nodes[1:] = [node(name, ManagerStatus=None) for name in ("swarm-2", "swarm-3")]
+    for name in ("swarm-2", "swarm-3"):
+        lab.engines[name].manager = False
+
+
+def test_workers_are_ready_and_have_no_vote(lab: Lab) -> None:
+    with_workers(lab)
+    found = check(lab, "swarm.nodes")
+    assert found.passed, found.actual
+    assert "swarm-1 each see 3 ready and active, 1 leader, 0 reachable" in found.actual
+    assert check(lab, "swarm.quorum").actual.startswith("1 manager, of which 1 are a quorum")
+    view = check(lab, "swarm.same_view")
+    assert view.passed
+    assert "swarm-2" not in view.source
+
+
+def test_a_promoted_worker_is_not_as_it_should_be(lab: Lab) -> None:
+    with_workers(lab)
+    lab.swarm.nodes[1] = node("swarm-2")
+    found = check(lab, "swarm.nodes")
+    assert not found.passed
+    assert "1 reachable (swarm-2 is manager)" in found.actual
+    assert not check(lab, "swarm.quorum").passed
+
+
+def test_a_lost_worker_is_not_as_it_should_be(lab: Lab) -> None:
+    with_workers(lab)
+    lab.swarm.nodes[2]["Status"]["State"] = "down"
+    found = check(lab, "swarm.nodes")
+    assert not found.passed
+    assert "2 ready and active" in found.actual and "swarm-3 is down" in found.actual
+
+
+def test_workers_are_not_blamed_where_no_manager_answers(lab: Lab) -> None:
+    with_workers(lab)
+    lab.engines["swarm-1"].manager = False
+    found = check(lab, "swarm.quorum")
+    assert "swarm-1 does not answer" in found.actual
+    assert "swarm-2" not in found.actual
+
+
 def test_quorum(lab: Lab) -> None:
     assert check(lab, "swarm.quorum", managers=3, needed=2).passed
     lab.swarm.nodes[2]["ManagerStatus"] = None
@@ -270,6 +314,19 @@ def test_other_addresses(lab: Lab, value: str | None, words: str) -> None:
     found = told(lab, value)
     assert not found.passed
     assert words in found.actual
+
+
+def test_addresses_of_some_nodes(lab: Lab) -> None:
+    lab.add(service("proxy", 1, env=(f"CONSUL_ADDRESS={ALL}",)), [])
+    params = {"service": "proxy", "name": "CONSUL_ADDRESS", "port": 8500}
+    found = check(lab, "proxy.addresses", **params, nodes=["swarm-1", "swarm-2"])
+    assert not found.passed
+    assert found.actual.endswith("the address of swarm-3 is one too many")
+    lab.swarm.services.clear()
+    two = ALL.rpartition(",")[0]
+    lab.add(service("proxy", 1, env=(f"CONSUL_ADDRESS={two}",)), [])
+    assert check(lab, "proxy.addresses", **params, nodes=["swarm-1", "swarm-2"]).passed
+    assert not check(lab, "proxy.addresses", **params).passed
 
 
 @pytest.mark.parametrize(

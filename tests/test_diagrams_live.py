@@ -15,6 +15,7 @@ from swarmlab.handout.diagrams.layout import picture
 from swarmlab.handout.diagrams.load import LANGUAGES, library
 from swarmlab.handout.diagrams.look import look
 from swarmlab.handout.diagrams.seen import Consul, Node, Task, Topology
+from swarmlab.size import Quorum
 from tests.checks_fakes import (
     NODES,
     Asked,
@@ -102,7 +103,10 @@ def test_text_and_drawing_say_the_same(lab: Lab) -> None:
     assert f"  proxy.3; configuration {second}; no routes" in lines
     assert "  go-demo.2: does not run" in lines
     assert "  by-hand, not of Swarm" in lines
-    assert lines[-1] == "Services (running of wanted): go-demo 1/2, proxy 3/3, util 3/3"
+    assert lines[-2:] == [
+        "Services (running of wanted): go-demo 1/2, proxy 3/3, util 3/3",
+        "Managers: 3; 2 must agree, 1 may be lost; 3 reachable now",
+    ]
     root = ET.fromstring(diagrams.live(lab))
     written = " ".join(str(one.text) for one in root.iter("{http://www.w3.org/2000/svg}text"))
     for word in (first, second, "manager, leader", "Consul server", "go-demo.1", "by-hand"):
@@ -133,6 +137,16 @@ def test_a_node_that_is_lost_is_said_to_be(lab: Lab) -> None:
     assert lines[1].endswith("manager, not reachable; state: down; engine does not answer")
     assert lines[4] != lines[1] and any("availability: drain" in line for line in lines)
     assert ("proxy", 2, 3) in seen.services
+    assert lines[-1] == "Managers: 3; 2 must agree, 1 may be lost; 2 reachable now"
+
+
+def test_workers_have_no_vote(lab: Lab) -> None:
+    lab.managers = ("swarm-1",)
+    lab.swarm.nodes[1:] = [node(name, ManagerStatus=None) for name in ("swarm-2", "swarm-3")]
+    seen = look(lab)
+    assert [one.role for one in seen.nodes] == ["leader", "worker", "worker"]
+    assert seen.quorum() == Quorum(1, 1)
+    assert "1 must agree, 0 may be lost; 1 reachable now" in text(seen)
 
 
 def test_consul_as_its_members_see_one_another(lab: Lab) -> None:
@@ -154,6 +168,11 @@ def test_a_swarm_without_quorum_is_drawn_without_its_services(lab: Lab) -> None:
     seen = look(lab)
     assert not seen.swarm and not seen.services
     assert "No manager answers for the swarm." in text(seen)
+    for name in ("swarm-2", "swarm-3"):
+        lab.engines[name].alive = False
+    lost = "Managers: 3; 2 must agree, 1 reachable now: no quorum"
+    assert text(look(lab)).endswith(lost)
+    assert lost in text(look(lab)) and "法定人数" in text(look(lab), "zh")
     assert "no-swarm" not in draw(seen)
 
 

@@ -63,6 +63,26 @@ def test_a_poor_machine(
     complete(found)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "free", "state"),
+    [
+        (1, 2 * GIB, State.OK),
+        (3, 2 * GIB, State.OK),
+        (5, 2 * GIB, State.WARNING),
+        (5, 2.5 * GIB, State.OK),
+        (5, 1.25 * GIB, State.PROBLEM),
+        (3, 1.25 * GIB, State.WARNING),
+    ],
+)
+def test_more_nodes_want_more_memory(nodes: int, free: float, state: State) -> None:
+    found = findings.machine(INFO, int(free), nodes)
+    assert states(found)["memory"] is state
+    (memory,) = [one for one in found if one.id == "memory"]
+    if nodes == 5 and state is not State.OK:
+        assert "With all its services a lab of 5 nodes takes up to 2.5 GiB" in memory.why
+    complete(found)
+
+
 def test_a_full_kernel_balances_with_ipvs() -> None:
     found = probe.kernel(probe.Probe(dict.fromkeys(ALL, "yes"), free=50 * GIB))
     assert set(states(found).values()) == {State.OK}

@@ -69,6 +69,46 @@ def test_a_quorum_is_not_lost_by_accident(
     assert "--yes" in caught.value.hint and "needs 2" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("lost", "others"),
+    [
+        ((), ["swarm-1", "swarm-2", "swarm-3"]),
+        (("swarm-2", "swarm-4"), ["swarm-1", "swarm-3"]),
+        (("swarm-1", "swarm-2"), []),  # lost before, and not by this
+    ],
+)
+def test_a_worker_may_always_be_taken_and_counts_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, lost: tuple[str, ...], others: list[str]
+) -> None:
+    listed = [container(number) for number in range(1, 6)]
+    for one in listed:
+        one["Labels"] |= {"swarmlab.nodes": "5", "swarmlab.managers": "3"}
+    nodes = tuple(
+        NodeStatus(f"swarm-{n}", "", "", answers=f"swarm-{n}" not in lost) for n in range(1, 6)
+    )
+    monkeypatch.setattr(faults, "inspect", lambda engine, name: ClusterStatus("unit", True, nodes))
+    at = site(*listed)
+    assert at.guard("swarm-5", False) == others
+    told = faults._lost(at, "swarm-5", others, "Done.")
+    assert ("has no vote" in told.happens) == bool(others)
+    if "swarm-2" in lost:
+        with pytest.raises(UsageError, match="of 3 managers would be left"):
+            at.guard("swarm-1", False)
+
+
+def test_whoever_was_promoted_by_hand_has_a_vote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four managers three must agree: then no other may be taken while one is lost."""
+    listed = [container(number) for number in range(1, 5)]
+    for one in listed:
+        one["Labels"] |= {"swarmlab.nodes": "4", "swarmlab.managers": "3"}
+    nodes = tuple(
+        NodeStatus(f"swarm-{n}", "", "", answers=n != 3, role="manager") for n in range(1, 5)
+    )
+    monkeypatch.setattr(faults, "inspect", lambda engine, name: ClusterStatus("unit", True, nodes))
+    with pytest.raises(UsageError, match="2 of 4 managers would be left, and the swarm needs 3"):
+        site(*listed).guard("swarm-4", False)
+
+
 def test_strangers_missing_and_stopped_nodes_are_told_apart() -> None:
     at = site(container(1), container(2, "exited", "Exited (137) 1 second ago"))
     with pytest.raises(UsageError, match="no node 'swarm-4'"):

@@ -71,6 +71,8 @@ def test_every_lab_is_found_also_a_half_and_a_lost_volume(labs: dict[str, Lab]) 
         "state": "up",
         "running": 1,
         "nodes": 1,
+        "managers": 1,
+        "workers": 0,
         "subnet": "192.168.99.0/24",
         "made": "2027-01-15T08:00:00Z",
         "containers": 2,

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from swarmlab.cluster import (
     swarm,
     workstation,
 )
+from swarmlab.cluster.amiss import amiss
 from swarmlab.cluster.crew import Crew, Stopped, each
 from swarmlab.cluster.lock import lock
 from swarmlab.errors import (
@@ -40,7 +41,7 @@ from swarmlab.errors import (
 )
 from swarmlab.progress import SilentProgress
 from swarmlab.providers.base import Node, NodeState, Reach
-from swarmlab.size import Size
+from swarmlab.size import Quorum, Size
 
 # Names and numbers.
 
@@ -804,7 +805,8 @@ def told(listed: list[dict[str, Any]], **views: status._View | None) -> list[str
     nodes = [
         status._node(one, seen.get(one.name), best, "ipvs") for one in status._with_missing(there)
     ]
-    return status._problems(there, True, nodes, best)
+    quorum = status._quorum(nodes, there.info.size)
+    return amiss(there, True, nodes, best.members if best else (), quorum)
 
 
 def view(*listed: dict[str, Any], of: str = "swarm-1") -> status._View:
@@ -842,7 +844,63 @@ def test_problems_are_named_one_by_one() -> None:
 def test_no_quorum_is_named() -> None:
     lonely = status._View(swarm.Standing("active", "id-swarm-1", True, "c"))
     found = told(WHOLE, swarm_1=lonely, swarm_2=None, swarm_3=None)
-    assert found[-1] == "1 of 3 managers answer: the swarm has no quorum"
+    assert found[-1] == "1 of 3 managers can be reached and 2 must agree: the swarm has no quorum"
+
+
+FIVE = tuple(f"swarm-{number}" for number in range(1, 6))
+THREE_AND_TWO = [*(container(name, managers=3) for name in FIVE), SHELL]
+
+
+def counted(seen: Mapping[str, status._View | None]) -> tuple[int, int]:
+    """Managers and reachable ones of the lab of three managers and two workers, seen so."""
+    there = remains.read(THREE_AND_TWO, [], NETWORK)
+    best = status._best([one for one in seen.values() if one is not None])
+    nodes = [
+        status._node(one, seen.get(one.name), best, "ipvs") for one in status._with_missing(there)
+    ]
+    quorum = status._quorum(nodes, there.info.size)
+    return quorum.managers, quorum.reachable
+
+
+def swarm_of(**roles: str) -> list[dict[str, Any]]:
+    """The members of three managers and two workers, but for those roles."""
+    usual = {name: "manager" if name in THREE else "worker" for name in FIVE}
+    changed = {name.replace("_", "-"): role for name, role in roles.items()}
+    return [node(name, Role=role) for name, role in (usual | changed).items()]
+
+
+def test_workers_do_not_count_towards_the_quorum() -> None:
+    one = view(*swarm_of())
+    assert counted({**dict.fromkeys(FIVE, one), "swarm-4": None, "swarm-5": None}) == (3, 3)
+    assert counted({**dict.fromkeys(FIVE, one), "swarm-2": None}) == (3, 2)
+    alone = status._View(swarm.Standing("active", "id-swarm-4", False, ""))
+    assert counted({"swarm-4": alone, "swarm-5": alone}) == (3, 0)
+
+
+def test_whoever_was_promoted_by_hand_counts_as_a_manager() -> None:
+    one = view(*swarm_of(swarm_4="manager"))
+    assert counted(dict.fromkeys(FIVE, one)) == (4, 4)
+    one = view(*swarm_of(swarm_3="worker"))
+    assert counted(dict.fromkeys(FIVE, one)) == (2, 2)
+
+
+def test_a_node_that_has_left_is_named_before_the_others_notice() -> None:
+    every = view(*[node(name) for name in THREE])
+    left = status._View(swarm.Standing("inactive", "", False, ""))
+    assert told(WHOLE, swarm_1=every, swarm_2=every, swarm_3=left) == [
+        "swarm-3 is not in the swarm"
+    ]
+    found = told(WHOLE, swarm_1=every, swarm_2=left, swarm_3=left)
+    assert found[-1] == "1 of 3 managers can be reached and 2 must agree: the swarm has no quorum"
+
+
+def test_a_role_that_was_changed_by_hand_is_named() -> None:
+    one = view(*swarm_of(swarm_3="worker", swarm_5="manager"))
+    views = {name.replace("-", "_"): one for name in FIVE}
+    assert told(THREE_AND_TWO, **views) == [
+        "swarm-3 is a worker, not a manager",
+        "swarm-5 is a manager, not a worker",
+    ]
 
 
 def test_no_leader_is_named() -> None:
@@ -854,6 +912,17 @@ def test_no_leader_is_named() -> None:
 def test_status_as_data_is_versioned() -> None:
     told = status.ClusterStatus("demo", present=False).to_dict()
     assert (told["version"], told["kind"], told["healthy"]) == (1, "swarmlab-status", False)
+    assert told["quorum"] is None
+    quorum = Quorum(5, 2)
+    told = status.ClusterStatus("demo", present=True, size=Size(5), quorum=quorum).to_dict()
+    assert (told["managers"], told["workers"]) == (5, 0)
+    assert told["quorum"] == {
+        "managers": 5,
+        "needed": 3,
+        "may_lose": 2,
+        "reachable": 2,
+        "holds": False,
+    }
 
 
 # Ways to the nodes, and the workstation's files.

@@ -81,6 +81,17 @@ def test_everything_that_a_lab_file_can_say() -> None:
     assert (lab.files / "hello.txt").read_text() == "hello\n"
 
 
+@pytest.mark.parametrize(("line", "managers"), [("", 1), ("managers: 5\n", 5)])
+def test_steps_may_need_managers(tmp_path: Path, line: str, managers: int) -> None:
+    assert loader.load(small(tmp_path, line), images=IMAGES).managers == managers
+
+
+@pytest.mark.parametrize("value", ["0", "8", "some", "3.5", "[3]", "true"])
+def test_numbers_of_managers_that_no_lab_can_have(tmp_path: Path, value: str) -> None:
+    (problem,) = problems(small(tmp_path, f"managers: {value}\n"))
+    assert problem.endswith("managers must be a whole number from 1 to 7")
+
+
 def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> None:
     assert problems(PACKS / "wrong") == [
         "lab.yaml:1:1: the lab: title is missing",

@@ -9,6 +9,8 @@ import pytest
 from docker.errors import NotFound
 
 from swarmlab.cluster import remains, settling, status
+from swarmlab.cluster.amiss import amiss
+from swarmlab.size import Quorum
 from tests.test_lifecycle_parts import NETWORK, THREE, container
 
 SERVICE = "com.docker.swarm.service.name"
@@ -25,7 +27,7 @@ def test_a_lab_of_which_all_is_there_and_nothing_runs_is_at_rest() -> None:
     there = remains.read(REST, [], NETWORK)
     assert there.at_rest
     nodes = [status._node(one, None, None, "") for one in status._with_missing(there)]
-    assert status._problems(there, True, nodes, None) == ["the lab is stopped"]
+    assert amiss(there, True, nodes, (), Quorum(3, 0)) == ["the lab is stopped"]
 
 
 @pytest.mark.parametrize(

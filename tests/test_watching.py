@@ -101,6 +101,7 @@ def test_everything_is_in_the_picture() -> None:
         "Seen at 10:11:12",
         "Lab default  2 of 3 nodes answer",
         "Services (running of wanted): proxy 3/3, util 3/3",
+        "Managers: 3; 2 must agree, 1 may be lost; 2 reachable now",
         f"The proxies do NOT agree: A {A}: proxy.1 and proxy.3; B {B}: proxy.2",
         "swarm-1  192.168.100.11  manager, leader; Consul server",
         f"  proxy.1  A {A}  go-demo 4 × 2xx",

@@ -12,7 +12,7 @@ from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lifecycle import Removed
 from swarmlab.cluster.workspace import LabWorkspace
-from swarmlab.errors import LabBusy
+from swarmlab.errors import LabBusy, UsageError
 from swarmlab.model import Command, Lab, Where
 from swarmlab.results import Verdict
 from swarmlab.workspace import Workspace
@@ -27,6 +27,7 @@ class FakeCluster:
 
     def __init__(self, complete: bool = True) -> None:
         self.complete = complete
+        self.managers: tuple[str, ...] = ("swarm-1", "swarm-2", "swarm-3")
         self.closed = False
 
     def close(self) -> None:
@@ -94,6 +95,18 @@ def test_a_whole_lab_is_used_as_it_is(machine: Machine, workspace: LabWorkspace)
     machine.there = FakeCluster()
     assert workspace.world() is cast(Any, machine.there)
     assert machine.done == []
+
+
+def test_a_lab_with_too_few_managers_for_the_steps_is_refused(machine: Machine) -> None:
+    workspace = LabWorkspace("demo", Lab("lab", "Lab", "1", (), Path(), managers=3))
+    machine.there = small = FakeCluster()
+    small.managers = small.managers[:1]
+    for _ in range(2):
+        with pytest.raises(UsageError, match="lab need 3 managers, and the lab 'demo' has 1"):
+            workspace.world()
+    assert machine.done == []
+    machine.there = FakeCluster()
+    assert LabWorkspace("demo", workspace._lab).world() is cast(Any, machine.there)
 
 
 def test_a_lab_with_a_hole_is_mended(machine: Machine, workspace: LabWorkspace) -> None:

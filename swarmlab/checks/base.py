@@ -42,6 +42,10 @@ class World(Protocol):
     def nodes(self) -> tuple[str, ...]:
         """Node names in order: `swarm-1`, `swarm-2`, ..."""
 
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """The names of those nodes that the lab has as managers; the others are workers."""
+
     def address(self, node: str) -> str:
         """The node's address on the lab's network, as `docker-machine ip` prints it."""
 

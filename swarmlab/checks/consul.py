@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -73,7 +74,7 @@ def members(
                 of_servers=counted(len(of_servers), "server"),
             )
             if (len(living), len(of_servers)) != (alive, servers):
-                troubles[node] = f"{seen}{_missing(world, living, alive)}"
+                troubles[node] = f"{seen}{_missing(world, asked, living, alive)}"
         return judge(by_node(troubles), say("{seen}, at {asked}", seen=seen, asked=listed(asked)))
 
     return look(
@@ -228,13 +229,13 @@ def _found(path: str, answer: Answer) -> str:
     return say("{path} answers {answer}", path=path, answer=told(answer))
 
 
-def _missing(world: World, living: list[dict[str, Any]], alive: int) -> str:
-    """Which nodes have no living member, when members are missing."""
+def _missing(world: World, asked: Sequence[str], living: list[dict[str, Any]], alive: int) -> str:
+    """Which of the nodes have no living member, when members are missing."""
     if len(living) >= alive:
         return ""
     addresses = {str(one.get("Addr")) for one in living}
     names = {str(one.get("Name")) for one in living}
-    lost = [n for n in world.nodes if n not in names and world.address(n) not in addresses]
+    lost = [n for n in asked if n not in names and world.address(n) not in addresses]
     return say("; {lost} missing", lost=listed(lost)) if lost else ""
 
 

@@ -55,7 +55,7 @@ def containers(
     spread = f" ({', '.join(places)})" if places else ""
     return look(
         counted(count, "running container" if running else "container") + what + spread,
-        on_each(world, f"docker ps{option}{words}"),
+        on_each(world.nodes, f"docker ps{option}{words}"),
         at,
     )
 
@@ -76,6 +76,6 @@ def volume_absent(world: World, *, name: str) -> Finding:
 
     return look(
         say("no volume {name} on any node", name=name),
-        on_each(world, f"docker volume ls --filter name={shlex.quote(name)}"),
+        on_each(world.nodes, f"docker volume ls --filter name={shlex.quote(name)}"),
         at,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, by_node, chosen, judge, listed, look, over, shown
@@ -83,9 +85,11 @@ def split(
     """Of many new connections a share, `[1, 3]` for one in three, is `good`, the rest `bad`.
 
     `tolerance` is how far the fraction of good ones may be off. The mesh gives connections out
-    in turn on each node, so the fraction is off by less than one request a node. Any other
-    answer fails the check.
+    in turn on each node, so the fraction is off by less than one request a node: where there are
+    many nodes, more requests are made. Any other answer fails the check.
     """
+    if tolerance > 0:
+        requests = max(requests, math.ceil(len(world.nodes) / tolerance))
     part, whole = share
     wanted = part / whole
     about = f"{round(requests * wanted)} × {good}, {requests - round(requests * wanted)} × {bad}"
@@ -113,7 +117,7 @@ def split(
             path=path,
             nodes=listed(world.nodes),
         ),
-        _loop(port, path, requests),
+        _loop(world, port, path, requests),
         at,
     )
 
@@ -145,7 +149,7 @@ def all(
             path=path,
             nodes=listed(world.nodes),
         ),
-        _loop(port, path, requests),
+        _loop(world, port, path, requests),
         at,
     )
 
@@ -248,10 +252,10 @@ def _suffix(port: int) -> str:
     return "" if port == 80 else f":{port}"
 
 
-def _loop(port: int, path: str, requests: int) -> str:
+def _loop(world: World, port: int, path: str, requests: int) -> str:
     return (
         f"for i in $(seq {requests}); do curl -s -o /dev/null -w '%{{http_code}}\\n'"
-        f" swarm-$((i % 3 + 1)){_suffix(port)}{path}; done | sort | uniq -c"
+        f" swarm-$((i % {len(world.nodes)} + 1)){_suffix(port)}{path}; done | sort | uniq -c"
     )
 
 

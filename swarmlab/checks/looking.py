@@ -96,11 +96,10 @@ def chosen(world: World, nodes: Sequence[str]) -> tuple[str, ...]:
     return tuple(nodes) or world.nodes
 
 
-def on_each(world: World, command: str) -> str:
-    """A line that a student can type to run a docker command against every node's engine."""
+def on_each(nodes: Sequence[str], command: str) -> str:
+    """A line that a student can type to run a docker command against those nodes' engines."""
     # In parentheses, so that the shell stays pointed at the node it was pointed at.
-    nodes = " ".join(world.nodes)
-    return f'(for n in {nodes}; do eval "$(docker-machine env $n)"; {command}; done)'
+    return f'(for n in {" ".join(nodes)}; do eval "$(docker-machine env $n)"; {command}; done)'
 
 
 def counted(number: int, noun: str) -> str:

@@ -122,7 +122,9 @@ def instance(
 def _in_each(world: World, which: str, tool: str) -> str:
     """A line that runs the tool on the configuration of those instances, node by node."""
     ids = f"docker ps -q --filter {which}"
-    return on_each(world, f"for c in $({ids}); do docker exec $c {tool} {CONFIGURATION}; done")
+    return on_each(
+        world.nodes, f"for c in $({ids}); do docker exec $c {tool} {CONFIGURATION}; done"
+    )
 
 
 def _service(proxy: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, judge, listed, look
+from swarmlab.checks.looking import Seen, chosen, judge, listed, look
 from swarmlab.checks.tasks import service_named
 from swarmlab.words import say
 
 
-def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
+def addresses(
+    world: World, *, service: str, name: str, port: int, nodes: list[str] | None = None
+) -> Finding:
     """The service's variable lists the address of each node with that port, and nothing else.
 
     Commas stand between the addresses and no white space; `http://` may stand before each.
     """
-    wanted = {f"{world.address(node)}:{port}": node for node in world.nodes}
+    asked = chosen(world, nodes or [])
+    known = {f"{world.address(node)}:{port}": node for node in world.nodes}
 
     def at() -> Seen:
         env = service_named(world, service).container_spec.get("Env") or []
@@ -22,8 +25,9 @@ def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
             return Seen(False, say("{service} has no {name}", service=service, name=name))
         parts = values[name].split(",")
         given = [part.strip().removeprefix("http://") for part in parts]
-        strangers = [one for one in given if one not in wanted]
-        missing = [node for one, node in wanted.items() if one not in given]
+        strangers = [one for one in given if one not in known]
+        others = [known[one] for one in given if one in known and known[one] not in asked]
+        missing = [node for one, node in known.items() if node in asked and one not in given]
         troubles = []
         if any(part != part.strip() for part in parts):
             troubles.append(say("white space between the addresses"))
@@ -35,6 +39,8 @@ def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
                     port=port,
                 )
             )
+        if others:
+            troubles.append(say("the address of {others} is one too many", others=listed(others)))
         if missing:
             troubles.append(say("the address of {missing} is missing", missing=listed(missing)))
         seen = f"{name}={values[name]!r}"
@@ -45,7 +51,7 @@ def addresses(world: World, *, service: str, name: str, port: int) -> Finding:
             "{service} has {name} with the addresses of {nodes}, port {port}, commas between them",
             service=service,
             name=name,
-            nodes=listed(world.nodes),
+            nodes=listed(asked),
             port=port,
         ),
         f"docker service inspect {service} --format '{{{{.Spec.TaskTemplate.ContainerSpec.Env}}}}'",

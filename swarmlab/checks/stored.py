@@ -5,21 +5,24 @@ from __future__ import annotations
 from swarmlab.checks import haproxy, proxies
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.consul import PORT, decoded, kv, text, told
-from swarmlab.checks.looking import Seen, Unfit, by_node, judge, listed, look, over
+from swarmlab.checks.looking import Seen, Unfit, by_node, chosen, judge, listed, look, over
 from swarmlab.checks.web import get_each
 from swarmlab.words import later, say
 
 _INDEX = "docker-flow/service/"
 
 
-def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
+def proxy_keys(
+    world: World, *, service: str, path: str, port: int, nodes: list[str] | None = None
+) -> Finding:
     """At every node the proxy's keys hold the service's path and port, and the index has it."""
+    asked = chosen(world, nodes or [])
     words = later("path {path}, port {port} and an index entry for {service}")
     expected = say(words, path=path, port=port, service=service)
 
     def at() -> Seen:
         troubles = {}
-        for node, stored in over(world.nodes, lambda node: _stored(world, node, service)).items():
+        for node, stored in over(asked, lambda node: _stored(world, node, service)).items():
             differing = [
                 f"{what} {text(stored[what])}"
                 for what, wanted in (("path", path), ("port", str(port)))
@@ -28,11 +31,11 @@ def proxy_keys(world: World, *, service: str, path: str, port: int) -> Finding:
             differing += [] if stored["index"] is not None else [say("no index entry")]
             if differing:
                 troubles[node] = listed(differing)
-        fine = say("{expected}, at {nodes}", expected=expected, nodes=listed(world.nodes))
+        fine = say("{expected}, at {nodes}", expected=expected, nodes=listed(asked))
         return judge(by_node(troubles), fine)
 
     return look(
-        say("Consul holds {expected}, at {nodes}", expected=expected, nodes=listed(world.nodes)),
+        say("Consul holds {expected}, at {nodes}", expected=expected, nodes=listed(asked)),
         f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow?recurse'"
         ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
         at,
@@ -92,15 +95,16 @@ def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
     return over(names, ask)
 
 
-def index(world: World, *, services: list[str]) -> Finding:
+def index(world: World, *, services: list[str], nodes: list[str] | None = None) -> Finding:
     """At every node the proxy's index names exactly these services.
 
     A new instance of the proxy serves all that the index names, and nothing else.
     """
+    asked = chosen(world, nodes or [])
 
     def at() -> Seen:
         troubles = {}
-        for node, answer in get_each(world, world.nodes, PORT, f"{kv(_INDEX)}?keys").items():
+        for node, answer in get_each(world, asked, PORT, f"{kv(_INDEX)}?keys").items():
             found = [] if answer.status == 404 else decoded(answer)
             if not isinstance(found, list):
                 troubles[node] = told(answer)

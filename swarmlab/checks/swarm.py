@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, by_node, counted, judge, listed, look, on_each, over
 from swarmlab.checks.tasks import Refusal, from_manager, from_swarm, list_services
+from swarmlab.size import majority
 from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
 
-def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2) -> Finding:
-    """As every node sees the swarm: that many ready and active nodes, leaders, reachables."""
+def nodes(
+    world: World, *, ready: int | None = None, leaders: int = 1, reachable: int | None = None
+) -> Finding:
+    """As every manager sees the swarm: that many ready and active nodes, leaders, reachables.
+
+    Where no number is given: all nodes that the lab was made with are ready, and all its managers
+    but the leader reachable.
+    """
+    ready = len(world.nodes) if ready is None else ready
+    reachable = len(world.managers) - 1 if reachable is None else reachable
 
     def at() -> Seen:
-        views = over(world.nodes, lambda node: from_manager(world, node, _nodes))
+        views = over(world.managers, lambda node: from_manager(world, node, _nodes))
         troubles = []
         seen = {}
         for node, view in views.items():
@@ -30,7 +40,7 @@ def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2)
                 sum(1 for one in view if _reachability(one) == "reachable"),
             )
             if counts != (ready, leaders, reachable):
-                seen[node] = f"{_counts(*counts)}{_unusual(view)}"
+                seen[node] = f"{_counts(*counts)}{_unusual(view, world.managers)}"
         return judge(
             troubles + by_node(seen),
             say(
@@ -47,21 +57,26 @@ def nodes(world: World, *, ready: int = 3, leaders: int = 1, reachable: int = 2)
     )
 
 
-def quorum(world: World, *, managers: int = 3, needed: int = 2) -> Finding:
-    """That many managers, of which `needed` are a majority, and at least so many are there."""
+def quorum(world: World, *, managers: int | None = None, needed: int | None = None) -> Finding:
+    """That many managers, of which `needed` are a majority, and at least so many are there.
+
+    Where no number is given: as many as the lab was made with, and more than half of them.
+    """
+    managers = len(world.managers) if managers is None else managers
+    needed = majority(managers) if needed is None else needed
 
     def at() -> Seen:
         found = [node for node in from_swarm(world, _nodes) if _reachability(node) != "worker"]
         there = [node for node in found if _reachability(node) in ("leader", "reachable")]
-        majority = len(found) // 2 + 1
+        half = majority(len(found))
         seen = say(
             "{found}, of which {majority} are a quorum; {there} there ({there2})",
             found=counted(len(found), "manager"),
-            majority=majority,
+            majority=half,
             there=len(there),
             there2=listed(map(_hostname, there)),
         )
-        right = len(found) == managers and majority == needed and len(there) >= needed
+        right = len(found) == managers and half == needed and len(there) >= needed
         return Seen(right, seen)
 
     return look(
@@ -124,10 +139,10 @@ def label(world: World, *, name: str, value: str) -> Finding:
 
 
 def same_view(world: World) -> Finding:
-    """The same services (id, version, name) are listed by every node's manager."""
+    """The same services (id, version, name) are listed by every manager."""
 
     def at() -> Seen:
-        views = over(world.nodes, lambda node: from_manager(world, node, _services))
+        views = over(world.managers, lambda node: from_manager(world, node, _services))
         refusals = [str(view) for view in views.values() if isinstance(view, Refusal)]
         lists = {node: view for node, view in views.items() if not isinstance(view, Refusal)}
         if not refusals and len(set(lists.values())) > 1:
@@ -138,8 +153,8 @@ def same_view(world: World) -> Finding:
         )
 
     return look(
-        say("{nodes} list the same services in the same versions", nodes=listed(world.nodes)),
-        on_each(world, "docker service ls"),
+        say("{nodes} list the same services in the same versions", nodes=listed(world.managers)),
+        on_each(world.managers, "docker service ls"),
         at,
     )
 
@@ -289,20 +304,23 @@ def _counts(ready: int, leaders: int, reachable: int) -> str:
     )
 
 
-def _unusual(view: list[dict[str, Any]]) -> str:
-    """The nodes that are not ready, active managers, in words."""
+def _unusual(view: list[dict[str, Any]], managers: Sequence[str]) -> str:
+    """The nodes that are not ready and active, or not in the role that they are to have."""
     words = []
     for node in view:
+        manages = _hostname(node) in managers
+        standing = _reachability(node)
         states = [
-            state
-            for state, usual in (
-                (str(node["Status"]["State"]), "ready"),
-                (_availability(node), "active"),
+            word
+            for word, usual in (
+                (str(node["Status"]["State"]), ("ready",)),
+                (_availability(node), ("active",)),
+                (standing, ("leader", "reachable", *([] if manages else ["worker"]))),
             )
-            if state != usual
+            if word not in usual
         ]
-        if _reachability(node) not in ("leader", "reachable"):
-            states.append(_reachability(node))
+        if not manages and standing != "worker":
+            states.append(say("manager"))
         if states:
             words.append(
                 say("{hostname} is {states}", hostname=_hostname(node), states=listed(states))

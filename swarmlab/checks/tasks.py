@@ -183,7 +183,7 @@ def from_manager(world: World, node: str, ask: Callable[[APIClient], T]) -> T | 
 def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
     """What the first manager with a quorum says, whichever other nodes are down.
 
-    Raises Unfit when no node is one. Where some node could not be asked, which may be one, the
+    Raises Unfit when no node is one. Where a manager could not be asked, which may have one, the
     reason why is raised instead.
     """
     from docker.errors import APIError, DockerException
@@ -198,11 +198,13 @@ def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
             # It does answer, and something is wrong with it.
             raise
         except (EnvironmentProblem, DockerException, RequestException) as error:
-            down.append(error)
+            if node in world.managers:
+                down.append(error)
             continue
         if not isinstance(answer, Refusal):
             return answer
-        refusals.append(answer)
+        if node in world.managers:
+            refusals.append(answer)
     if down:
         raise down[0]
     raise Unfit(say("no node speaks for a swarm: ") + say("; ").join(map(str, refusals)))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Json, Language, Name, speak
+from swarmlab.cli.options import (
+    DEFAULT_LANGUAGE,
+    DEFAULT_NAME,
+    Json,
+    Language,
+    Managers,
+    Name,
+    Workers,
+    speak,
+)
 from swarmlab.words import say
 
 if TYPE_CHECKING:
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 PANEL = "This machine"
 
-NodeName = Annotated[str, typer.Argument(help="A node: swarm-1, swarm-2 or swarm-3.")]
+NodeName = Annotated[str, typer.Argument(help="A node, such as swarm-2.")]
 
 
 def _cluster(name: str) -> Cluster:
@@ -74,6 +83,8 @@ def ip(node: NodeName, name: Name = DEFAULT_NAME, language: Language = DEFAULT_L
 
 
 def doctor(
+    managers: Managers = None,
+    workers: Workers = None,
     as_json: Json = False,
     mend: Annotated[
         bool,
@@ -87,16 +98,19 @@ def doctor(
 ) -> None:
     """Say what this machine can do for a lab, what stops one, and how to mend it.
 
-    Changes nothing without --fix. Exit code 0 when a lab can run here, 3 when something stops it.
+    For a lab of three managers, if nothing else is said. Changes nothing without --fix. Exit code
+    0 when a lab can run here, 3 when something stops it.
     """
     from swarmlab import doctor as examination
     from swarmlab.console import ConsoleProgress, err
     from swarmlab.errors import EXIT_ENVIRONMENT
     from swarmlab.report.cluster import diagnosis, mended
+    from swarmlab.size import Size
 
     speak(language)
+    nodes = Size.wanted(managers, workers).count
     with err().status(say("Looking at this machine")):
-        found = examination.examine()
+        found = examination.examine(nodes)
     deeds = None
     if mend:
         from swarmlab.mending import fix
@@ -104,7 +118,7 @@ def doctor(
         deeds = fix(found.findings, ConsoleProgress())
         if deeds:
             with err().status(say("Looking again")):
-                found = examination.examine()
+                found = examination.examine(nodes)
     if as_json:
         fixed = {} if deeds is None else {"fixed": [deed.to_dict() for deed in deeds]}
         typer.echo(json.dumps({**found.to_dict(), **fixed}, indent=2))

@@ -45,7 +45,7 @@ def shell(
 
 
 def ssh(
-    node: Annotated[str, typer.Argument(help="A node: swarm-1, swarm-2 or swarm-3.")],
+    node: Annotated[str, typer.Argument(help="A node, such as swarm-2.")],
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[COMMAND]...", help="What to run there; nothing: a shell."),

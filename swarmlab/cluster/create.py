@@ -159,6 +159,7 @@ class Site:
             image=self.images.workstation(),
             address=subnets.workstation(self.provider.subnet),
             nodes=addresses,
+            managers=self.size.manager_names,
             instance=self.provider.instance,
             marks=self.provider.marks,
         )

@@ -16,8 +16,9 @@ from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress
 from swarmlab.providers import registry
 from swarmlab.providers.base import NodeState
+from swarmlab.size import majority
 from swarmlab.wait import Observation, until
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 _HEAL_SECONDS = 90.0
 
@@ -61,6 +62,10 @@ class Site:
             place = self.provider.place(node)
         return lookouts.of(self.provider, self.engine, self.name, place, certs)
 
+    def manages(self, name: str, role: str = "") -> bool:
+        """Whether the node has a vote: by its `role` now, or as it was made where that is empty."""
+        return (role or self.there.info.size.role(name)) == "manager"
+
     def paused(self, name: str) -> bool:
         known = self.there.info.node(name)
         return known is not None and "(Paused)" in known.detail
@@ -74,23 +79,24 @@ class Site:
             )
 
     def guard(self, node: str, sure: bool) -> list[str]:
-        """The nodes that are well without this one; empty when they are no quorum.
+        """The managers that are well without this node; empty when they are no quorum.
 
-        Raises UsageError for want of a quorum, unless `sure`.
+        Raises UsageError when it is this node that costs the quorum, unless `sure`.
         """
-        well = [one.name for one in inspect(self.engine, self.name).nodes if _well(one)]
-        others = [one for one in well if one != node]
-        left, need = len(others), len(self.nodes) // 2 + 1
+        seen = inspect(self.engine, self.name).nodes
+        managers = [one for one in seen if self.manages(one.name, one.role)]
+        others = [one.name for one in managers if _well(one) and one.name != node]
+        left, need = len(others), majority(len(managers))
         if left >= need:
             return others
-        if not sure:
+        if not sure and any(one.name == node for one in managers):
             raise UsageError(
                 say(
                     "Without {node}, {left} of {all} managers would be left, and the swarm needs"
                     " {need}: it would take no more orders, and start no task anew.",
                     node=node,
                     left=left,
-                    all=len(self.nodes),
+                    all=len(managers),
                     need=need,
                 ),
                 hint=say(
@@ -123,7 +129,8 @@ def stop(at: Site, node: str, sure: bool) -> Fault:
     at.running(node)
     others = at.guard(node, sure)
     at.provider.stop(node)
-    return _lost(node, others, say("{node} is stopped, as if it had been switched off.", node=node))
+    done = say("{node} is stopped, as if it had been switched off.", node=node)
+    return _lost(at, node, others, done)
 
 
 def pause(at: Site, node: str, sure: bool) -> Fault:
@@ -131,7 +138,8 @@ def pause(at: Site, node: str, sure: bool) -> Fault:
     at.running(node)
     others = at.guard(node, sure)
     at.provider.pause(node)
-    return _lost(node, others, say("{node} is paused: it is there, and answers nobody.", node=node))
+    done = say("{node} is paused: it is there, and answers nobody.", node=node)
+    return _lost(at, node, others, done)
 
 
 def cut(at: Site, node: str, sure: bool) -> Fault:
@@ -152,7 +160,9 @@ def cut(at: Site, node: str, sure: bool) -> Fault:
     peers = [at.provider.address(other) for other in at.nodes if other != node]
     cutting.cut(at.lookout(node), node, peers)
     done = say("{node} is cut off from the other nodes; you can still ask it.", node=node)
-    found = _lost(node, others, done)
+    found = _lost(at, node, others, done)
+    if not at.manages(node):
+        return found
     alone = f"(eval $(docker-machine env {node}); docker node ls)"
     return Fault(found.done, found.happens, (*found.look, alone), found.undo)
 
@@ -201,7 +211,7 @@ def heal_all(at: Site, progress: Progress) -> list[str]:
     return done + consul_again(at.name, *at.nodes)
 
 
-def _lost(node: str, others: list[str], done: str) -> Fault:
+def _lost(at: Site, node: str, others: list[str], done: str) -> Fault:
     """What comes of losing the node, where `others` go on as a quorum or (none) nobody does."""
     undo = f"swarmlab fault heal {node}"
     watch = "swarmlab status --watch --probe /demo/hello"
@@ -215,12 +225,18 @@ def _lost(node: str, others: list[str], done: str) -> Fault:
             (watch, "docker node ls"),
             undo,
         )
+    happens = later(
+        "In a few seconds the other managers see it as down and start its tasks on other"
+        " nodes; if it was the leader, they elect another one."
+    )
+    if not at.manages(node):
+        happens = later(
+            "In a few seconds the managers see it as down and start its tasks on other nodes. It"
+            " is a worker and has no vote: the quorum is as it was."
+        )
     return Fault(
         done,
-        say(
-            "In a few seconds the other managers see it as down and start its tasks on other"
-            " nodes; if it was the leader, they elect another one."
-        ),
+        say(happens),
         (watch, f"(eval $(docker-machine env {others[0]}); docker node ls)"),
         undo,
     )

@@ -48,6 +48,8 @@ class Lab:
             "state": self.state,
             "running": self.running,
             "nodes": self.there.info.expected,
+            "managers": self.there.info.size.managers,
+            "workers": self.there.info.size.workers,
             "subnet": self.subnet,
             "made": self.made,
             "containers": len(self.there.containers),

@@ -11,6 +11,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.cluster import access, cutting, keys, lookouts, remains, swarm
+from swarmlab.cluster.amiss import LOOK_SECONDS, OUTSIDE, amiss
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
@@ -19,11 +20,9 @@ from swarmlab.lookout import Lookout
 from swarmlab.providers import registry
 from swarmlab.providers.base import Node, NodeState, Provider
 from swarmlab.providers.ways import reached
-from swarmlab.words import later, say
+from swarmlab.size import UNKNOWN, Quorum, Size
 
 STATUS_VERSION = 1
-LOOK_SECONDS = 2
-"""How long one question to one node may take."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class ServiceStatus:
 class ClusterStatus:
     """A lab as it is. `problems` are in words; `healthy` when it is there and has none.
 
-    `stopped` when all of it is there and nothing of it runs: `start` brings it back.
+    `stopped` when all of it is there and nothing of it runs: `start` brings it back. `size` is
+    what it was made with, `quorum` what its managers can still decide; None without a node.
     """
 
     name: str
@@ -81,6 +81,8 @@ class ClusterStatus:
     data_plane: str = ""
     stopped: bool = False
     problems: tuple[str, ...] = ()
+    size: Size = UNKNOWN
+    quorum: Quorum | None = None
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +99,9 @@ class ClusterStatus:
             "cluster": self.cluster_id,
             "data_plane": self.data_plane,
             "workstation": self.workstation,
+            "managers": self.size.managers,
+            "workers": self.size.workers,
+            "quorum": self.quorum.to_dict() if self.quorum else None,
             "nodes": [node.to_dict() for node in self.nodes],
             "services": [service.to_dict() for service in self.services],
             "problems": list(self.problems),
@@ -144,17 +149,22 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
         )
         for node in _with_missing(there)
     )
+    quorum = _quorum(nodes, there.info.size) if there.info.nodes else None
     planes_there = sorted({plane for plane in told.values() if plane})
     return ClusterStatus(
         name=lab,
         present=bool(there.info.nodes),
+        size=there.info.size,
+        quorum=quorum,
         nodes=nodes,
         services=best.services if best else (),
         workstation=there.workstation.value,
         cluster_id=best.standing.cluster if best else "",
         data_plane=" and ".join(planes_there),
         stopped=there.at_rest,
-        problems=tuple(_problems(there, certs is not None, nodes, best)),
+        problems=tuple(
+            amiss(there, certs is not None, nodes, best.members if best else (), quorum)
+        ),
     )
 
 
@@ -232,13 +242,15 @@ def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> Nod
     # A node that came back after a loss is listed twice: the entry that it knows as its own.
     own = view.standing.node_id if view else ""
     member = next((m for m in members if m.id == own), members[0] if members else None)
+    # The others notice a node that has left only when it has been silent for a while.
+    outside = view is not None and view.standing.state == OUTSIDE
     return NodeStatus(
         name=node.name,
         address=node.address or (member.address if member else ""),
         container=node.detail or node.state.value,
         answers=view is not None,
         role=member.role if member else "",
-        state=member.state if member else "",
+        state=OUTSIDE if outside else member.state if member else "",
         availability=member.availability if member else "",
         reachability=member.reachability if member else "",
         leader=bool(member and member.leader),
@@ -247,83 +259,14 @@ def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> Nod
     )
 
 
-def _problems(
-    there: Remains, certs: bool, nodes: Sequence[NodeStatus], best: _View | None
-) -> list[str]:
-    if there.at_rest:
-        return [say("the lab is stopped")]
-    found = []
-    if not there.info.nodes:
-        found.append(say("no node is left; only {rest}", rest=_rest(there)))
-    for node in nodes:
-        found += _node_problems(node, there)
-    if there.workstation is NodeState.MISSING and there.info.nodes:
-        found.append(say("the workstation is missing"))
-    elif there.workstation is NodeState.STOPPED:
-        found.append(say("the workstation is stopped"))
-    if there.info.nodes and not there.networks:
-        found.append(say("the lab's network is gone"))
-    answering = sum(node.answers for node in nodes)
-    if not certs and there.info.nodes:
-        found.append(say("the lab's certificates are lost"))
-    elif there.info.nodes and 2 * answering <= len(nodes):
-        # Told from here, because a manager that is left alone notices it only after a while.
-        words = later("{some} of {all} managers answer: the swarm has no quorum")
-        found.append(say(words, some=answering, all=len(nodes)))
-    elif there.info.nodes and (best is None or not best.members):
-        words = later("no manager can answer for the swarm: it has no leader or was never begun")
-        found.append(say(words))
-    elif best and sum(1 for m in best.members if m.leader) != 1:
-        found.append(say("the swarm has no leader"))
-    return found
+def _quorum(nodes: Sequence[NodeStatus], size: Size) -> Quorum:
+    """Managers are those that the swarm has as such, whoever was promoted or demoted by hand.
 
-
-def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
-    name = node.name
-    known = there.info.node(name)
-    if known is None:
-        return [say("the container of {name} is missing", name=name)]
-    if known.state is not NodeState.RUNNING:
-        word = say("paused") if "(Paused)" in node.container else say("stopped")
-        return [
-            say("{name} is {word} ({container})", name=name, word=word, container=node.container)
-        ]
-    if node.cut:
-        return [
-            say("{name} is cut off from the other nodes: `swarmlab fault cut` did that", name=name)
-        ]
-    if not node.answers:
-        return [
-            say(
-                "the engine of {name} does not answer within {seconds} s",
-                name=name,
-                seconds=LOOK_SECONDS,
-            )
-        ]
-    found = []
-    if node.state and node.state != "ready":
-        found.append(say("the swarm sees {name} as {state}", name=name, state=node.state))
-    if node.role == "worker":
-        found.append(say("{name} is a worker, not a manager", name=name))
-    if node.availability not in ("", "active"):
-        found.append(
-            say(
-                "{name} takes no tasks: its availability is {availability}",
-                name=name,
-                availability=node.availability,
-            )
-        )
-    if node.reachability == "unreachable":
-        found.append(say("the other managers cannot reach {name}", name=name))
-    return found
-
-
-def _rest(there: Remains) -> str:
-    parts = []
-    if there.volumes:
-        parts.append(say("volumes {names}", names=", ".join(there.volumes)))
-    if there.networks:
-        parts.append(say("networks {names}", names=", ".join(there.networks)))
-    if there.workstation is not NodeState.MISSING:
-        parts.append(say("the workstation"))
-    return say(" and ").join(parts) or say("other containers")
+    Where nobody can tell, they are those that the lab was made with. Reachable is one that answers
+    from here and is not known to have left, to be lost or cut off.
+    """
+    told = any(node.role for node in nodes)
+    managers = [n for n in nodes if (n.role if told else size.role(n.name)) == "manager"]
+    there = [n for n in managers if n.answers and not n.cut and n.state != OUTSIDE]
+    reachable = [n for n in there if n.reachability in ("reachable", "")]
+    return Quorum(len(managers), len(reachable))

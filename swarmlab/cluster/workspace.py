@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swarmlab import resources
 from swarmlab.cluster import lifecycle, workstation
 from swarmlab.cluster.cluster import Cluster
-from swarmlab.errors import EnvironmentProblem, SwarmlabError
+from swarmlab.errors import EnvironmentProblem, SwarmlabError, UsageError
 from swarmlab.model import Command, Lab
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.results import CommandResult, Verdict
@@ -68,7 +68,10 @@ class LabWorkspace:
         return True
 
     def world(self) -> Cluster:
-        """The live lab, brought up or mended first where that is needed."""
+        """The live lab, brought up or mended first where that is needed.
+
+        Raises UsageError for one that has too few managers for the steps.
+        """
         if self._cluster is None:
             found = lifecycle.find(self.name)
             if found is not None and not (found.complete and _formed(found)):
@@ -76,6 +79,22 @@ class LabWorkspace:
                 found = None
             self.settling = found is None
             self._cluster = found or lifecycle.up(self.name, progress=self._told)
+        has = len(self._cluster.managers)
+        if has < self._lab.managers:
+            raise UsageError(
+                say(
+                    "The steps of {steps} need {managers} managers, and the lab {name!r} has"
+                    " {has}.",
+                    steps=self._lab.id,
+                    managers=self._lab.managers,
+                    name=self.name,
+                    has=has,
+                ),
+                hint=say(
+                    "`swarmlab down` removes it; then bring it up with more, or give the steps a"
+                    " lab of their own with --name."
+                ),
+            )
         return self._cluster
 
     def session(self) -> Session:

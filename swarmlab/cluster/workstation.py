@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,12 +64,14 @@ def create(
     image: str,
     address: str,
     nodes: Mapping[str, str],
+    managers: Sequence[str],
     instance: str,
     marks: Mapping[str, str] | None = None,
 ) -> None:
     """Make the container, not started, with what was typed in the lab's last one.
 
-    `nodes` maps names to addresses; `marks` are labels that it has beside those of every lab.
+    `nodes` maps names to addresses; `managers` are those that are not workers; `marks` are labels
+    that it has beside those of every lab.
     """
     network = labels.network(lab)
     config: dict[str, Any] = {
@@ -82,6 +84,7 @@ def create(
             labels.ADDRESS: address,
             **(marks or {}),
         },
+        "Env": [f"SWARMLAB_MANAGERS={' '.join(managers)}"],
         "WorkingDir": WORKDIR,
         "HostConfig": {
             "NetworkMode": network,

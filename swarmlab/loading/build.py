@@ -12,8 +12,9 @@ from swarmlab.loading import mistakes, nodes
 from swarmlab.loading.creating import leaves
 from swarmlab.loading.fields import Fields, Notes, short
 from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
+from swarmlab.size import MANAGERS
 
-LAB = ("id", "title", "version", "steps")
+LAB = ("id", "title", "version", "managers", "steps")
 STEP = (
     "number", "id", "title", "section", "commands", "checks", "reset", "reset_covered_by",
     "mistakes", "question", "answer", "minutes", "demonstrate", "nudge", "pointer",
@@ -47,14 +48,15 @@ class Builder:
         # Where each check and mistake stands, by identity: ids may be missing or used twice.
         self._places: dict[int, Fields] = {}
 
-    def lab(self, root: nodes.Node) -> tuple[str, str, str, list[Step]]:
-        """Id, title, version and steps of the lab."""
+    def lab(self, root: nodes.Node) -> tuple[str, str, str, list[Step], int]:
+        """Id, title, version and steps of the lab, and how many managers they need."""
         fields = Fields(self._notes, root, "the lab", LAB)
         lab_id, title, version = fields.slug("id"), fields.text("title"), fields.text("version")
+        managers = fields.whole("managers", 1, max(MANAGERS)) if fields.value("managers") else 1
         items = fields.items("steps", required=True)
         steps = [self._step(item, position) for position, item in enumerate(items, 1)]
         self._together(steps, items)
-        return lab_id, title, version, steps
+        return lab_id, title, version, steps, managers or 1
 
     def _step(self, node: nodes.Node, position: int) -> Step:
         fields = Fields(self._notes, node, f"step {position}", STEP)

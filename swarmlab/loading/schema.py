@@ -18,6 +18,7 @@ from swarmlab.checks.parameters import signature
 from swarmlab.loading import build, mistakes
 from swarmlab.loading.fields import SLUG
 from swarmlab.model import Where
+from swarmlab.size import MANAGERS
 
 VERSION = 1
 NAME = f"lab-{VERSION}.json"
@@ -74,6 +75,10 @@ _LAB: Mapping[str, Schema] = {
     "id": _told(_SLUG, "Small letters, digits and hyphens."),
     "title": _told(_FILLED, "What the lab is called."),
     "version": _told(_FILLED, "Changes whenever the lab does."),
+    "managers": _told(
+        {"type": "integer", "minimum": 1, "maximum": max(MANAGERS)},
+        "How many managers the steps need, at the least.",
+    ),
     "steps": _told(_list("step", 1), "In order, numbers rising."),
 }
 _STEP: Mapping[str, Schema] = {

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from swarmlab.mending import Deed
     from swarmlab.model import Lab, Step
     from swarmlab.results import RunResult
+    from swarmlab.size import Quorum
 
 _PLANES = {
     "ipvs": later("ipvs (the kernel's own load balancer)"),
@@ -76,7 +77,8 @@ def cluster_up(cluster: Cluster, following: Step | None) -> None:
     """
     _tell(say("The lab {name} is up:", name=f"[bold]{escape(cluster.name)}[/bold]"))
     for node in cluster.nodes:
-        _tell(f"  {node}  {cluster.address(node)}")
+        role = "" if node in cluster.managers else f"  {say('worker')}"
+        _tell(f"  {node}  {cluster.address(node)}{role}")
     _tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or "unknown")))
     name = option(cluster.name)
     if following is not None:
@@ -174,6 +176,8 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
     _tell(say("Lab {name}", name=f"[bold]{escape(status.name)}[/bold]"))
     if status.data_plane:
         _tell(say("Data plane: {plane}", plane=_plane(status.data_plane)))
+    if status.quorum and not status.stopped:
+        _tell(_quorum(status.quorum))
     console.print(_nodes(status, console))
     if status.services:
         console.print(_services(status))
@@ -247,6 +251,21 @@ def _role(node: NodeStatus) -> str:
     if node.role == "manager" and node.reachability:
         return say("{role}, {reachability}", role=role, reachability=node.reachability)
     return role or "-"
+
+
+def _quorum(quorum: Quorum) -> str:
+    holding = later(
+        "Managers: {all}; {needed} must agree, {spare} may be lost; {now} reachable now"
+    )
+    lost = later("Managers: {all}; {needed} must agree, {now} reachable now: no quorum")
+    told = say(
+        holding if quorum.holds else lost,
+        all=quorum.managers,
+        needed=quorum.needed,
+        spare=quorum.may_lose,
+        now=quorum.reachable,
+    )
+    return told if quorum.holds else f"[bold red]{told}[/]"
 
 
 def _services(status: ClusterStatus) -> Table:

@@ -134,6 +134,7 @@ def _body(sight: Sight, *, whole: bool, counts: bool) -> list[Text]:
             ),
         ),
         Text(current.services(topology, tell)),
+        _quorum(topology, tell),
         _agreement(topology, letters),
     ]
     for node in topology.nodes:
@@ -145,6 +146,11 @@ def _body(sight: Sight, *, whole: bool, counts: bool) -> list[Text]:
 
 def _stopped(node: str, detail: str) -> Text:
     return Text(say("{node} does not run: {detail}", node=node, detail=detail), style="red")
+
+
+def _quorum(topology: Topology, tell: current.Say) -> Text:
+    style = "" if topology.quorum().holds else "bold red"
+    return Text(current.quorum(topology, tell), style=style)
 
 
 def _agreement(topology: Topology, letters: Mapping[str, str]) -> Text:

@@ -8,7 +8,7 @@
 # no error, so it can be repeated.
 set -uo pipefail
 
-nodes=(swarm-1 swarm-2 swarm-3)
+mapfile -t nodes < <(docker-machine ls -q)
 address=$(docker-machine ip "${nodes[0]}")
 keys=$address:8500/v1/kv/docker-flow
 

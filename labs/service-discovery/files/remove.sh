@@ -8,7 +8,7 @@
 # asks again for at most a minute, and ends with 1 when something is still left.
 set -uo pipefail
 
-nodes=(swarm-1 swarm-2 swarm-3)
+mapfile -t nodes < <(docker-machine ls -q)
 service=() network=() volume=() kind=
 for word in "$@"; do
     case $word in

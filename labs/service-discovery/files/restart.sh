@@ -10,7 +10,7 @@
 set -uo pipefail
 
 service=$1 count=$2
-nodes=(swarm-1 swarm-2 swarm-3)
+mapfile -t nodes < <(docker-machine ls -q)
 
 # containers [more options for docker ps]: how many the service has on all nodes.
 containers() {

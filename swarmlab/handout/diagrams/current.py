@@ -11,7 +11,7 @@ from swarmlab.handout.diagrams.layout import GUTTER, picture
 from swarmlab.handout.diagrams.load import library
 from swarmlab.handout.diagrams.model import Arrow, Diagram, Kind, Label, Part, Row, Way, same
 from swarmlab.handout.diagrams.paint import paint
-from swarmlab.handout.diagrams.seen import PROXY, Node, Task, Topology
+from swarmlab.handout.diagrams.seen import MANAGING, PROXY, Node, Task, Topology
 
 SIDE_BY_SIDE = 3
 """Nodes in one row: more would be too narrow for a configuration's hash."""
@@ -40,7 +40,7 @@ def text(topology: Topology, language: str = "en") -> str:
             lines.append("  " + say("nothing"))
     if topology.published:
         lines.append(say("published", ports=_ports(topology)))
-    return "\n".join([*lines, services(topology, say)])
+    return "\n".join([*lines, services(topology, say), quorum(topology, say)])
 
 
 def diagram(topology: Topology, language: str) -> Diagram:
@@ -59,7 +59,7 @@ def diagram(topology: Topology, language: str) -> Diagram:
         for start in range(0, len(parts), SIDE_BY_SIDE)
     ]
     above, arrows = _entrance(topology, parts, say)
-    notes = [services(topology, say), say("live-seen", time=topology.seen)]
+    notes = [services(topology, say), quorum(topology, say), say("live-seen", time=topology.seen)]
     return Diagram(
         name="live",
         title=same(say("live-title", name=topology.name)),
@@ -141,7 +141,7 @@ def _part(number: count[int], kind: Kind, label: str, *lines: str, mark: str = "
 
 
 def _manages(node: Node) -> bool:
-    return node.role in ("leader", "manager", "manager-lost")
+    return node.role in MANAGING
 
 
 def standing(node: Node, say: Say) -> list[str]:
@@ -201,3 +201,15 @@ def services(topology: Topology, say: Say) -> str:
         return say("no-services")
     counts = ", ".join(f"{name} {runs}/{wanted}" for name, runs, wanted in topology.services)
     return say("services", services=counts)
+
+
+def quorum(topology: Topology, say: Say) -> str:
+    """How many managers there are, must agree, may be lost, and can be reached now."""
+    found = topology.quorum()
+    return say(
+        "quorum" if found.holds else "quorum-lost",
+        managers=str(found.managers),
+        needed=str(found.needed),
+        spare=str(found.may_lose),
+        reachable=str(found.reachable),
+    )

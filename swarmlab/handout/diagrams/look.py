@@ -82,7 +82,13 @@ class Looker:
         seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
         counts = tuple(sorted(_count(one) for one in services))
         return Topology(
-            world.name, seen, swarm is not None, tuple(nodes), counts, _published(services)
+            world.name,
+            seen,
+            swarm is not None,
+            tuple(nodes),
+            counts,
+            _published(services),
+            world.managers,
         )
 
     def _containers(self, node: str) -> list[dict[str, Any]] | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swarmlab.size import Quorum
 from swarmlab.watching.counting import Answered
 
+MANAGING = ("leader", "manager", "manager-lost")
+"""The roles of nodes that have a vote."""
 PROXY = "proxy"
 """The service whose instances hold a configuration to compare."""
 
@@ -52,7 +55,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Topology:
-    """The lab at one moment. `swarm` is False when no manager could speak for the swarm."""
+    """The lab at one moment. `swarm` is False when no manager could speak for the swarm.
+
+    `managers` are the nodes that were made to be managers, told where the swarm cannot tell.
+    """
 
     name: str
     seen: str
@@ -60,6 +66,16 @@ class Topology:
     nodes: tuple[Node, ...]
     services: tuple[tuple[str, int, int], ...] = ()  # name, tasks that run, tasks wanted
     published: tuple[tuple[str, tuple[int, ...]], ...] = ()  # name, ports on every node
+    managers: tuple[str, ...] = ()
+
+    def quorum(self) -> Quorum:
+        """How many managers there are and can be reached now."""
+        if not self.swarm:
+            left = [node for node in self.nodes if node.name in self.managers and node.answers]
+            return Quorum(len(self.managers), len(left))
+        managers = [node for node in self.nodes if node.role in MANAGING]
+        well = [node for node in managers if node.answers and node.role != "manager-lost"]
+        return Quorum(len(managers), len(well))
 
     def proxies(self) -> tuple[Task, ...]:
         """The proxy's running instances."""
