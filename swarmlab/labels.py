@@ -16,6 +16,8 @@ PROVIDER = "swarmlab.provider"
 """On the network and the workstation of a lab whose nodes are no containers beside them."""
 SETTINGS = "swarmlab.settings"
 """What that provider has to know, as JSON; never a secret."""
+IMAGES = "swarmlab.images"
+"""Where a lab's images come from, when that is not this machine alone; see images.sources."""
 OWNER = "swarmlab.owner"
 """On what lives for a moment only: whose process removes it again."""
 

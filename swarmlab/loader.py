@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
 from swarmlab.loading.fields import Notes, meant, short
 from swarmlab.model import Lab, Step
+
+if TYPE_CHECKING:
+    from swarmlab.images.sources import Sources
 
 LAB_FILE = "lab.yaml"
 MAIN_LANGUAGE = languages.MAIN_LANGUAGE
@@ -28,12 +31,11 @@ MOST_NAMED = 30
 COMMAND_LINE = re.compile(r"^\[command: *([^\]\s]*) *\][ \t]*$", re.MULTILINE)
 
 
-def load_builtin(lab_id: str, *, catalog: str = "local") -> Lab:
-    """A lab that comes with swarmlab, its images named as in the catalog of that name.
+def load_builtin(lab_id: str, *, sources: Sources | None = None) -> Lab:
+    """A lab that comes with swarmlab, its images named as `sources` say (None: those built here).
 
     Raises UsageError for an unknown lab or catalog, LabFileError for one that is not sound.
     """
-    from swarmlab.images.catalog import substitutions
     from swarmlab.resources import labs_dir
 
     folder = labs_dir()
@@ -43,25 +45,31 @@ def load_builtin(lab_id: str, *, catalog: str = "local") -> Lab:
             f"There is no lab {short(lab_id)}{meant(lab_id, known)}.",
             hint=f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}.",
         )
-    return load(folder / lab_id, images=substitutions(catalog))
+    return _named(folder / lab_id, sources)
 
 
-def find(wanted: str, *, catalog: str = "local") -> Lab:
+def find(wanted: str, *, sources: Sources | None = None) -> Lab:
     """The lab that a user names: the id of a built-in one, or the folder of one of their own.
 
-    Raises UsageError when it is neither, LabFileError for one that is not sound.
+    `sources` as for `load_builtin`. Raises UsageError when it is neither, LabFileError for one
+    that is not sound.
     """
     folder = Path(wanted)
     if "/" not in wanted and not (folder / LAB_FILE).exists():
-        return load_builtin(wanted, catalog=catalog)
+        return load_builtin(wanted, sources=sources)
     if not folder.is_dir():
         raise UsageError(
             f"There is no lab in {wanted}: it is no folder.",
             hint="`swarmlab lab new FOLDER` makes one.",
         )
-    from swarmlab.images.catalog import substitutions
+    return _named(folder, sources)
 
-    return load(folder, images=substitutions(catalog))
+
+def _named(folder: Path, sources: Sources | None) -> Lab:
+    from swarmlab.images.sources import USUAL
+
+    chosen = sources or USUAL
+    return replace(load(folder, images=chosen.names()), catalog=chosen.catalog)
 
 
 def load(

@@ -143,7 +143,8 @@ class Step:
 class Lab:
     """A whole lab: its steps in order, and the folder its files come from.
 
-    `managers` is how many a swarm must have for its steps, at the least.
+    `managers` is how many a swarm must have for its steps, at the least. `catalog` names the
+    images that its commands and checks speak of; empty: swarmlab's own.
     """
 
     id: str
@@ -152,6 +153,7 @@ class Lab:
     steps: tuple[Step, ...]
     folder: Path
     managers: int = 1
+    catalog: str = ""
 
     @property
     def files(self) -> Path:

@@ -18,8 +18,10 @@ from typer.testing import CliRunner, Result
 from swarmlab import loader, seal
 from swarmlab.cli import grade
 from swarmlab.cli.app import app
+from swarmlab.cluster import memory
 from swarmlab.grading import paper, spreadsheet
 from swarmlab.grading.sheet import Refusal, Sheet
+from swarmlab.images import sources
 from swarmlab.points import Points
 from swarmlab.report import grades
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
@@ -199,6 +201,7 @@ def test_a_live_lab_is_graded(monkeypatch: pytest.MonkeyPatch, verdict: Verdict,
         return replace(found, steps=(first, *found.steps[1:]))
 
     monkeypatch.setattr(grade, "_looked_at", look)
+    monkeypatch.setattr(memory, "images", lambda name: sources.USUAL)
     done = typed("--live", "--name", "monday", "--student", "Anna")
     assert done.exit_code == code
     assert "Anna" in done.stdout

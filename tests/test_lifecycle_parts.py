@@ -612,7 +612,7 @@ def test_a_lab_made_anew_is_open_where_it_was(
 ) -> None:
     lifecycle.up("demo", **asked)
     (made,) = open_lab
-    count, reach, _, publish, choice = made
+    count, reach, _, publish, choice, _ = made
     assert choice.contained
     assert (count.managers, reach, publish) == (3, "published", "192.0.2.7")
 

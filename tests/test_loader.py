@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from swarmlab import loader
 from swarmlab.errors import EXIT_USAGE, LabFileError, UsageError
+from swarmlab.images.sources import Sources
 from swarmlab.loading import nodes
 from swarmlab.loading.build import Builder
 from swarmlab.loading.fields import Notes
@@ -132,7 +133,7 @@ def test_the_builtin_lab_is_sound_in_every_catalog() -> None:
     lab = loader.load_builtin("service-discovery")
     assert [step.number for step in lab.steps] == list(range(1, 15))
     assert not any("{image." in c.run for s in lab.steps for c in (*s.commands, *s.reset))
-    assert loader.load_builtin("service-discovery", catalog="upstream").steps
+    assert loader.load_builtin("service-discovery", sources=Sources("upstream")).steps
 
 
 def test_an_unknown_lab_is_wrong_usage_and_the_nearest_is_named() -> None:

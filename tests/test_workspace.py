@@ -13,6 +13,7 @@ from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.lifecycle import Removed
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.errors import LabBusy, UsageError
+from swarmlab.images.sources import USUAL, Sources
 from swarmlab.model import Command, Lab, Where
 from swarmlab.results import Verdict
 from swarmlab.workspace import Workspace
@@ -24,6 +25,7 @@ class FakeCluster:
     cluster_id = "abc"
     labelled = True
     data_plane = "ipvs"
+    sources = USUAL
 
     def __init__(self, complete: bool = True) -> None:
         self.complete = complete
@@ -46,7 +48,8 @@ class Machine:
         monkeypatch.setattr(lifecycle, "up", self.up)
         monkeypatch.setattr(lifecycle, "down", self.down)
 
-    def up(self, name: str, *, progress: object) -> FakeCluster:
+    def up(self, name: str, *, sources: Sources, progress: object) -> FakeCluster:
+        assert sources == USUAL
         self.done.append(f"up {name}")
         self.there = FakeCluster()
         return self.there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from swarmlab.cli.options import (
     DEFAULT_LAB,
     DEFAULT_LANGUAGE,
     DEFAULT_NAME,
+    Catalog,
     Json,
     LabName,
     Language,
@@ -33,12 +34,22 @@ PANEL = "The chapter"
 StepName = Annotated[str, typer.Argument(help="The step's number or id: 4, or consul-server.")]
 
 
-def in_language(language: str, wanted: str = DEFAULT_LAB) -> Lab:
-    """The lab that is meant, in that language, which is spoken from then on."""
+def in_language(language: str, wanted: str = DEFAULT_LAB, name: str = "", catalog: str = "") -> Lab:
+    """The lab that is meant, in that language, which is spoken from then on.
+
+    Its images are those that the lab called `name` was made with; of a new one, those of
+    `catalog`. Without a name they are those built here.
+    """
     from swarmlab import loader
     from swarmlab.loading.languages import localized
 
-    return localized(loader.find(wanted), speak(language))
+    language = speak(language)
+    sources = None
+    if name:
+        from swarmlab.cluster import memory
+
+        sources = memory.images(name, catalog)
+    return localized(loader.find(wanted, sources=sources), language)
 
 
 def find(lab: Lab, wanted: str) -> Step:
@@ -122,6 +133,7 @@ def step(
         bool, typer.Option("--replay", help="Show the recorded step; run nothing, need no lab.")
     ] = False,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -135,7 +147,7 @@ def step(
     """
     from swarmlab.report.chapter import step_text
 
-    lab = in_language(lang, lab_id)
+    lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)
     if show:
         step_text(wanted)
@@ -176,11 +188,12 @@ def goto(
     which: StepName,
     name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
     """Bring the lab to the state just before a step, from any state."""
-    lab = in_language(lang, lab_id)
+    lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)
     output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
@@ -196,6 +209,7 @@ def reset(
     which: StepName,
     name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
 ) -> None:
@@ -204,7 +218,7 @@ def reset(
     Steps after it that were run go first, the last one before all. The step itself is undone
     whether it was run or typed by hand, whole or half. Steps before it stay as they are.
     """
-    lab = in_language(lang, lab_id)
+    lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)
     output = outcome(as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
@@ -223,6 +237,7 @@ def verify(
     ] = None,
     name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -237,7 +252,7 @@ def verify(
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
 
-    lab = in_language(lang, lab_id)
+    lab = in_language(lang, lab_id, name, catalog)
     numbers = [find(lab, one).number for one in which] if which else None
     output = outcome(as_json, junit, html, student)
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
@@ -258,6 +273,7 @@ def run(
     last: Annotated[str | None, typer.Option("--to", help="Stop after this step.")] = None,
     name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
     as_json: Json = False,
     junit: Junit = None,
@@ -273,7 +289,7 @@ def run(
     from swarmlab.report.chapter import summary
     from swarmlab.words import say
 
-    lab = in_language(lang, lab_id)
+    lab = in_language(lang, lab_id, name, catalog)
     begin = find(lab, first).number if first else None
     end = find(lab, last).number if last else len(lab.steps)
     if begin is not None and begin > end:
@@ -296,24 +312,6 @@ def run(
         with suppress(Unheard):
             summary(lab, result, _progress(name, lab).done())
     output.end(result)
-
-
-def standing(lab: Lab, name: str, done: Collection[str]) -> None:
-    """Say whether the steps that are done still hold in a lab that was just started."""
-    from swarmlab.console import err
-    from swarmlab.report import cluster
-    from swarmlab.report.live import QuietListener
-    from swarmlab.words import say
-
-    numbers = [one.number for one in lab.steps if one.id in done]
-    if not numbers:
-        return
-    with (
-        _runner(lab, name, QuietListener(), changes=False) as runner,
-        err().status(say("Looking whether the steps that are done still hold")),
-    ):
-        result = runner.verify(patient=True)
-    cluster.standing(result, max(numbers))
 
 
 def register(app: typer.Typer) -> None:

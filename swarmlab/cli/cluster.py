@@ -10,13 +10,16 @@ import typer
 from swarmlab.cli.options import (
     DEFAULT_LANGUAGE,
     DEFAULT_NAME,
+    Catalog,
     Json,
     Language,
     Managers,
+    Mirror,
     Name,
     PublishAddress,
     Reach,
     ReachOption,
+    RegistryOption,
     Workers,
     speak,
 )
@@ -32,16 +35,21 @@ def up(
     workers: Workers = None,
     reach: ReachOption = Reach.AUTO,
     publish: PublishAddress = "",
+    catalog: Catalog = "",
+    registry: RegistryOption = "",
+    mirror: Mirror = "",
     language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Bring the lab up: a swarm, of three managers if nothing else is said, and a workstation.
 
     Given twice it says that the lab is up; a lab of which a part is missing is mended. Images
-    that are not there yet are built first, which takes some minutes once.
+    that are not there yet are built first, which takes some minutes once; or they come from a
+    registry, if one is named.
     """
     from swarmlab import loader
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress
+    from swarmlab.images import sources
     from swarmlab.loading.languages import localized
     from swarmlab.report.cluster import cluster_up
     from swarmlab.student import ProgressStore
@@ -53,6 +61,7 @@ def up(
         workers=workers,
         reach=reach.value,
         publish=publish,
+        sources=sources.wanted(catalog, registry, mirror),
         progress=ConsoleProgress(),
     ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
@@ -80,15 +89,17 @@ def start(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> N
     whether the steps that are done still hold, and says which do not.
     """
     from swarmlab import loader
-    from swarmlab.cli.chapter import standing
+    from swarmlab.cli.standing import standing
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress
     from swarmlab.loading.languages import localized
     from swarmlab.report.cluster import cluster_up
     from swarmlab.student import ProgressStore
 
-    lab = localized(loader.load_builtin("service-discovery"), speak(language))
+    spoken = speak(language)
     with lifecycle.start(name, ConsoleProgress()) as cluster:
+        found = loader.load_builtin("service-discovery", sources=cluster.sources)
+        lab = localized(found, spoken)
         done = ProgressStore(name).done_on(cluster.cluster_id)
         cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
     standing(lab, name, done)

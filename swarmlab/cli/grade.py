@@ -64,6 +64,7 @@ def grade(
     """
     from swarmlab import loader
     from swarmlab.cli import outcome
+    from swarmlab.cluster import memory
     from swarmlab.errors import EXIT_FAILED, EXIT_PASSED, UsageError
 
     speak(language)
@@ -75,7 +76,7 @@ def grade(
     for path in (csv, html):
         if path is not None:
             outcome.writable(path)
-    lab = loader.find(lab_id)
+    lab = loader.find(lab_id, sources=memory.images(name) if live else None)
     if live:
         result = replace(_looked_at(lab, name), student=outcome.checked(student))
         sheet, code = _live(lab, result, name), result.exit_code

@@ -83,7 +83,10 @@ def pull(
         list[str] | None, typer.Argument(help="Images to take; none: all of them.")
     ] = None,
 ) -> None:
-    """Take the images from a registry; what is there already is left as it is."""
+    """Take the images from a registry; what is there already is left as it is.
+
+    `swarmlab up --registry` does it too, for those that a lab starts from.
+    """
     from swarmlab import engine
     from swarmlab.console import ConsoleProgress
     from swarmlab.images import registry as registries

@@ -153,14 +153,52 @@ def _registry(value: str) -> str:
     return value
 
 
+def _mirror(value: str) -> str:
+    if value:
+        from swarmlab.images import registry
+
+        registry.mirror(value)
+    return value
+
+
+def _catalog(value: str) -> str:
+    if value:
+        from swarmlab.images.catalog import substitutions
+
+        substitutions(value)
+    return value
+
+
 RegistryOption = Annotated[
     str,
     typer.Option(
         "--registry",
         envvar="SWARMLAB_REGISTRY",
         metavar="HOST[:PORT][/PREFIX]",
-        help="Take the images from this registry instead of building them.",
+        help="Take the images from this registry instead of building them (or, with --catalog "
+        "upstream, from Docker Hub).",
         callback=_registry,
+    ),
+]
+Mirror = Annotated[
+    str,
+    typer.Option(
+        "--registry-mirror",
+        envvar="SWARMLAB_REGISTRY_MIRROR",
+        metavar="URL",
+        help="A mirror of Docker Hub that the nodes' engines ask first.",
+        callback=_mirror,
+    ),
+]
+Catalog = Annotated[
+    str,
+    typer.Option(
+        "--catalog",
+        envvar="SWARMLAB_CATALOG",
+        help="Which images a new lab uses: local, those of swarmlab, or upstream, the originals "
+        "from Docker Hub; a lab keeps its own.",
+        show_default=False,
+        callback=_catalog,
     ),
 ]
 ToRegistry = Annotated[

@@ -91,6 +91,7 @@ def copy_commands(
     clipboard: Annotated[
         bool, typer.Option("--clipboard", help="Put them into this machine's clipboard instead.")
     ] = False,
+    name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
@@ -98,7 +99,7 @@ def copy_commands(
     from swarmlab import clipboard as clip
     from swarmlab.report import hand
 
-    step = find(in_language(lang, lab_id), which)
+    step = find(in_language(lang, lab_id, name), which)
     text = hand.pasted(step)
     if target is not None:
         hand.written(target, text)

@@ -12,6 +12,7 @@ from swarmlab.cli.options import (
     DEFAULT_LAB,
     DEFAULT_LANGUAGE,
     DEFAULT_NAME,
+    Catalog,
     LabName,
     Language,
     Name,
@@ -33,6 +34,7 @@ def walk(
     ] = False,
     name: Name = DEFAULT_NAME,
     lab_id: LabName = DEFAULT_LAB,
+    catalog: Catalog = "",
     lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Be led through the chapter: read a step, run it or type it, see it proven, go on.
@@ -44,7 +46,7 @@ def walk(
     from swarmlab import console, terminal
 
     if not terminal.ours():
-        chapter.run(first=first, last=None, name=name, lab_id=lab_id, lang=lang)
+        chapter.run(first=first, last=None, name=name, lab_id=lab_id, catalog=catalog, lang=lang)
         return
     plain = plain or os.environ.get("TERM", "") in _DUMB
     if plain:
@@ -53,7 +55,7 @@ def walk(
     from swarmlab.report.tour import TerminalGuide
     from swarmlab.tour import Tour
 
-    lab = chapter.in_language(lang, lab_id)
+    lab = chapter.in_language(lang, lab_id, name, catalog)
     begin = chapter.find(lab, first).number if first else None
     hands = LabHands(lab, name, console.ConsoleProgress())
     Tour(lab, hands, TerminalGuide(plain=plain)).walk(begin)

@@ -81,6 +81,8 @@ def _soon_connected() -> HTTPAdapter:
         def send(self, request: Any, *args: Any, **more: Any) -> Any:
             # docker-py has one number for both, and None for a stream that may last.
             whole = more.get("timeout")
+            if isinstance(whole, tuple):
+                whole = whole[1]
             most = patient(CONNECT_SECONDS)
             more["timeout"] = (most if whole is None else min(most, whole), whole)
             return super().send(request, *args, **more)

@@ -12,6 +12,7 @@ from swarmlab import labels, unreached
 from swarmlab.cluster import access, lookouts
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.images.sources import USUAL, Sources
 from swarmlab.lookout import Lookout
 from swarmlab.providers.base import Info, Node, NodeState, Provider, Reach
 from swarmlab.words import say
@@ -40,14 +41,16 @@ class Cluster:
         *,
         complete: bool = True,
         patience: int = _CALL_SECONDS,
+        sources: Sources = USUAL,
     ) -> None:
         """`certificates` is the folder with the client's ca.pem, cert.pem and key.pem, for nodes
         with the lab's own;
         `complete` says that every container of the lab was there and ran; `patience` bounds
-        each call to a node's engine, in seconds.
+        each call to a node's engine, in seconds; `sources` is where the images come from.
         """
         self.name = name
         self.complete = complete
+        self.sources = sources
         self.provider = provider
         self.certificates = certificates
         self._lookouts: dict[str, Lookout] = {}

@@ -21,6 +21,7 @@ from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.stock import Images
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem
+from swarmlab.images import trust
 from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers import subnets
@@ -86,7 +87,7 @@ class Site:
     ) -> APIClient:
         """Make and start a node; the client of its engine, once that answers."""
         self.provider.create(node)
-        files = keyring().on_node(node)
+        files = {**keyring().on_node(node), **trust.files(self.images.sources)}
         crew.check()
         self.provider.start(node, files)
         started()
@@ -162,6 +163,7 @@ class Site:
             managers=self.size.manager_names,
             instance=self.provider.instance,
             marks=self.provider.marks,
+            sources=self.images.sources,
         )
         workstation.start(self.engine, self.name, self.machines(), keyring())
 

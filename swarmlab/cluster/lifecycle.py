@@ -21,6 +21,8 @@ from swarmlab.cluster.remains import Removed
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, UsageError
+from swarmlab.images import trust
+from swarmlab.images.sources import Sources, wanted
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers import registry, ways
 from swarmlab.providers.base import Info, Provider
@@ -56,6 +58,7 @@ def up(
     reach: str = "auto",
     publish: str = "",
     choice: Choice | None = None,
+    sources: Sources | None = None,
     progress: Progress | None = None,
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
@@ -63,9 +66,9 @@ def up(
     `managers` and `workers` None: as many as it has, or three and none. `reach` is `auto`,
     `direct`, `published` or `relay`; `publish` is an address other than 127.0.0.1 to open the
     nodes' ports at. `choice` None: the provider that it has, or for a new lab what the environment
-    asks for. Raises UsageError for what makes no sense, LabBusy, EngineUnreachable,
-    EnvironmentProblem. What the first `up` of a lab made is removed when it fails or is
-    interrupted.
+    asks for; likewise `sources`, where its images come from. Raises UsageError for what makes no
+    sense, LabBusy, EngineUnreachable, EnvironmentProblem. What the first `up` of a lab made is
+    removed when it fails or is interrupted.
     """
     size = Size.wanted(managers, workers)
     told = progress or SilentProgress()
@@ -78,9 +81,11 @@ def up(
             told.note(ways.warning(publish))
         if there.nothing:
             chosen = choice or registry.wanted()
-            return _anew(name, engine, size, reach, told, publish, chosen)
+            asked = sources or wanted()
+            return _anew(name, engine, size, reach, told, publish, chosen, asked)
         refusing.other_provider(name, there.choice, choice)
         refusing.change(name, there, reach, publish)
+        refusing.other_images(name, there.sources, sources)
         has = there.info.size
         other = (managers or has.managers, has.workers if workers is None else workers)
         if has.count and other != (has.managers, has.workers):
@@ -140,7 +145,7 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
                 hint=say("`swarmlab up` makes it anew; what was done in it is lost."),
             )
         told.note(say("The lab runs again.") if mended.done else say("The lab is already up."))
-        return _opened(name, engine, mended.provider, mended.provider.info())
+        return _returned(name, engine, there, mended.provider, told)
 
 
 def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Cluster | None:
@@ -163,7 +168,8 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
         return None
     provider = registry.make(there.choice, engine, name)
     info = ways.reached(engine, name, there.info)
-    return _opened(name, engine, provider, info, complete=there.complete, patience=patience)
+    whole = there.complete
+    return _opened(name, engine, provider, info, there.sources, complete=whole, patience=patience)
 
 
 def status(name: str = state.DEFAULT_LAB) -> ClusterStatus:
@@ -197,11 +203,17 @@ def _anew(
     told: Progress,
     publish: str,
     choice: Choice,
+    sources: Sources,
 ) -> Cluster:
+    from swarmlab.cluster import pulling
     from swarmlab.cluster.create import Site, create
 
-    images = stock.of(engine, told, contained=choice.contained)
+    refusing.registries(choice, sources)
+    for warning in trust.warnings(sources):
+        told.note(warning)
+    images = stock.of(engine, told, sources, contained=choice.contained)
     provider = registry.make(choice, engine, name, image=images.node, size=size)
+    provider.remember = sources.marks
     if choice.contained:
         refusing.rootless(engine)
     images.workstation()
@@ -209,7 +221,9 @@ def _anew(
         provider.prepare(reach, publish)
         site = Site(name, engine, provider, images, size)
         create(site, told)
-        return _opened(name, engine, provider, provider.info())
+        cluster = _opened(name, engine, provider, provider.info(), sources)
+        pulling.ensure(cluster, told)
+        return cluster
     except BaseException:
         # Nothing of a first `up` that failed or was interrupted is of use.
         _clear(name, engine, told, say("Removing what was begun"))
@@ -228,13 +242,25 @@ def _mend(
         except repair.NoSwarm as no_swarm:
             reason = no_swarm.message
         else:
+            cluster = _returned(name, engine, there, mended.provider, told)
             told.note(say("The lab is mended.") if mended.done else say("The lab is already up."))
-            return _opened(name, engine, mended.provider, mended.provider.info())
+            return cluster
     told.note(say("The lab is made anew: {reason}.", reason=reason))
     _clear(name, engine, told, say("Removing what is left of it"))
     # As it was made, unless asked for otherwise: whoever was let in still is, and nobody else.
     reach = there.reach if reach == "auto" else reach
-    return _anew(name, engine, size, reach, told, there.publish, there.choice)
+    return _anew(name, engine, size, reach, told, there.publish, there.choice, there.sources)
+
+
+def _returned(
+    name: str, engine: Engine, there: Remains, provider: Provider, told: Progress
+) -> Cluster:
+    """A lab that was mended; a node that was made again pulls what the others have."""
+    from swarmlab.cluster import pulling
+
+    cluster = _opened(name, engine, provider, provider.info(), there.sources)
+    pulling.ensure(cluster, told)
+    return cluster
 
 
 def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
@@ -252,6 +278,7 @@ def _opened(
     engine: Engine,
     provider: Provider,
     info: Info,
+    sources: Sources,
     *,
     complete: bool = True,
     patience: int | None = None,
@@ -263,9 +290,8 @@ def _opened(
         found = keys.of_lab(engine.client.api, name, holders)
         certs = keys.cache(name, info.instance, found)
     certs = certs or keys.cache_folder(name)
-    if patience is None:
-        return Cluster(name, engine, provider, info, certs, complete=complete)
-    return Cluster(name, engine, provider, info, certs, complete=complete, patience=patience)
+    more = {} if patience is None else {"patience": patience}
+    return Cluster(name, engine, provider, info, certs, complete=complete, sources=sources, **more)
 
 
 def _forget(name: str) -> bool:

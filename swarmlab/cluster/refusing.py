@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.images.sources import Sources
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
@@ -37,6 +38,43 @@ def change(name: str, there: Remains, reach: str, publish: str) -> None:
         now = ", ".join(f"`--reach {way}`" for way in sorted(ways_now))
         raise UsageError(
             say("The lab {name!r} is there, made with {now}.", name=name, now=now), hint=hint
+        )
+
+
+def other_images(name: str, has: Sources, wanted: Sources | None) -> None:
+    """A lab's commands speak of the images that it was made with. Raises UsageError.
+
+    From where its own images would come when one is missing may be chosen each time.
+    """
+    if wanted is None:
+        return
+    other = bool(wanted.catalog) and wanted.originals != has.originals
+    elsewhere = has.originals and wanted.registry not in (None, has.registry)
+    if other or elsewhere or wanted.mirror not in ("", has.mirror):
+        raise UsageError(
+            say(
+                "The lab {name!r} was made with {has}, not {wanted}.",
+                name=name,
+                has=str(has),
+                wanted=str(wanted),
+            ),
+            hint=say("`swarmlab down` removes it; then bring it up with the other images."),
+        )
+
+
+def registries(choice: Choice, wanted: Sources) -> None:
+    """Raises UsageError when engines that are not swarmlab's would have to be set up."""
+    if not choice.contained and (wanted.mirror or wanted.plain):
+        raise UsageError(
+            say(
+                "The engines of provider {provider} ask the registries that they are set up for; "
+                "swarmlab does not change that.",
+                provider=choice.provider,
+            ),
+            hint=say(
+                "Leave --registry-mirror away, name a --registry with TLS, and set the machines "
+                "up for the others yourself."
+            ),
         )
 
 

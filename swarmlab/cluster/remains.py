@@ -12,6 +12,8 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.cluster.crew import Crew, each
 from swarmlab.engine import Engine
+from swarmlab.images import sources
+from swarmlab.images.sources import Sources
 from swarmlab.providers import dind, registry
 from swarmlab.providers.base import Info, NodeState
 from swarmlab.providers.problems import explained, said
@@ -31,8 +33,9 @@ _BUSY = ("already in progress", "resource busy", "is in use", "active endpoints"
 class Remains:
     """Everything of one lab that there is. Names in order; `workstation` may be missing.
 
-    `reach` and `publish` are what the lab was made with, as `up` takes them. `choice` is its
-    provider, and `machines` the nodes elsewhere than on the lab's own engine.
+    `reach` and `publish` are what the lab was made with, as `up` takes them, `sources` where its
+    images come from. `choice` is its provider, and `machines` the nodes elsewhere than on the
+    lab's own engine.
     """
 
     info: Info
@@ -43,6 +46,7 @@ class Remains:
     reach: str = "auto"
     publish: str = ""
     choice: Choice = registry.NO_OTHER
+    sources: Sources = sources.USUAL
     machines: tuple[str, ...] = ()
 
     @property
@@ -155,6 +159,7 @@ def read(
         reach=next((told[labels.REACH] for told in marked if labels.REACH in told), "auto"),
         publish=next((told[labels.PUBLISH] for told in marked if told.get(labels.PUBLISH)), ""),
         choice=registry.told([*containers, *networks]),
+        sources=sources.told([*networks, *containers]),
     )
 
 

@@ -66,8 +66,9 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
 
     Raises NoSwarm when it has to be made anew after all.
     """
-    images = stock.of(engine, told, contained=there.choice.contained)
+    images = stock.of(engine, told, there.sources, contained=there.choice.contained)
     provider = registry.make(there.choice, engine, name, image=images.node, size=there.info.size)
+    provider.remember = there.sources.marks
     provider.adopt()
     site = Site(name, engine, provider, images, there.info.size)
     keyring = _keys(name, engine, there)

@@ -9,9 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from swarmlab import resources
-from swarmlab.cluster import lifecycle, workstation
+from swarmlab.cluster import lifecycle, refusing, workstation
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.errors import EnvironmentProblem, SwarmlabError, UsageError
+from swarmlab.images import sources
+from swarmlab.images.catalog import LOCAL
+from swarmlab.images.sources import Sources
 from swarmlab.model import Command, Lab
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.results import CommandResult, Verdict
@@ -62,7 +65,7 @@ class LabWorkspace:
             self._cluster = None
             return False
         if self._cluster is None:
-            self._cluster = found
+            self._cluster = self._fitting(found)
         else:
             found.close()
         return True
@@ -78,7 +81,7 @@ class LabWorkspace:
                 found.close()
                 found = None
             self.settling = found is None
-            self._cluster = found or lifecycle.up(self.name, progress=self._told)
+            self._cluster = self._fitting(found or self._brought_up())
         has = len(self._cluster.managers)
         if has < self._lab.managers:
             raise UsageError(
@@ -96,6 +99,19 @@ class LabWorkspace:
                 ),
             )
         return self._cluster
+
+    def _brought_up(self) -> Cluster:
+        asked = sources.wanted(self._lab.catalog)
+        return lifecycle.up(self.name, sources=asked, progress=self._told)
+
+    def _fitting(self, cluster: Cluster) -> Cluster:
+        """The same, if its images are those that the steps speak of. Raises UsageError."""
+        try:
+            refusing.other_images(self.name, cluster.sources, Sources(self._lab.catalog or LOCAL))
+        except UsageError:
+            cluster.close()
+            raise
+        return cluster
 
     def session(self) -> Session:
         """The shell in the workstation, opened on first use."""

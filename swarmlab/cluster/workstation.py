@@ -15,6 +15,7 @@ from swarmlab.cluster import history
 from swarmlab.cluster.keys import MACHINES, Keys
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.images.sources import USUAL, Sources
 from swarmlab.providers.base import ENGINE_PORT
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
@@ -67,11 +68,12 @@ def create(
     managers: Sequence[str],
     instance: str,
     marks: Mapping[str, str] | None = None,
+    sources: Sources = USUAL,
 ) -> None:
     """Make the container, not started, with what was typed in the lab's last one.
 
     `nodes` maps names to addresses; `managers` are those that are not workers; `marks` are labels
-    that it has beside those of every lab.
+    that it has beside those of every lab; `sources` name the image of the lab's Compose file.
     """
     network = labels.network(lab)
     config: dict[str, Any] = {
@@ -84,7 +86,7 @@ def create(
             labels.ADDRESS: address,
             **(marks or {}),
         },
-        "Env": [f"SWARMLAB_MANAGERS={' '.join(managers)}"],
+        "Env": [f"SWARMLAB_MANAGERS={' '.join(managers)}", *_consul(sources)],
         "WorkingDir": WORKDIR,
         "HostConfig": {
             "NetworkMode": network,
@@ -101,6 +103,11 @@ def create(
         api: Any = engine.client.api
         api.create_container_from_config(config, labels.container(lab, NAME))
     history.give(engine.client, lab)
+
+
+def _consul(sources: Sources) -> list[str]:
+    """What has the lab's Compose file use another Consul than swarmlab's own."""
+    return [f"CONSUL_IMAGE={sources.names()['consul']}"] if sources.originals else []
 
 
 def start(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) -> None:

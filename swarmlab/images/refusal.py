@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from swarmlab.errors import ImageProblem
 from swarmlab.process import redact
+from swarmlab.words import later, say
 
 CERTS = "/etc/docker/certs.d"
 HUB = "Docker Hub"
+_MISSING = ""  # in place of a hint: the one for an image that is not there
 
 
 @dataclass(frozen=True)
@@ -32,82 +34,106 @@ class _Kind:
 _KINDS = (
     _Kind(
         ("no space left on device",),
-        "The disk of {engine} is full, so {image} could not be stored.",
-        "Free some space (`docker system df` shows who holds it), then run the command again.",
+        later("The disk of {engine} is full, so {image} could not be stored."),
+        later(
+            "Free some space (`docker system df` shows who holds it), then run the command again."
+        ),
     ),
     _Kind(
         ("server gave http response to https client",),
-        "{host} speaks plain HTTP, and {engine} asks registries over TLS only.",
-        "Better: give the registry a certificate. Else name {host} as one without TLS: "
-        '"insecure-registries" in /etc/docker/daemon.json of the machine with the engine, which '
-        "must be started anew then. Whoever is on the way there can change what comes.",
+        later("{host} speaks plain HTTP, and {engine} asks registries over TLS only."),
+        later(
+            "Better: give the registry a certificate. Else name {host} as one without TLS: "
+            '"insecure-registries" in /etc/docker/daemon.json of the machine with the engine, '
+            "which must be started anew then. Whoever is on the way there can change what comes."
+        ),
     ),
     _Kind(
         ("x509", "certificate signed by unknown", "tls: failed to verify", "certificate is not"),
-        "{engine} does not trust the certificate of {host}.",
-        "Has the registry a certificate authority of its own? Put its certificate as "
-        f"{CERTS}/{{host}}/ca.crt on the machine with the engine; no restart is needed.",
+        later("{engine} does not trust the certificate of {host}."),
+        later(
+            "Has the registry a certificate authority of its own? Put its certificate as "
+            "/etc/docker/certs.d/{host}/ca.crt on the machine with the engine; no restart is "
+            "needed."
+        ),
     ),
     _Kind(
         ("toomanyrequests", "too many requests", "rate limit"),
-        "{host} allows no more pulls for now: its limit is reached.",
-        "Wait, or `docker login`, which gives a higher limit; a mirror in the room "
-        "(--registry-mirror) asks for each image once.",
+        later("{host} allows no more pulls for now: its limit is reached."),
+        later(
+            "Wait, or `docker login`, which gives a higher limit; a mirror in the room "
+            "(--registry-mirror) asks for each image once."
+        ),
     ),
     _Kind(
         ("no basic auth credentials",),
-        "{host} wants a name and a password, and the docker configuration has none for it.",
-        "`{login}`, then run the command again.",
+        later("{host} wants a name and a password, and the docker configuration has none for it."),
+        later("`{login}`, then run the command again."),
     ),
     _Kind(
         ("manifest unknown", "name unknown", "name_unknown", "manifest_unknown"),
-        "The registry has no {image}.",
-        "{missing}",
+        later("The registry has no {image}."),
+        _MISSING,
     ),
     _Kind(
         (
-            "unauthorized", "authentication required", "incorrect username", "401",
-            "access denied", "denied:", "forbidden", "403",
+            *("unauthorized", "authentication required", "incorrect username"),
+            *("access denied", "denied:", "forbidden"),
         ),
-        "{host} refused {image}: the name and password that the docker configuration has for it "
-        "do not count there, or do not allow this; or it has none, and the image is not public.",
-        "`{login}` as somebody who may do this, then run the command again.",
+        later(
+            "{host} refused {image}: the name and password that the docker configuration has for "
+            "it do not count there, or do not allow this; or it has none, and the image is not "
+            "public."
+        ),
+        later("`{login}` as somebody who may do this, then run the command again."),
     ),
     _Kind(
-        ("not found", "404"),
-        "The registry has no {image}.",
-        "{missing}",
+        ("not found",),
+        later("The registry has no {image}."),
+        _MISSING,
     ),
     _Kind(
         ("no such host", "server misbehaving", "name resolution"),
-        "The name {host} does not resolve where {engine} runs.",
-        "Check the spelling, and the DNS of the machine with the engine.",
+        later("The name {host} does not resolve where {engine} runs."),
+        later("Check the spelling, and the DNS of the machine with the engine."),
     ),
     _Kind(
-        ("connection refused", "no route to host", "network is unreachable", "i/o timeout",
-         "timeout exceeded", "context deadline exceeded", "handshake timeout"),
-        "{host} does not answer {engine}.",
-        "Does the registry run, and is its address right as seen from the machine with the engine?",
+        (
+            *("connection refused", "no route to host", "network is unreachable", "i/o timeout"),
+            *("timeout exceeded", "context deadline exceeded", "handshake timeout"),
+        ),
+        later("{host} does not answer {engine}."),
+        later(
+            "Does the registry run, and is its address right as seen from the machine with the "
+            "engine?"
+        ),
     ),
     _Kind(
         ("no matching manifest", "does not match the specified platform"),
-        "{image} is not for the processor of {engine}.",
-        "The originals are for x86-64 alone; swarmlab's own images must be pushed once from each "
-        "kind of machine.",
+        later("{image} is not for the processor of {engine}."),
+        later(
+            "The originals are for x86-64 alone; swarmlab's own images must be pushed once from "
+            "each kind of machine."
+        ),
     ),
     _Kind(
-        ("eof", "connection reset", "broken pipe", "use of closed", "verification failed",
-         "unexpected status", "blob unknown"),
-        "{host} broke off while {image} was on its way, and trying again did not help.",
-        "Look whether the registry still runs and the network holds, then run the command again.",
+        (
+            *("eof", "connection reset", "broken pipe", "use of closed"),
+            *("verification failed", "unexpected status", "blob unknown"),
+        ),
+        later("{host} broke off while {image} was on its way, and trying again did not help."),
+        later(
+            "Look whether the registry still runs and the network holds, then run the command "
+            "again."
+        ),
     ),
-)  # fmt: skip
+)
 
-_NOT_PUSHED = (
+_NOT_PUSHED = later(
     "`swarmlab images push --registry {place}` puts the images of this version there, from a "
     "machine of the same kind that has them; without --registry they are built here."
 )
-_NO_ORIGINAL = "Check the name and the tag, and whether the registry was given a copy of it."
+_NO_ORIGINAL = later("Check the name and the tag, and whether the registry was given a copy of it.")
 
 
 def explained(reference: str, said: str, *, own: bool = True, engine: str = "") -> ImageProblem:
@@ -117,26 +143,28 @@ def explained(reference: str, said: str, *, own: bool = True, engine: str = "") 
     it is that of the machine.
     """
     host = host_of(reference)
-    missing = (_NOT_PUSHED if own else _NO_ORIGINAL).format(place=reference.rpartition("/")[0])
+    missing = say(_NOT_PUSHED if own else _NO_ORIGINAL, place=reference.rpartition("/")[0])
     low = said.lower()
     words = {
         "image": reference,
         "host": host,
         "login": "docker login" + ("" if host == HUB else f" {host}"),
-        "engine": engine or "the Docker engine",
-        "missing": missing,
+        "engine": engine or say("the Docker engine"),
     }
-    for kind in _KINDS:
-        if any(sign in low for sign in kind.signs):
-            message = kind.message.format(**words)
-            break
-    else:
-        message, kind = f"{reference} could not be had from {host}.", _VAGUE
-    message = message[0].upper() + message[1:] if message.startswith("the ") else message
-    return ImageProblem(message, hint=kind.hint.format(**words), evidence=redact(said.strip()))
+    kind = next((one for one in _KINDS if any(sign in low for sign in one.signs)), _VAGUE)
+    message = say(kind.message, **words)
+    return ImageProblem(
+        message[0].upper() + message[1:] if message.startswith("the ") else message,
+        hint=missing if kind.hint == _MISSING else say(kind.hint, **words),
+        evidence=redact(said.strip()),
+    )
 
 
-_VAGUE = _Kind((), "", "Look at the registry and at the network, then run the command again.")
+_VAGUE = _Kind(
+    (),
+    later("{image} could not be had from {host}."),
+    later("Look at the registry and at the network, then run the command again."),
+)
 
 
 def host_of(reference: str) -> str:
@@ -149,7 +177,14 @@ def host_of(reference: str) -> str:
 def silent(reference: str, seconds: float) -> ImageProblem:
     """The error for a registry that stopped sending and did not hang up."""
     return ImageProblem(
-        f"{host_of(reference)} sent nothing of {reference} for {seconds:.0f} s.",
-        hint="Look whether the registry still runs and the network holds, then run the command "
-        "again.",
+        say(
+            "{host} sent nothing of {image} for {seconds} s.",
+            host=host_of(reference),
+            image=reference,
+            seconds=f"{seconds:.0f}",
+        ),
+        hint=say(
+            "Look whether the registry still runs and the network holds, then run the command "
+            "again."
+        ),
     )

@@ -22,6 +22,7 @@ from swarmlab.images.builder import Built
 from swarmlab.images.registry import Registry
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 
 def names() -> tuple[str, ...]:
@@ -72,9 +73,11 @@ def _pulling(
     def job(stop: Event) -> Built:
         start = time.monotonic()
         far = registry.own(name, keys.key(name), transport.architecture(engine))
-        with told.stage(f"image {name} from {registry}") as stage:
+        with told.stage(
+            say("image {name} from {registry}", name=name, registry=str(registry))
+        ) as stage:
             transfer.pull(engine, far, say=stage.say, stop=stop)
-            with explained(f"taking the image {name} from a registry"):
+            with explained(say("taking the image {name} from a registry", name=name)):
                 try:
                     _accept(engine, far, keys, name)
                 finally:
@@ -92,9 +95,15 @@ def _accept(engine: DockerClient, far: str, keys: recipe.Keys, name: str) -> Non
     label = ((found.get("Config") or {}).get("Labels") or {}).get(recipe.LABEL, "")
     if label != keys.key(name):
         raise ImageProblem(
-            f"{far} is not what its name says: its content is {label or 'none of swarmlab'}.",
-            hint="Somebody put another image there. Push the right one again, or leave --registry "
-            "out to build it here.",
+            say(
+                "{image} is not what its name says: its content is {content}.",
+                image=far,
+                content=label or "?",
+            ),
+            hint=say(
+                "Somebody put another image there. Push the right one again, or leave --registry "
+                "away to build it here."
+            ),
         )
     build.tag(engine, far, keys.reference(name))
     build.tag_latest(engine, keys.reference(name))
@@ -129,8 +138,10 @@ def push(
             continue
         far = registry.own(name, keys.key(name), architecture)
         with (
-            told.stage(f"image {name} to {registry}") as stage,
-            explained(f"giving the image {name} to a registry"),
+            told.stage(
+                say("image {name} to {registry}", name=name, registry=str(registry))
+            ) as stage,
+            explained(say("giving the image {name} to a registry", name=name)),
         ):
             build.tag(engine, there[name].reference, far)
             try:

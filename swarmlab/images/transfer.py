@@ -25,6 +25,7 @@ from swarmlab.images import refusal
 from swarmlab.images.command import Say
 from swarmlab.images.schedule import Stopped
 from swarmlab.wait import patient
+from swarmlab.words import say
 
 SILENCE_SECONDS = 120.0
 """How long a registry may send nothing; an engine would wait for ever."""
@@ -94,9 +95,11 @@ def credentials(engine: DockerClient, reference: str) -> dict[str, str]:
         header = auth.get_config_header(engine.api, host)
     except (DockerException, OSError, ValueError) as error:
         raise ImageProblem(
-            f"The docker configuration cannot tell the credentials for {host}.",
-            hint="Its credential helper is missing or failed: `docker login` shows it, too. Mend "
-            '"credsStore" or "credHelpers" in ~/.docker/config.json.',
+            say("The docker configuration cannot tell the credentials for {host}.", host=host),
+            hint=say(
+                "Its credential helper is missing or failed: `docker login` shows it, too. Mend "
+                '"credsStore" or "credHelpers" in ~/.docker/config.json.'
+            ),
             evidence=_cause(error),
         ) from None
     return {_HEADER: header.decode()} if header else {}
@@ -134,7 +137,7 @@ def _follow(
     response: Response,
     reference: str,
     amount: _Amount,
-    say: Say,
+    tell: Say,
     stop: Event,
     own: bool,
     whose: str,
@@ -144,8 +147,8 @@ def _follow(
             raise Stopped(reference)
         if error := message.get("error"):
             raise refusal.explained(reference, str(error), own=own, engine=whose)
-        if words := amount.heard(message):
-            say(words)
+        if heard := amount.heard(message):
+            tell(heard)
 
 
 class _Amount:
@@ -159,11 +162,13 @@ class _Amount:
         """What to say after this message; empty for nothing new."""
         status = str(message.get("status") or "")
         if status.startswith("Retrying"):
-            return f"the registry broke off; the engine tries again ({status.lower()})"
+            return say(
+                "the registry broke off; the engine tries again ({status})", status=status.lower()
+            )
         detail = message.get("progressDetail") or {}
         if status == self._doing and detail.get("total"):
             done, total = int(detail.get("current") or 0), int(detail["total"])
             self._layers[str(message.get("id"))] = (min(done, total), total)
             done, total = (sum(part) for part in zip(*self._layers.values(), strict=True))
-            return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            return say("{done} of {total} MB", done=f"{done / 1e6:.0f}", total=f"{total / 1e6:.0f}")
         return ""

@@ -108,6 +108,8 @@ class Provider(Protocol):
     """Of the lab's network, once `prepare` or `adopt` has been called."""
     report: Callable[[str], None]
     """Told, in words, what is being done while nodes are made."""
+    remember: Mapping[str, str]
+    """Labels of others than the provider, which are to be found again with the lab, too."""
 
     @property
     def name(self) -> str:

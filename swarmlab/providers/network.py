@@ -52,6 +52,7 @@ class LabNetwork:
         self.publish = ""
         self.instance = ""
         self.report: Callable[[str], None] = lambda words: None
+        self.remember: Mapping[str, str] = {}
 
     def prepare(self, reach: str = "auto", publish: str = "") -> None:
         """Make the lab's network and decide how the nodes will be reached.
@@ -97,8 +98,9 @@ class LabNetwork:
     def marks(self) -> dict[str, str]:
         """The labels by which the provider and its settings are found again."""
         if self.contained:
-            return {}
-        return {labels.PROVIDER: self.name, labels.SETTINGS: json.dumps(self._settings)}
+            return dict(self.remember)
+        own = {labels.PROVIDER: self.name, labels.SETTINGS: json.dumps(self._settings)}
+        return {**own, **self.remember}
 
     def adopt(self) -> None:
         """Take subnet, reach and instance from the network that is there.

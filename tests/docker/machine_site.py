@@ -81,8 +81,11 @@ class Machine:
 
 
 @contextmanager
-def machine(folder: Path, name: str, *, lonely: bool = False) -> Iterator[Machine]:
-    """A second machine for the time of the block; `lonely`: without any network."""
+def machine(folder: Path, name: str, *, lonely: bool = False, flags: str = "") -> Iterator[Machine]:
+    """A second machine for the time of the block; `lonely`: without any network.
+
+    `flags` are more of its engine's.
+    """
     here = docker.from_env(version="auto")
     image = _node(here) if lonely else _with_ssh(here)
     told = {labels.LAB: name, labels.ROLE: labels.ROLE_BUILD}
@@ -95,7 +98,7 @@ def machine(folder: Path, name: str, *, lonely: bool = False) -> Iterator[Machin
             "Image": image,
             "Entrypoint": ["bash", "-ec", START],
             "Cmd": [],
-            "Env": [f"MORE={'' if lonely else _TLS}"],
+            "Env": [f"MORE={flags}{'' if lonely else _TLS}"],
             "Labels": told,
             "HostConfig": {
                 "CapAdd": list(CAPABILITIES),

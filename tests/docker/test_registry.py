@@ -1,0 +1,215 @@
+"""Images by way of a real registry: put there, taken by an engine that has none, and troubles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker import DockerClient
+from docker.errors import ImageNotFound
+
+from swarmlab import archive, labels
+from swarmlab.errors import ImageProblem
+from swarmlab.images import builder, recipe, registry, shared, transfer
+from tests.docker.machine_site import Machine, machine
+from tests.docker.registry_site import Way, logged_in, way
+from tests.docker.registry_site import registry as started
+
+pytestmark = pytest.mark.docker
+
+NAME = f"registry-{os.getpid()}"
+PREFIX = "class/one"
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A second machine, whose engine tries a broken layer once more and no further."""
+    folder = tmp_path_factory.mktemp("there")
+    with machine(folder, NAME, flags="--max-download-attempts=1 ") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A registry on this machine's loopback to which `util` was pushed."""
+    folder = tmp_path_factory.mktemp("registry")
+    with started(folder) as running, pytest.MonkeyPatch.context() as patch:
+        host = f"127.0.0.1:{running.port}"
+        patch.setenv("DOCKER_CONFIG", str(logged_in(folder / "docker", host)))
+        here = docker.from_env()
+        try:
+            before = set(here.images.get(recipe.reference("util")).tags) if _has(here) else set()
+            place = registry.parse(f"{host}/{PREFIX}")
+            (pushed,) = shared.push(["util"], engine=here, registry=place)
+            assert pushed.startswith(f"{host}/{PREFIX}/util:")
+            after = set(here.images.get(recipe.reference("util")).tags)
+            assert not any(tag.startswith(host) for tag in after)
+            assert before <= after
+        finally:
+            here.close()
+        yield running.port
+
+
+def _has(engine: DockerClient) -> bool:
+    return bool(engine.images.list(name=recipe.reference("util")))
+
+
+@pytest.fixture
+def engine(there: Machine) -> Iterator[DockerClient]:
+    """The second machine's engine, which holds no image, before and after."""
+    client = there.client()
+    assert client.api.images() == []
+    yield client
+    for one in client.api.images():
+        client.api.remove_image(one["Id"], force=True)
+    client.close()
+
+
+@pytest.fixture
+def gateway(there: Machine) -> str:
+    """This machine's address on the second machine's network."""
+    return there.address.rpartition(".")[0] + ".1"
+
+
+@pytest.fixture
+def trusted(there: Machine, gateway: str, port: int, tmp_path: Path) -> Iterator[Way]:
+    """A way to the registry with TLS, whose authority the second machine's engine believes."""
+    with way(gateway, port) as made:
+        here = docker.from_env()
+        files = {f"/etc/docker/certs.d/{made.address}/ca.crt": made.authority}
+        here.api.put_archive(labels.container(NAME, "machine"), "/", archive.pack(files))
+        here.close()
+        yield made
+
+
+@pytest.fixture
+def known(trusted: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """The same, with the user's name and password in the docker configuration."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(logged_in(tmp_path / "docker", trusted.address)))
+    return trusted
+
+
+def pull(engine: DockerClient, through: Way, name: str = "util") -> list[builder.Built]:
+    place = registry.parse(f"{through.address}/{PREFIX}")
+    # The client was made before the test said what its user has.
+    engine.api.reload_config()
+    return shared.ensure([name], engine=engine, registry=place)
+
+
+def refused(engine: DockerClient, through: Way, name: str = "util") -> ImageProblem:
+    """The error of a pull that must fail, and must leave nothing."""
+    with pytest.raises(ImageProblem) as caught:
+        pull(engine, through, name)
+    assert engine.api.images() == []
+    assert caught.value.hint
+    assert "tall-order" not in str(caught.value)
+    return caught.value
+
+
+def test_an_engine_without_images_takes_them(engine: DockerClient, known: Way) -> None:
+    (found,) = pull(engine, known)
+    assert (found.name, found.built) == ("util", True)
+    assert found.source == f"registry: {known.address}/{PREFIX}"
+    image = engine.images.get(recipe.reference("util"))
+    assert set(image.tags) == {recipe.reference("util"), "swarmlab/util:latest"}
+    said = engine.containers.run(
+        image, ["sh", "-c", "drill -v; curl --version"], remove=True, network_mode="none"
+    )
+    assert b"drill version" in said
+    passed = known.passed
+    (again,) = pull(engine, known)
+    assert not again.built
+    assert known.passed == passed
+
+
+def test_an_image_that_was_not_pushed(engine: DockerClient, known: Way) -> None:
+    error = refused(engine, known, "consul")
+    reference = f"{known.address}/{PREFIX}/consul:{recipe.Keys().key('consul')}-"
+    assert f"The registry has no {reference}" in error.message
+    assert f"images push --registry {known.address}/{PREFIX}" in error.hint
+
+
+def test_without_a_password(
+    engine: DockerClient, trusted: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    error = refused(engine, trusted)
+    assert "the docker configuration has none for it" in error.message
+    assert f"docker login {trusted.address}" in error.hint
+
+
+def test_with_a_wrong_password(
+    engine: DockerClient, trusted: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = logged_in(tmp_path / "docker", trusted.address, password="tall-order-72")
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    assert "do not count there" in refused(engine, trusted).message
+
+
+def test_a_registry_with_an_authority_of_its_own(
+    engine: DockerClient, gateway: str, port: int
+) -> None:
+    with way(gateway, port) as unknown:
+        error = refused(engine, unknown)
+    assert f"does not trust the certificate of {unknown.address}" in error.message
+    assert f"/etc/docker/certs.d/{unknown.address}/ca.crt" in error.hint
+
+
+def test_a_registry_without_tls(engine: DockerClient, gateway: str, port: int) -> None:
+    with way(gateway, port, secure=False) as plain:
+        error = refused(engine, plain)
+    assert f"{plain.address} speaks plain HTTP" in error.message
+    assert "insecure-registries" in error.hint
+
+
+def test_a_registry_that_is_gone(engine: DockerClient, gateway: str, port: int) -> None:
+    with way(gateway, port) as gone:
+        pass
+    assert f"{gone.address} does not answer the Docker engine" in refused(engine, gone).message
+
+
+def test_a_registry_that_goes_half_way(engine: DockerClient, known: Way) -> None:
+    known.cut = 4_000_000
+    error = refused(engine, known)
+    assert f"{known.address} broke off" in error.message
+    assert known.passed > known.cut
+    # Nothing of it is in the way of the next try.
+    known.cut = None
+    assert pull(engine, known)[0].built
+
+
+def test_a_registry_that_falls_silent_half_way(
+    engine: DockerClient, known: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 3.0)
+    known.cut, known.hang = 4_000_000, True
+    assert "sent nothing of" in refused(engine, known).message
+
+
+def test_another_image_under_the_tag_is_not_taken(engine: DockerClient, known: Way) -> None:
+    """Whoever can push there can put anything under any tag."""
+    api: Any = engine.api
+    keys = recipe.Keys()
+    far = registry.parse(f"{known.address}/{PREFIX}").own("util", keys.key("util"), "amd64")
+    pull(engine, known)
+    other = api.create_container(recipe.reference("util"))
+    name = far.replace("/util:", "/workstation:").replace(keys.key("util"), keys.key("workstation"))
+    try:
+        api.commit(other, *name.rsplit(":", 1), changes=[f"LABEL {recipe.LABEL}=other"])
+        list(
+            api.push(
+                name, stream=True, auth_config={"username": "anna", "password": "tall-order-71"}
+            )
+        )
+    finally:
+        api.remove_container(other)
+    with suppress(ImageNotFound):
+        api.remove_image(name)
+    with pytest.raises(ImageProblem, match="is not what its name says"):
+        pull(engine, known, "workstation")
+    assert not engine.images.list(name="swarmlab/workstation")

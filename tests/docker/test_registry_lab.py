@@ -1,0 +1,264 @@
+"""Labs out of a registry, on an engine that has no image to begin with.
+
+It is a second engine of this machine, in a network namespace of its own, from which nothing leads
+away: what it has, it has from the registry beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker import DockerClient
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from swarmlab import labels
+from swarmlab.images import catalog, recipe, registry, shared, transfer
+from swarmlab.wait import Observation, until
+from tests.docker import registry_site
+
+pytestmark = [pytest.mark.docker, pytest.mark.long]
+
+# Of the namespace alone. Nodes reach it through their gateway; their 127.0.0.1 is their own.
+ADDRESS = "10.251.7.1"
+LOCKED, OPEN = 5000, 5001
+PLACE = "class"
+LIBRARY = {"mongo:3.2.10": "library/mongo:3.2.10"}
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second engine; `inside` are the words that run a program in its network."""
+
+    socket: Path
+    inside: tuple[str, ...]
+    folder: Path
+    storage: Path
+
+    def client(self) -> DockerClient:
+        return DockerClient(base_url=f"unix://{self.socket}", version="auto", timeout=120)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "SWARMLAB_NAME": "far",
+        }
+
+    def command(self, *words: str) -> list[str]:
+        return [*self.inside, sys.executable, "-m", "swarmlab", *words]
+
+    def run(self, *words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), env=self.environment(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def done(self, *words: str) -> str:
+        ended = self.run(*words)
+        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+        return ended.stdout + ended.stderr
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the registry holds: swarmlab's images, and the same under the originals' names."""
+    folder = tmp_path_factory.mktemp("registry")
+    here = docker.from_env()
+    with registry_site.registry(folder) as running, pytest.MonkeyPatch.context() as patch:
+        host = f"127.0.0.1:{running.port}"
+        patch.setenv("DOCKER_CONFIG", str(registry_site.logged_in(folder / "docker", host)))
+        here.api.reload_config()
+        shared.push(engine=here, registry=registry.parse(f"{host}/{PLACE}"))
+        keys = recipe.Keys()
+        for name, original in catalog.substitutions("upstream").items():
+            for far in (f"{host}/{PLACE}/{original}", f"{host}/{LIBRARY.get(original, original)}"):
+                _push(here, keys.reference(name), far)
+    here.close()
+    return folder
+
+
+def _push(here: DockerClient, reference: str, far: str) -> None:
+    from threading import Event
+
+    name, _, tag = far.rpartition(":")
+    here.api.tag(reference, name, tag)
+    try:
+        transfer.push(here, far, say=lambda words: None, stop=Event())
+    finally:
+        here.api.remove_image(far)
+
+
+@contextmanager
+def second(folder: Path, storage: Path) -> Iterator[Second]:
+    """A second engine without images, in a namespace of its own."""
+    assert os.geteuid() == 0, "a network namespace with an engine of its own needs root"
+    space = f"swarmlab-test-{os.getpid()}"
+    inside = ("ip", "netns", "exec", space)
+    with ExitStack() as stack:
+        subprocess.run(["ip", "netns", "add", space], check=True)
+        stack.callback(subprocess.run, ["ip", "netns", "del", space], check=True)
+        for told in ("link set lo up", f"address add {ADDRESS}/32 dev lo"):
+            subprocess.run([*inside, "ip", *told.split()], check=True)
+        made = Second(folder / "docker.sock", inside, folder, storage)
+        registry_site.logged_in(folder / "docker", f"127.0.0.1:{LOCKED}", f"{ADDRESS}:{LOCKED}")
+        log = stack.enter_context((folder / "dockerd.log").open("wb"))
+        flags = {
+            "--data-root": folder / "data",
+            "--exec-root": folder / "exec",
+            "--pidfile": folder / "pid",
+            "--host": f"unix://{made.socket}",
+            "--insecure-registry": f"{ADDRESS}:{LOCKED}",
+            "--max-download-attempts": "2",
+        }
+        # Not by `ip netns exec`: that mounts /sys anew, and the engine would miss its cgroups.
+        words = ["nsenter", f"--net=/run/netns/{space}", "dockerd"]
+        daemon = subprocess.Popen(
+            [*words, *(str(word) for pair in flags.items() for word in pair)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        stack.callback(_end, daemon)
+        _answers(made, daemon)
+        yield made
+
+
+def _end(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.send_signal(signal.SIGTERM)
+    daemon.wait(timeout=60)
+
+
+def _answers(made: Second, daemon: subprocess.Popen[bytes]) -> None:
+    def look() -> Observation[None]:
+        assert daemon.poll() is None, (made.folder / "dockerd.log").read_text()[-2000:]
+        try:
+            client = made.client()
+            client.ping()
+            client.close()
+        except (DockerException, RequestException) as error:
+            return Observation(False, str(error)[-300:])
+        return Observation(True, "it answers")
+
+    until("the second engine", look, within=60)
+
+
+@pytest.fixture
+def there(tmp_path: Path, storage: Path) -> Iterator[Second]:
+    with second(tmp_path, storage) as made:
+        try:
+            yield made
+        finally:
+            made.run("down")
+            assert left(made) == []
+
+
+def left(there: Second) -> list[str]:
+    """What is there of any lab."""
+    client = there.client()
+    api: Any = client.api
+    of = {"label": labels.LAB}
+    found = [c["Names"][0] for c in api.containers(all=True, filters=of)]
+    found += [n["Name"] for n in api.networks(filters=of)]
+    found += [v["Name"] for v in api.volumes(filters=of)["Volumes"] or ()]
+    client.close()
+    return found
+
+
+@contextmanager
+def serving(there: Second, *ports: int) -> Iterator[Mapping[int, registry_site.Registry]]:
+    """The registry in the namespace: with a password, without one, or both."""
+    with ExitStack() as stack:
+        yield {
+            port: stack.enter_context(
+                registry_site.registry(
+                    there.storage,
+                    host="0.0.0.0",
+                    port=port,
+                    locked=port == LOCKED,
+                    inside=there.inside,
+                )
+            )
+            for port in ports
+        }
+
+
+def services(there: Second) -> Sequence[str]:
+    """The images of the lab's services, as its own status tells them."""
+    told = json.loads(there.done("status", "--json"))
+    return [str(one["image"]) for one in told["services"]]
+
+
+def test_a_lab_is_made_without_building_anything(there: Second) -> None:
+    with serving(there, LOCKED):
+        said = there.done("up", "--registry", f"127.0.0.1:{LOCKED}/{PLACE}")
+        assert f"image loaded-node from 127.0.0.1:{LOCKED}/{PLACE}" in said
+    # From here on nobody needs the registry.
+    there.done("step", "1")
+    assert "already up" in there.done("up")
+    client = there.client()
+    tags = {tag for image in client.api.images() for tag in image["RepoTags"] or ()}
+    client.close()
+    wanted = {recipe.reference(name) for name in ("loaded-node", "workstation")}
+    assert tags == wanted | {f"{tag.partition(':')[0]}:latest" for tag in wanted}
+    assert registry_site.PASSWORD not in said
+
+
+def test_the_chapter_on_originals_out_of_a_registry(there: Second) -> None:
+    place = f"http://{ADDRESS}:{LOCKED}/{PLACE}"
+    with serving(there, LOCKED):
+        said = there.done("up", "--catalog", "upstream", "--registry", place)
+        assert f"Images come from {ADDRESS}:{LOCKED} without TLS" in said
+        # Later commands know the lab's images without being told.
+        there.done("run", "--to", "13")
+        assert f"{ADDRESS}:{LOCKED}/{PLACE}/vfarcic/go-demo:1.0" in services(there)
+        there.done("verify")
+        refused = there.run("verify", "--catalog", "local")
+    assert refused.returncode == 2
+    assert "was made with catalog upstream" in refused.stderr
+
+
+def test_originals_by_way_of_a_mirror(there: Second) -> None:
+    with serving(there, LOCKED, OPEN):
+        there.done(
+            "up", "--catalog", "upstream", "--registry-mirror", f"http://{ADDRESS}:{OPEN}",
+        )  # fmt: skip
+        there.done("run", "--to", "2")
+        said = there.done("step", "3")
+        assert "nicolaka/netshoot:v0.13" in said
+        assert "could not be accessed on a registry" not in said
+
+
+def test_a_registry_that_goes_while_a_lab_is_made(there: Second) -> None:
+    with serving(there, LOCKED) as running:
+        words = there.command("up", "--registry", f"127.0.0.1:{LOCKED}/{PLACE}")
+        with subprocess.Popen(
+            words, env=there.environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            said = ""
+            for line in process.stderr:
+                said += line
+                if " of " in line and " MB" in line and running[LOCKED].process.poll() is None:
+                    running[LOCKED].process.kill()
+    assert process.returncode == 3, said
+    assert "does not answer" in said or "broke off" in said
+    assert "What next:" in said
+    assert left(there) == []
+    client = there.client()
+    assert client.api.images() == []
+    client.close()

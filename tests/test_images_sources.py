@@ -1,0 +1,266 @@
+"""Where a lab's images come from: said, remembered, told to nodes, and refused when it changes."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from swarmlab import labels, loader
+from swarmlab.cluster import history, memory, pulling, refusing, remains, workstation
+from swarmlab.cluster.workspace import LabWorkspace
+from swarmlab.errors import EngineUnreachable, ImageProblem, UsageError
+from swarmlab.images import sources, transfer, trust
+from swarmlab.images.catalog import substitutions
+from swarmlab.images.registry import Registry
+from swarmlab.images.sources import Sources
+from swarmlab.model import Lab
+from swarmlab.progress import SilentProgress
+from swarmlab.providers.dind import Dind
+from swarmlab.providers.registry import Choice
+from swarmlab.size import Size
+
+PLACE = Registry("10.0.0.5:5000", "class", plain=True)
+FULL = Sources("upstream", PLACE, "http://10.0.0.6:5001")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SWARMLAB_CATALOG", "SWARMLAB_REGISTRY", "SWARMLAB_REGISTRY_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_command_line_counts_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources.wanted() == sources.USUAL
+    monkeypatch.setenv("SWARMLAB_CATALOG", "upstream")
+    monkeypatch.setenv("SWARMLAB_REGISTRY", "http://10.0.0.5:5000/class")
+    monkeypatch.setenv("SWARMLAB_REGISTRY_MIRROR", "http://10.0.0.6:5001/")
+    assert sources.wanted() == FULL
+    assert sources.wanted("local", "x.org").catalog == "local"
+    assert sources.wanted("local", "x.org").registry == Registry("x.org")
+    with pytest.raises(UsageError, match="no image catalog 'nope'"):
+        sources.wanted("nope")
+
+
+def test_a_lab_remembers_where_its_images_come_from() -> None:
+    for one in (FULL, Sources("upstream"), Sources(registry=PLACE), Sources("local")):
+        listed: list[dict[str, Any]] = [{"Labels": None}, {"Labels": {"x": "y", **one.marks}}]
+        assert sources.told(listed) == one
+    assert sources.USUAL.marks == {}
+    assert sources.told([{"Labels": {}}]) == sources.USUAL
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"registry": "?"}', '{"registry": 7}'])
+def test_a_label_of_another_version_is_no_error(text: str) -> None:
+    assert sources.told([{"Labels": {labels.IMAGES: text}}]) == sources.USUAL
+
+
+def test_originals_come_by_way_of_the_registry_under_their_full_names() -> None:
+    own = substitutions("upstream")
+    assert Sources("upstream").names() == own
+    assert FULL.names()["go-demo"] == "10.0.0.5:5000/class/vfarcic/go-demo:1.0"
+    assert set(FULL.pulled) == set(FULL.names().values())
+    # Those built here keep the names that the nodes hold them under.
+    assert Sources(registry=PLACE).names() == substitutions()
+    assert Sources(registry=PLACE).pulled == ()
+
+
+def test_every_original_has_a_full_tag() -> None:
+    for image in substitutions("upstream").values():
+        name, _, tag = image.rpartition(":")
+        assert "/" not in tag
+        assert name
+        assert tag != "latest"
+
+
+def test_a_lab_is_loaded_with_its_images() -> None:
+    lab = loader.load_builtin("service-discovery", sources=FULL)
+    typed = "\n".join(command.run for step in lab.steps for command in step.commands)
+    assert lab.catalog == "upstream"
+    assert "10.0.0.5:5000/class/vfarcic/docker-flow-proxy:1.104" in typed
+    assert "swarmlab/go-demo" not in typed
+
+
+def test_remains_tell_of_the_images_by_network_or_node() -> None:
+    network = [{"Name": "swarmlab-demo", "Labels": FULL.marks}]
+    assert remains.read([], [], network).sources == FULL
+    node = {"Names": ["/n"], "Labels": {labels.ROLE: "other", **FULL.marks}, "State": "running"}
+    assert remains.read([node]).sources == FULL
+    assert remains.read([], []).sources == sources.USUAL
+
+
+def test_all_that_a_provider_makes_bears_the_label() -> None:
+    made: list[dict[str, Any]] = []
+    api = SimpleNamespace(create_container_from_config=lambda config, name: made.append(config))
+    engine: Any = SimpleNamespace(client=SimpleNamespace(api=api))
+    provider = Dind(engine, "demo", image=lambda: "node", size=Size(1))
+    provider.remember = FULL.marks
+    provider.subnet = IPv4Network("10.9.0.0/24")
+    provider.create("swarm-1")
+    assert sources.told(made) == FULL
+    assert provider.marks == FULL.marks
+
+
+def test_the_compose_file_uses_the_catalogs_consul(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    api = SimpleNamespace(create_container_from_config=lambda config, name: made.append(config))
+    engine: Any = SimpleNamespace(client=SimpleNamespace(api=api))
+    monkeypatch.setattr(history, "give", lambda client, lab: None)
+    for where in (sources.USUAL, Sources("upstream")):
+        workstation.create(
+            engine, "demo", image="i", address="10.9.0.2", nodes={}, managers=(), instance="x",
+            sources=where,
+        )  # fmt: skip
+    assert [one["Env"][1:] for one in made] == [[], ["CONSUL_IMAGE=hashicorp/consul:1.15.4"]]
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted"),
+    [
+        (Sources("upstream"), Sources("local")),
+        (sources.USUAL, Sources("upstream")),
+        (FULL, Sources("upstream", Registry("x.org"))),
+        (sources.USUAL, Sources(mirror="http://10.0.0.6:5001")),
+    ],
+)
+def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> None:
+    with pytest.raises(UsageError, match="was made with") as caught:
+        refusing.other_images("demo", has, wanted)
+    assert "`swarmlab down`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted"),
+    [
+        (FULL, None),
+        (FULL, sources.USUAL),
+        (FULL, Sources("upstream")),
+        (sources.USUAL, Sources("local")),
+        # From where its own images would come when one is missing.
+        (sources.USUAL, Sources(registry=PLACE)),
+    ],
+)
+def test_what_is_not_asked_stays_as_it_is(has: Sources, wanted: Sources | None) -> None:
+    refusing.other_images("demo", has, wanted)
+
+
+def test_engines_of_others_are_not_set_up() -> None:
+    elsewhere = Choice("hosts")
+    refusing.registries(elsewhere, Sources("upstream"))
+    refusing.registries(Choice(), FULL)
+    for one in (Sources(registry=PLACE), Sources(mirror="https://m.org")):
+        with pytest.raises(UsageError, match="hosts"):
+            refusing.registries(elsewhere, one)
+
+
+class Asked:
+    """An engine that lists what it is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]]) -> None:
+        api = SimpleNamespace(networks=lambda filters: listed, containers=lambda all, filters: [])
+        client = SimpleNamespace(api=api, close=lambda: None)
+        monkeypatch.setattr("swarmlab.engine.connect", lambda: SimpleNamespace(client=client))
+
+
+def test_later_commands_agree_with_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    Asked(monkeypatch, [{"Labels": FULL.marks}])
+    assert memory.images("demo") == FULL
+    assert memory.images("demo", "upstream") == FULL
+    with pytest.raises(UsageError, match="not catalog local"):
+        memory.images("demo", "local")
+
+
+def test_without_a_lab_what_is_asked_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    Asked(monkeypatch, [])
+    assert memory.images("demo", "upstream") == Sources("upstream")
+
+    def nothing() -> None:
+        raise EngineUnreachable("no engine")
+
+    monkeypatch.setattr("swarmlab.engine.connect", nothing)
+    assert memory.images("demo") == sources.USUAL
+
+
+def test_steps_of_other_images_are_not_run_on_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    there = SimpleNamespace(sources=FULL, complete=True, close=lambda: closed.append(True))
+    monkeypatch.setattr("swarmlab.cluster.lifecycle.find", lambda name: there)
+    workspace = LabWorkspace("demo", Lab("lab", "Lab", "1", (), Path()))
+    with pytest.raises(UsageError, match="was made with catalog upstream"):
+        workspace.present()
+    assert closed == [True]
+
+
+def test_a_plain_lab_tells_its_nodes_nothing(tmp_path: Path) -> None:
+    assert trust.files(sources.USUAL, tmp_path) == {}
+    assert trust.files(Sources(registry=Registry("x.org")), tmp_path) == {}
+
+
+def test_nodes_are_told_of_a_mirror_of_whom_to_believe_and_of_no_other(tmp_path: Path) -> None:
+    for host in ("10.0.0.5:5000", "10.0.0.6:5001", "other.org"):
+        (tmp_path / host).mkdir()
+        (tmp_path / host / "ca.crt").write_bytes(host.encode())
+        (tmp_path / host / "client.key").write_bytes(b"secret")
+    assert trust.files(FULL, tmp_path) == {
+        trust.FLAGS: b"--insecure-registry=10.0.0.5:5000\n--registry-mirror=http://10.0.0.6:5001\n",
+        "/etc/docker/certs.d/10.0.0.5:5000/ca.crt": b"10.0.0.5:5000",
+        "/etc/docker/certs.d/10.0.0.6:5001/ca.crt": b"10.0.0.6:5001",
+    }
+
+
+def test_whoever_goes_without_tls_is_told_so() -> None:
+    warned = trust.warnings(FULL)
+    assert ["10.0.0.5:5000" in one for one in warned] == [True, False]
+    assert all("without TLS" in one for one in warned)
+    safe = Sources(registry=Registry("10.0.0.5:5000"), mirror="https://m.org")
+    assert trust.warnings(safe) == []
+    assert trust.warnings(Sources(mirror="http://127.0.0.1:5000")) == []
+
+
+class Nodes:
+    """A cluster whose engines hold some images and pull others, or fail to."""
+
+    name = "demo"
+    nodes = ("swarm-1", "swarm-2")
+    sources = Sources("upstream")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refused: str = "") -> None:
+        self.pulled: list[tuple[str, str, str]] = []
+        first = self.sources.pulled[0]
+        self.held = {"swarm-1": [first], "swarm-2": list(self.sources.pulled)}
+
+        def pull(engine: Any, reference: str, *, whose: str, own: bool, **more: Any) -> None:
+            if reference == refused:
+                raise ImageProblem(f"no {reference}")
+            assert not own
+            more["say"]("3 of 9 MB")
+            self.pulled.append((engine.node, reference, whose))
+
+        monkeypatch.setattr(transfer, "pull", pull)
+
+    def engine(self, node: str) -> Any:
+        listed = [{"RepoTags": self.held[node]}, {"RepoTags": None}]
+        return SimpleNamespace(node=node, api=SimpleNamespace(images=lambda: listed))
+
+
+def test_each_node_pulls_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: Any = Nodes(monkeypatch)
+    pulling.ensure(there, SilentProgress())
+    wanted = there.sources.pulled[1:]
+    assert there.pulled == [("swarm-1", image, "swarm-1") for image in wanted]
+
+
+def test_a_pull_that_fails_on_a_node_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: Any = Nodes(monkeypatch, refused="mongo:3.2.10")
+    with pytest.raises(ImageProblem, match=r"mongo:3\.2\.10"):
+        pulling.ensure(there, SilentProgress())
+
+
+def test_nodes_with_swarmlabs_own_images_pull_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: Any = Nodes(monkeypatch)
+    there.sources = sources.USUAL
+    there.engine = None
+    pulling.ensure(there, SilentProgress())
