@@ -2,9 +2,10 @@
 #   make lab     set everything up, run the chapter, leave the lab up
 #   make test    set everything up, run every test (make test-long: the slow ones too)
 #   make test-vm the chapter on a stock Debian kernel in an emulated machine (root)
+#   make test-distributions   `make lab` on Debian and Ubuntu by a user who is not root (root)
 #   make docs    build the documents into site/, to be opened with any browser
 #   make wheel   build the package into dist/
-.PHONY: help lab test test-long test-vm lint unit engine images bench docs wheel clean
+.PHONY: help lab test test-long test-vm test-distributions lint unit engine images bench docs wheel clean
 
 SWARMLAB := .venv/bin/swarmlab
 PYTEST := .venv/bin/python -m pytest
@@ -48,6 +49,11 @@ test-long: lint unit images
 test-vm: engine
 	@sh scripts/venv.sh dev
 	@.venv/bin/python -m tests.vm $(VM)
+
+# `make lab` as a plain user in folders made from packages, kept in .cache/distributions.
+test-distributions: engine
+	@sh scripts/venv.sh dev
+	@.venv/bin/python -m tests.distributions $(DISTRIBUTIONS)
 
 bench: images
 	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)

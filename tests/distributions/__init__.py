@@ -1,0 +1,1 @@
+"""`make lab` on other distributions, by a user who is not root: `make test-distributions`."""
