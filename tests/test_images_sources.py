@@ -122,8 +122,6 @@ def test_the_compose_file_uses_the_catalogs_consul(monkeypatch: pytest.MonkeyPat
     [
         (Sources("upstream"), Sources("local")),
         (sources.USUAL, Sources("upstream")),
-        (FULL, Sources("upstream", Registry("x.org"))),
-        (sources.USUAL, Sources(mirror="http://10.0.0.6:5001")),
     ],
 )
 def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> None:
@@ -145,6 +143,27 @@ def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> N
 )
 def test_what_is_not_asked_stays_as_it_is(has: Sources, wanted: Sources | None) -> None:
     refusing.other_images("demo", has, wanted)
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "told"),
+    [
+        (FULL, Sources("upstream", Registry("x.org")), True),
+        (sources.USUAL, Sources(mirror="http://10.0.0.6:5001"), True),
+        (sources.USUAL, Sources(registry=PLACE), False),
+        (FULL, FULL, False),
+        (FULL, None, False),
+    ],
+)
+def test_a_lab_that_keeps_its_registry_says_so(
+    has: Sources, wanted: Sources | None, told: bool
+) -> None:
+    """A variable set in a profile later on must not stop a lab from being mended."""
+    if wanted is not None:
+        refusing.other_images("demo", has, wanted)
+    said = refusing.kept(has, wanted)
+    assert bool(said) == told
+    assert not told or str(has) in said
 
 
 def test_engines_of_others_are_not_set_up() -> None:

@@ -86,6 +86,8 @@ def up(
         refusing.other_provider(name, there.choice, choice)
         refusing.change(name, there, reach, publish)
         refusing.other_images(name, there.sources, sources)
+        if keeps := refusing.kept(there.sources, sources):
+            told.note(keeps)
         has = there.info.size
         other = (managers or has.managers, has.workers if workers is None else workers)
         if has.count and other != (has.managers, has.workers):

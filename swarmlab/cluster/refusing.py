@@ -42,15 +42,8 @@ def change(name: str, there: Remains, reach: str, publish: str) -> None:
 
 
 def other_images(name: str, has: Sources, wanted: Sources | None) -> None:
-    """A lab's commands speak of the images that it was made with. Raises UsageError.
-
-    From where its own images would come when one is missing may be chosen each time.
-    """
-    if wanted is None:
-        return
-    other = bool(wanted.catalog) and wanted.originals != has.originals
-    elsewhere = has.originals and wanted.registry not in (None, has.registry)
-    if other or elsewhere or wanted.mirror not in ("", has.mirror):
+    """A lab's commands speak of the images that it was made with. Raises UsageError."""
+    if wanted is not None and wanted.catalog and wanted.originals != has.originals:
         raise UsageError(
             say(
                 "The lab {name!r} was made with {has}, not {wanted}.",
@@ -60,6 +53,21 @@ def other_images(name: str, has: Sources, wanted: Sources | None) -> None:
             ),
             hint=say("`swarmlab down` removes it; then bring it up with the other images."),
         )
+
+
+def kept(has: Sources, wanted: Sources | None) -> str:
+    """What to say when a lab keeps a registry or a mirror although another one is asked for.
+
+    Its nodes are set up for it. From where images of swarmlab's own come, when one is missing, is
+    no matter of the nodes.
+    """
+    elsewhere = wanted is not None and (
+        wanted.mirror not in ("", has.mirror)
+        or (has.originals and wanted.registry not in (None, has.registry))
+    )
+    if not elsewhere:
+        return ""
+    return say("The lab keeps {has}: its nodes were made for it.", has=str(has))
 
 
 def registries(choice: Choice, wanted: Sources) -> None:
