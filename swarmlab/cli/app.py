@@ -146,8 +146,9 @@ def root(
 ) -> None:
     """A real three-manager Docker Swarm on this machine, and a chapter that proves itself.
 
-    swarmlab brings up three Swarm managers, walks you through "Service discovery inside a
-    Swarm cluster" in fourteen steps, and proves on the live cluster what each step claims.
+    swarmlab brings up three Swarm managers, or as many nodes as you say, walks you through "Service
+    discovery inside a Swarm cluster" in fourteen steps, and proves on the live cluster what each
+    step claims.
     """
     if verbose:
         from swarmlab.verbose import switch_on

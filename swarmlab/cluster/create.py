@@ -184,7 +184,8 @@ def create(site: Site, progress: Progress) -> None:
 
     Raises EnvironmentProblem. What was made until then stays: the caller removes it.
     """
-    with Crew() as crew:
+    # A thread for each node's chain, which waits for others; the workstation, keys, kernel's probe.
+    with Crew(len(site.names) + 4) as crew:
         with progress.stage(say("Starting {nodes}", nodes=_nodes(len(site.names)))) as booting:
             site.provider.report = booting.say
             work = _Work(site, crew, booting)

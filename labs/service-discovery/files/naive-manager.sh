@@ -5,8 +5,8 @@
 #   ./naive-manager.sh A go-demo 2 -e DB=10.0.0.5 some/go-demo    run two of it
 #   ./naive-manager.sh A go-demo 0                                remove what it knows of
 #
-# It starts real containers on the real engines of the three nodes. It gets its picture of the
-# cluster in one of two ways:
+# It starts real containers on the real engines of swarm-1, swarm-2 and swarm-3. It gets its
+# picture of the cluster in one of two ways:
 #
 #   without REGISTRY   from MANAGER.state, a file of its own, which no other manager reads
 #   with REGISTRY      from an address in Consul's key/value store, the same for all managers;
