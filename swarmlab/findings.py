@@ -20,8 +20,8 @@ DOCTOR_VERSION = 1
 GIB = 1 << 30
 MEMORY_LEAST, MEMORY_WELL = 1 * GIB, 2 * GIB
 """Bytes of memory: below the first a lab of three does not fit, below the second it is tight."""
-MEMORY_NODE = GIB // 4
-"""Bytes for each further node and the tasks that it gets."""
+MEMORY_NODE = GIB // 8
+"""Bytes for each further node: about 105 MiB when fresh, and its own task of a global service."""
 DISK_LEAST, DISK_WELL = 2 * GIB, 5 * GIB
 """Bytes of disk: images take about 1.5 GiB, building them twice that for a time."""
 

@@ -69,9 +69,9 @@ def test_a_poor_machine(
         (1, 2 * GIB, State.OK),
         (3, 2 * GIB, State.OK),
         (5, 2 * GIB, State.WARNING),
-        (5, 2.5 * GIB, State.OK),
-        (5, 1.25 * GIB, State.PROBLEM),
-        (3, 1.25 * GIB, State.WARNING),
+        (5, 2.25 * GIB, State.OK),
+        (5, 1.2 * GIB, State.PROBLEM),
+        (3, 1.2 * GIB, State.WARNING),
     ],
 )
 def test_more_nodes_want_more_memory(nodes: int, free: float, state: State) -> None:
@@ -79,7 +79,7 @@ def test_more_nodes_want_more_memory(nodes: int, free: float, state: State) -> N
     assert states(found)["memory"] is state
     (memory,) = [one for one in found if one.id == "memory"]
     if nodes == 5 and state is not State.OK:
-        assert "With all its services a lab of 5 nodes takes up to 2.5 GiB" in memory.why
+        assert "With all its services a lab of 5 nodes takes up to 2.25 GiB" in memory.why
     complete(found)
 
 

@@ -903,6 +903,35 @@ def test_a_role_that_was_changed_by_hand_is_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("dead", [False, True])
+def test_an_engine_that_is_slow_to_tell_of_its_swarm_answers_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dead: bool
+) -> None:
+    """So are the managers that are left when the leader and the quorum are lost."""
+    from requests.exceptions import ReadTimeout
+
+    class Slow:
+        def ping(self) -> None:
+            if dead:
+                raise ReadTimeout("dead")
+
+        def info(self) -> None:
+            raise ReadTimeout("no leader yet")
+
+    closed: list[bool] = []
+    client = SimpleNamespace(api=Slow(), close=lambda: closed.append(True))
+    monkeypatch.setattr(access, "client", lambda *what, **more: client)
+    there = remains.read(WHOLE, [], NETWORK)
+    seen = [status._view(one, tmp_path) for one in there.info.nodes]
+    assert closed == [True] * 3
+    nodes = [
+        status._node(one, found, None, "ipvs")
+        for one, found in zip(there.info.nodes, seen, strict=True)
+    ]
+    assert [one.answers for one in nodes] == [not dead] * 3
+    assert status._quorum(nodes, there.info.size).reachable == (0 if dead else 3)
+
+
 def test_no_leader_is_named() -> None:
     lonely = status._View(swarm.Standing("active", "id-swarm-1", True, "c"))
     found = told(WHOLE, swarm_1=lonely, swarm_2=lonely, swarm_3=None)

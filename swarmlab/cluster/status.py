@@ -190,6 +190,11 @@ def _view(node: Node, certs: Path | None) -> _View | None:
     except SwarmlabError:
         return None
     try:
+        client.api.ping()
+    except (DockerException, RequestException):
+        client.close()
+        return None
+    try:
         standing = swarm.standing(client.api)
         if not standing.manager:
             return _View(standing)
@@ -201,7 +206,8 @@ def _view(node: Node, certs: Path | None) -> _View | None:
             return _View(standing)
         return _View(standing, members, services)
     except (DockerException, RequestException):
-        return None
+        # Of its place in a swarm that has just lost its quorum an engine may not tell in time.
+        return _View(swarm.Standing("", "", manager=False, cluster=""))
     finally:
         client.close()
 
