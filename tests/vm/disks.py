@@ -61,7 +61,7 @@ def run(*argv: str | Path, say: Callable[[str], None] | None = None) -> None:
         raise EnvironmentProblem(
             f"{Path(words[0]).name} ended with exit code {process.returncode}.",
             evidence="\n".join(last),
-            hint="Run `make test-vm` again when that is mended; what is whole is kept.",
+            hint="Run it again when that is mended; what is whole is kept.",
         )
 
 
