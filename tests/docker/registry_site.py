@@ -228,5 +228,7 @@ def _carry(
             if made.cut is not None and made.passed > made.cut:
                 if made.hang:
                     over.wait(60)
+                # Closing alone says nothing to the other end while a thread still listens to it.
+                incoming.shutdown(socket.SHUT_RDWR)
                 return
             incoming.sendall(block)
