@@ -14,6 +14,7 @@ from docker import DockerClient
 from swarmlab import archive, labels
 from swarmlab.errors import ImageProblem
 from swarmlab.images import builder, recipe, registry, shared, transfer
+from swarmlab.images import engine as transport
 from tests.docker.machine_site import Machine, machine
 from tests.docker.registry_site import PASSWORD, USER, Way, logged_in, way
 from tests.docker.registry_site import registry as started
@@ -193,8 +194,9 @@ def test_another_image_under_the_tag_is_not_taken(
     engine: DockerClient, known: Way, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever can push there can put anything under any tag."""
-    tag, other = f"{recipe.Keys().key('util')}-amd64", "f" * recipe.KEY_LENGTH
-    copy_tag(f"http://127.0.0.1:{port}/v2/{PREFIX}/util/manifests", tag, f"{other}-amd64")
+    kind = transport.architecture(engine)
+    tag, other = f"{recipe.Keys().key('util')}-{kind}", "f" * recipe.KEY_LENGTH
+    copy_tag(f"http://127.0.0.1:{port}/v2/{PREFIX}/util/manifests", tag, f"{other}-{kind}")
     monkeypatch.setattr(recipe.Keys, "key", lambda self, name: other)
     error = refused(engine, known)
     assert "is not what its name says" in error.message
