@@ -82,7 +82,8 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
         host = f"127.0.0.1:{running.port}"
         patch.setenv("DOCKER_CONFIG", str(registry_site.logged_in(folder / "docker", host)))
         here.api.reload_config()
-        shared.push(engine=here, registry=registry.parse(f"{host}/{PLACE}"))
+        place = registry.parse(f"{host}/{PLACE}")
+        shared.push(["loaded-node", "workstation"], engine=here, registry=place)
         keys = recipe.Keys()
         for name, original in catalog.substitutions("upstream").items():
             for far in (f"{host}/{PLACE}/{original}", f"{host}/{LIBRARY.get(original, original)}"):
