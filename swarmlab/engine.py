@@ -88,7 +88,7 @@ def target(environment: Mapping[str, str] | None = None) -> Target:
         return Target(host, "DOCKER_HOST", Path(certs) if wants_tls else None)
     context = env.get("DOCKER_CONTEXT", "") or _current_context(env)
     if context and context != "default":
-        return _of_context(context)
+        return of_context(context)
     return Target(_default_socket(env), say(DEFAULT_SOURCE))
 
 
@@ -197,7 +197,8 @@ def _current_context(env: Mapping[str, str]) -> str:
         return ""
 
 
-def _of_context(name: str) -> Target:
+def of_context(name: str) -> Target:
+    """Where the docker context of that name leads. Raises EngineUnreachable."""
     source = say("the docker context {name}", name=name)
     cli = shutil.which("docker")
     if cli is None:

@@ -28,6 +28,7 @@ ROLE_VOLUME = "volume"
 ROLE_BUILD = "build"
 ROLE_RELAY = "relay"
 ROLE_LOOKOUT = "lookout"
+ROLE_GATE = "gate"
 
 
 def of(lab: str) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ import pytest
 
 from swarmlab import archive, labels, state
 from swarmlab.cluster import (
+    clearing,
     access,
     cutting,
     keys,
@@ -601,7 +602,7 @@ def open_lab(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     quiet = SimpleNamespace(client=SimpleNamespace(close=lambda: None))
     monkeypatch.setattr("swarmlab.engine.connect", lambda: quiet)
     monkeypatch.setattr(remains, "look", lambda engine, name: there)
-    monkeypatch.setattr(lifecycle, "_clear", lambda *args: True)
+    monkeypatch.setattr(clearing, "clear", lambda *args, **more: (True, ()))
     monkeypatch.setattr(lifecycle, "_anew", lambda name, engine, *more: made.append(more))
     return made
 
@@ -702,7 +703,7 @@ def test_a_lab_that_keeps_coming_back_is_not_swept_for_ever(
 ) -> None:
     there = remains.read([], [], NETWORK)
     monkeypatch.setattr(remains, "_CLEAR_SECONDS", 0.3)
-    monkeypatch.setattr(remains, "sweep", lambda *words: None)
+    monkeypatch.setattr(remains, "sweep", lambda *words, **more: ())
     monkeypatch.setattr(remains, "look", lambda engine, lab: there)
     engine: Any = None
     with pytest.raises(TimedOut, match=r"to be gone; last seen: come meanwhile: swarmlab-"):

@@ -176,7 +176,7 @@ WHOLLY = (
     *(f"cluster/{name}" for name in ("access", "cluster", "history", "keys", "labs", "lock")),
     *(f"cluster/{name}" for name in ("create", "lifecycle", "lookouts", "refusing", "remains")),
     *(f"cluster/{name}" for name in ("repair", "shells", "standby", "status", "swarm")),
-    *("cluster/workspace", "cluster/workstation"),
+    *("cluster/clearing", "cluster/workspace", "cluster/workstation"),
     *(f"grading/{name}" for name in ("reading", "sheet")),
     *(f"providers/{name}" for name in ("dind", "network", "problems", "registry", "subnets")),
     "providers/ways",

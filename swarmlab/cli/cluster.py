@@ -23,6 +23,16 @@ from swarmlab.cli.options import (
     Workers,
     speak,
 )
+from swarmlab.cli.providing import PANEL as OWN
+from swarmlab.cli.providing import (
+    Beside,
+    HostsFile,
+    LeaveSwarm,
+    LostHosts,
+    ProviderName,
+    Rename,
+    asked,
+)
 from swarmlab.cli.topology import topology
 from swarmlab.words import say
 
@@ -38,6 +48,11 @@ def up(
     catalog: Catalog = "",
     registry: RegistryOption = "",
     mirror: Mirror = "",
+    provider: ProviderName = "",
+    hosts: HostsFile = None,
+    beside: Beside = False,
+    leave_swarm: LeaveSwarm = False,
+    rename: Rename = False,
     language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Bring the lab up: a swarm, of three managers if nothing else is said, and a workstation.
@@ -55,10 +70,20 @@ def up(
     from swarmlab.student import ProgressStore
 
     lab = localized(loader.load_builtin("service-discovery"), speak(language))
+    wanted = asked(
+        provider,
+        hosts,
+        managers,
+        workers,
+        beside=beside,
+        leave_swarm=leave_swarm,
+        rename=rename,
+    )
     with lifecycle.up(
         name,
-        managers=managers,
-        workers=workers,
+        managers=wanted.managers,
+        workers=wanted.workers,
+        choice=wanted.choice,
         reach=reach.value,
         publish=publish,
         sources=sources.wanted(catalog, registry, mirror),
@@ -113,12 +138,22 @@ def down(
             "--all", help="Remove every lab of this machine, and look that nothing is left."
         ),
     ] = False,
+    hosts: LostHosts = None,
+    lost: Annotated[
+        bool,
+        typer.Option(
+            "--forget-lost",
+            help="Forget machines that do not answer, with what the lab left on them.",
+            rich_help_panel=OWN,
+        ),
+    ] = False,
     language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Remove the lab: containers, volumes, network, certificates, progress.
 
     Nothing else on the engine is touched; images and the build cache stay. Without a lab it
-    says so and is content.
+    says so and is content. Machines of your own are left as they were found; what is not is told,
+    with exit code 3. Their file (--hosts) is needed only when this engine has lost the lab.
     """
     from swarmlab.cluster import lifecycle
     from swarmlab.console import ConsoleProgress, show_error
@@ -126,13 +161,14 @@ def down(
     from swarmlab.report.cluster import cluster_down
 
     speak(language)
+    choice = asked("", hosts).choice
     names = lifecycle.names() if everything else [name]
     if not names:
         cluster_down(None)
     failed: SwarmlabError | None = None
     for one in names:
         try:
-            cluster_down(lifecycle.down(one, ConsoleProgress()))
+            cluster_down(lifecycle.down(one, ConsoleProgress(), choice=choice, lost=lost))
         except SwarmlabError as error:
             # One lab that is busy is no reason to leave the others.
             if failed is not None:

@@ -20,7 +20,7 @@ CONNECT_SECONDS = 5
 """For a connection to be made, which the kernel does at once, however busy the engine is."""
 
 NODE_API = "1.44"
-"""What every node's engine speaks; fixed, so that a client costs no round trip to be made."""
+"""What every node's engine speaks if it says nothing else; a client so costs no question."""
 
 
 def endpoint(node: Node, port: int) -> tuple[str, int]:
@@ -28,11 +28,9 @@ def endpoint(node: Node, port: int) -> tuple[str, int]:
 
     Raises EnvironmentProblem for a port that does not lead anywhere from here.
     """
-    if node.reach is Reach.DIRECT:
-        return node.address, port
-    try:
+    if port in node.ports:
         return node.ports[port]
-    except KeyError:
+    if node.reach is not Reach.DIRECT:
         why = (
             say("it does not run")
             if node.state is not NodeState.RUNNING
@@ -46,7 +44,8 @@ def endpoint(node: Node, port: int) -> tuple[str, int]:
                 why=why,
             ),
             hint=say("Look with `swarmlab status`; `swarmlab up` mends what is missing."),
-        ) from None
+        )
+    return node.address, port
 
 
 def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
@@ -57,7 +56,7 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     host, port = endpoint(node, node.engine_port)
     made = docker.DockerClient(
         base_url=f"https://{host}:{port}",
-        version=NODE_API,
+        version=node.api or NODE_API,
         timeout=math.ceil(patient(timeout)),
         tls=TLSConfig(
             client_cert=(str(certs / "cert.pem"), str(certs / "key.pem")),

@@ -16,12 +16,12 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import access, carrying, keys, lookouts, swarm, workstation
+from swarmlab.cluster import access, keys, lookouts, swarm, workstation
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.stock import Images
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem
-from swarmlab.images import trust
+from swarmlab.images import carrying, trust
 from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress, Stage
 from swarmlab.providers import subnets
@@ -232,7 +232,9 @@ class _Work:
             api = self._boot(node, started)
             self._crew.all(probe)
             self._answers(node)
-            self._tokens.set_result(swarm.begin(api, self._site.provider.address(node)))
+            provider = self._site.provider
+            begun = swarm.begin(api, provider.address(node), provider.overlays)
+            self._tokens.set_result(begun)
             return api
         except BaseException as error:
             _fail(error, self._tokens, self.up[node], self._started[node])

@@ -6,18 +6,17 @@ needs a file of its own to know what there is.
 
 from __future__ import annotations
 
-import shutil
 import time
 from typing import TYPE_CHECKING
 
 from swarmlab import engine as engines
 from swarmlab import labels, state
-from swarmlab.cluster import history, keys, refusing, stock
+from swarmlab.cluster import clearing, keys, refusing, stock
 from swarmlab.cluster import remains as remaining
+from swarmlab.cluster.clearing import Removed
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.labs import Lab, everything
 from swarmlab.cluster.lock import lock
-from swarmlab.cluster.remains import Removed
 from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, UsageError
@@ -100,18 +99,30 @@ def up(
         return _mend(name, engine, there, has if has.count else size, reach, told)
 
 
-def down(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Removed:
+def down(
+    name: str = state.DEFAULT_LAB,
+    progress: Progress | None = None,
+    *,
+    choice: Choice | None = None,
+    lost: bool = False,
+) -> Removed:
     """Take away all of the lab, whatever there is of it, also halves. Raises LabBusy and others.
 
-    Images and whatever swarmlab did not make stay.
+    Images and whatever swarmlab did not make stay. `choice` tells where nodes elsewhere are when
+    this engine knows nothing of them any more; `lost` forgets machines that do not answer. Raises
+    EnvironmentProblem when all is done, if machines are not as they were before the lab.
     """
     told = progress or SilentProgress()
     start = time.monotonic()
     with lock(state.checked(name)):
         engine = engines.connect()
-        there = remaining.look(engine, name)
-        files = _clear(name, engine, told, say("Removing the lab"))
+        there = remaining.look(engine, name, choice)
+        refusing.other_provider(name, there.choice, choice)
+        files, changed = clearing.clear(
+            name, engine, told, say("Removing the lab"), choice, lost=lost
+        )
         engine.client.close()
+    refusing.changed(name, changed)
     return Removed(
         name=name,
         containers=there.containers,
@@ -220,7 +231,12 @@ def _anew(
         refusing.rootless(engine)
     images.workstation()
     try:
-        provider.prepare(reach, publish)
+        if choice.contained:
+            provider.prepare(reach, publish)
+        else:
+            with told.stage(say("Looking at the machines")) as stage:
+                provider.report = stage.say
+                provider.prepare(reach, publish)
         site = Site(name, engine, provider, images, size)
         create(site, told)
         cluster = _opened(name, engine, provider, provider.info(), sources)
@@ -228,7 +244,7 @@ def _anew(
         return cluster
     except BaseException:
         # Nothing of a first `up` that failed or was interrupted is of use.
-        _clear(name, engine, told, say("Removing what was begun"))
+        clearing.take_back(name, engine, told)
         raise
 
 
@@ -248,7 +264,8 @@ def _mend(
             told.note(say("The lab is mended.") if mended.done else say("The lab is already up."))
             return cluster
     told.note(say("The lab is made anew: {reason}.", reason=reason))
-    _clear(name, engine, told, say("Removing what is left of it"))
+    for change in clearing.clear(name, engine, told, say("Removing what is left of it"))[1]:
+        told.note(change)
     # As it was made, unless asked for otherwise: whoever was let in still is, and nobody else.
     reach = there.reach if reach == "auto" else reach
     return _anew(name, engine, size, reach, told, there.publish, there.choice, there.sources)
@@ -263,16 +280,6 @@ def _returned(
     cluster = _opened(name, engine, provider, provider.info(), there.sources)
     pulling.ensure(cluster, told)
     return cluster
-
-
-def _clear(name: str, engine: Engine, told: Progress, title: str) -> bool:
-    """Remove all of the lab; whether there were files of it on this machine."""
-    there = remaining.look(engine, name)
-    if not there.nothing:
-        history.keep(engine.client, name, told)
-        with told.stage(title) as stage:
-            remaining.clear(engine, name, there, stage.say)
-    return _forget(name)
 
 
 def _opened(
@@ -294,11 +301,3 @@ def _opened(
     certs = certs or keys.cache_folder(name)
     more = {} if patience is None else {"patience": patience}
     return Cluster(name, engine, provider, info, certs, complete=complete, sources=sources, **more)
-
-
-def _forget(name: str) -> bool:
-    """Remove the lab's files from this machine; whether there were any."""
-    folder = state.lab_folder(name)
-    there = folder.exists()
-    shutil.rmtree(folder, ignore_errors=True)
-    return there

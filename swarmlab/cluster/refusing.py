@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.images.sources import Sources
+from swarmlab.providers import registry
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
@@ -20,6 +23,11 @@ def other_provider(name: str, has: Choice, wanted: Choice | None) -> None:
                 name=name,
                 provider=has.provider,
             ),
+            hint=say("`swarmlab down` removes it; or give the new lab another --name."),
+        )
+    if wanted is not None and wanted.settings and not registry.alike(has, wanted):
+        raise UsageError(
+            say("The nodes of the lab {name!r} are on other machines.", name=name),
             hint=say("`swarmlab down` removes it; or give the new lab another --name."),
         )
 
@@ -96,4 +104,16 @@ def rootless(engine: Engine) -> None:
         raise EnvironmentProblem(
             say("A lab cannot run here: {seen}. {why}", seen=found.seen, why=found.why),
             hint=found.mend,
+        )
+
+
+def changed(name: str, changes: Sequence[str]) -> None:
+    """Raises EnvironmentProblem when `down` left machines otherwise than they were before."""
+    if changes:
+        raise EnvironmentProblem(
+            say(
+                "The lab {name!r} is gone, but not all machines are as they were found.", name=name
+            ),
+            evidence="\n".join(changes),
+            hint=say("What is new there and not the lab's was left alone: look whose it is."),
         )

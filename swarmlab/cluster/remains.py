@@ -10,12 +10,13 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from swarmlab import labels
-from swarmlab.cluster.crew import Crew, each
+from swarmlab.cluster.crew import Crew
 from swarmlab.engine import Engine
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem
 from swarmlab.images import sources
 from swarmlab.images.sources import Sources
-from swarmlab.providers import dind, registry
-from swarmlab.providers.base import Info, NodeState
+from swarmlab.providers import at_once, dind, registry
+from swarmlab.providers.base import Info, NodeState, Provider
 from swarmlab.providers.problems import explained, said
 from swarmlab.providers.registry import Choice
 from swarmlab.wait import Observation, until
@@ -76,41 +77,11 @@ class Remains:
         return whole and not frozen and all(state is NodeState.STOPPED for state in states)
 
 
-@dataclass(frozen=True)
-class Removed:
-    """What `down` took away; names as Docker shows them. `files`: something on this machine.
+def look(engine: Engine, lab: str, choice: Choice | None = None) -> Remains:
+    """What there is of the lab now. Raises EnvironmentProblem.
 
-    `machines` are nodes that were no containers beside the others.
+    `choice` says where its nodes are if nothing on the engine does.
     """
-
-    name: str
-    containers: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    networks: tuple[str, ...] = ()
-    machines: tuple[str, ...] = ()
-    files: bool = False
-    seconds: float = 0.0
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there was nothing to remove."""
-        docker = self.containers or self.volumes or self.networks
-        return not (docker or self.machines or self.files)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "containers": list(self.containers),
-            "volumes": list(self.volumes),
-            "networks": list(self.networks),
-            "machines": list(self.machines),
-            "files": self.files,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def look(engine: Engine, lab: str) -> Remains:
-    """What there is of the lab now. Raises EnvironmentProblem."""
     api = engine.client.api
     of = labels.of(lab)
     with explained(say("looking for the lab")), Crew(3) as crew:
@@ -118,6 +89,8 @@ def look(engine: Engine, lab: str) -> Remains:
         volumes = crew.go(api.volumes, filters=of)
         networks = crew.go(api.networks, filters=of)
         there = read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
+    if choice is not None and there.choice.contained and not there.info.nodes:
+        there = replace(there, choice=choice)
     return elsewhere(engine, lab, there)
 
 
@@ -187,17 +160,24 @@ def _halt(api: Any, name: str) -> None:
 
 
 def clear(
-    engine: Engine, lab: str, there: Remains, tell: Callable[[str], None] = lambda words: None
-) -> None:
+    engine: Engine,
+    lab: str,
+    there: Remains,
+    tell: Callable[[str], None] = lambda words: None,
+    *,
+    lost: bool = False,
+) -> tuple[str, ...]:
     """Take away `there` and what has come meanwhile, until there is nothing of the lab.
 
-    A command that was killed may have left the engine a last request to carry out. Raises
-    EnvironmentProblem when something will not go, TimedOut when more and more comes.
+    What is then otherwise than before the lab on machines that are not swarmlab's, in words. A
+    command that was killed may have left the engine a last request to carry out. Raises as
+    `sweep`, and TimedOut when more and more comes.
     """
+    changed: dict[str, None] = {}
 
     def round_of_it() -> Observation[None]:
         nonlocal there
-        sweep(engine, lab, there, tell)
+        changed.update(dict.fromkeys(sweep(engine, lab, there, tell, lost=lost)))
         there = look(engine, lab)
         left = (*there.machines, *there.containers, *there.volumes, *there.networks)
         return Observation(there.nothing, say("come meanwhile: {left}", left=", ".join(left)))
@@ -210,21 +190,30 @@ def clear(
             "Something makes it anew: end the other swarmlab, then run `swarmlab down` again."
         ),
     )
+    return tuple(changed)
 
 
 def sweep(
-    engine: Engine, lab: str, remains: Remains, tell: Callable[[str], None] = lambda words: None
-) -> None:
+    engine: Engine,
+    lab: str,
+    remains: Remains,
+    tell: Callable[[str], None] = lambda words: None,
+    *,
+    lost: bool = False,
+) -> tuple[str, ...]:
     """Take all of it away: nodes elsewhere, containers side by side, then volumes and networks.
 
-    What is already gone is no error. Raises EnvironmentProblem when something will not go.
+    What is otherwise than before the lab on machines that are not swarmlab's, in words. What is
+    already gone is no error. Raises EnvironmentProblem when something will not go, and for
+    machines that do not answer, unless what is `lost` is to be forgotten.
     """
     api = engine.client.api
+    changed: tuple[str, ...] = ()
     if remains.machines:
         # First: while one is left, so are the labels that tell where it is.
         provider = registry.make(remains.choice, engine, lab)
         provider.report = tell
-        each(provider.remove, remains.machines)
+        changed = _machines(provider, remains.machines, lost)
     with explained(say("removing the lab")):
         with Crew() as crew:
             crew.all([crew.go(_container, api, name) for name in remains.containers])
@@ -232,6 +221,26 @@ def sweep(
             gone = [crew.go(_volume, api, name) for name in remains.volumes]
             gone += [crew.go(_network, api, name) for name in remains.networks]
             crew.all(gone)
+    return changed
+
+
+def _machines(provider: Provider, nodes: Sequence[str], lost: bool) -> tuple[str, ...]:
+    """Take away the nodes elsewhere, those that can be reached whatever becomes of the others."""
+    outcome = at_once.each(nodes, provider.remove)
+    changed = [one for told in outcome.done.values() for one in told]
+    wrong = dict(outcome.failed)
+    if lost:
+        silent = [n for n, error in wrong.items() if isinstance(error, EngineUnreachable)]
+        changed += [wrong.pop(node).message for node in silent]
+    if len(wrong) == 1:
+        raise next(iter(wrong.values()))
+    if wrong:
+        raise EnvironmentProblem(
+            say("{count} machines were not cleaned.", count=len(wrong)),
+            evidence="\n".join(error.message for error in wrong.values()),
+            hint=next(iter(wrong.values())).hint,
+        )
+    return tuple(changed)
 
 
 def _container(api: Any, name: str) -> None:

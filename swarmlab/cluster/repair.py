@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from docker import APIClient
@@ -15,7 +16,13 @@ from swarmlab.cluster.create import Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut
+from swarmlab.errors import (
+    ClusterProblem,
+    EnvironmentProblem,
+    SwarmlabError,
+    TimedOut,
+    UsageError,
+)
 from swarmlab.progress import Progress
 from swarmlab.providers import problems, registry
 from swarmlab.providers.base import NodeState, Provider
@@ -137,7 +144,8 @@ class _Job:
                 return self._answering(node, crew, _ANSWER_SECONDS)
             except (TimedOut, ClusterProblem):
                 self._say(say("{node} did not answer and is restarted", node=node))
-            self._site.provider.stop(node)
+            with suppress(UsageError):  # a machine that is not swarmlab's to stop
+                self._site.provider.stop(node)
         else:
             self._say(say("{node} was stopped", node=node))
         self.started = True

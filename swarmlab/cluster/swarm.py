@@ -102,10 +102,10 @@ class Standing:
     cluster: str
 
 
-def begin(api: APIClient, address: str) -> Tokens:
-    """Make the node at `address` the first manager; the tokens for the others."""
+def begin(api: APIClient, address: str, overlays: Sequence[str] = ()) -> Tokens:
+    """Make the node at `address` the first manager, `overlays` its networks' ranges; the tokens."""
     with asking(say("begin the swarm")):
-        api.init_swarm(advertise_addr=address, listen_addr=f"0.0.0.0:{PORT}")
+        api.init_swarm(address, f"0.0.0.0:{PORT}", default_addr_pool=list(overlays) or None)
     return tokens(api)
 
 

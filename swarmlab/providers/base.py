@@ -54,8 +54,9 @@ class Reach(Enum):
 class Node:
     """One node as the provider sees it; `detail` is its state in the provider's own words.
 
-    `ports` maps a port of the node to host and port on this machine, where the node's own
-    address cannot be reached. `engine_port` is where its engine answers, over TLS.
+    `ports` maps a port of the node to host and port that lead to it, where the node's own address
+    cannot be reached or another port is meant. `engine_port` is where its engine answers, over
+    TLS; `api` is the version that it is spoken to in, empty: the usual one.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Node:
     ports: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     detail: str = ""
     engine_port: int = ENGINE_PORT
+    api: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Provider(Protocol):
     """An address other than 127.0.0.1 at which the nodes' ports are open; else empty."""
     subnet: IPv4Network | None
     """Of the lab's network, once `prepare` or `adopt` has been called."""
+    overlays: tuple[str, ...]
+    """The ranges for the swarm's overlay networks; none: Docker's own."""
     report: Callable[[str], None]
     """Told, in words, what is being done while nodes are made."""
     remember: Mapping[str, str]
@@ -150,8 +154,11 @@ class Provider(Protocol):
     def pause(self, node: str) -> None:
         """Freeze the machine until `start`. Raises UsageError where that cannot be done."""
 
-    def remove(self, node: str) -> None:
-        """Take away all that the lab has there; content when there is nothing."""
+    def remove(self, node: str) -> tuple[str, ...]:
+        """Take away all that the lab has there; content when there is nothing.
+
+        What is then not as it was before the lab, in words; nothing where nothing was before it.
+        """
 
     def left(self) -> tuple[str, ...]:
         """The nodes elsewhere than on the lab's engine of which `remove` would take something.

@@ -96,13 +96,14 @@ class Dind(LabNetwork):
         with explained(say("pausing {node}", node=node)):
             self._api.pause(labels.container(self._lab, node))
 
-    def remove(self, node: str) -> None:
+    def remove(self, node: str) -> tuple[str, ...]:
         name = labels.container(self._lab, node)
         with explained(say("removing {node}", node=node)):
             with suppress(NotFound):
                 self._api.remove_container(name, v=True, force=True)
             with suppress(NotFound):
                 self._api.remove_volume(name, force=True)
+        return ()
 
     def left(self) -> tuple[str, ...]:
         """None: what there is of its nodes is on the lab's own engine."""

@@ -33,6 +33,9 @@ class LabNetwork:
 
     name = ""
     contained = False
+    overlays: tuple[str, ...] = ()
+    avoided: tuple[IPv4Network, ...] = ()
+    """Subnets that the lab's network must not meet, beside those that this machine knows."""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class LabNetwork:
             taken = subnets.of_engine(self._api.networks())
         if self._here:
             taken += subnets.routes()
+        taken += self.avoided
         for _ in range(_SUBNET_TRIES):
             subnet = subnets.choose(taken)
             try:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from swarmlab import labels
@@ -73,9 +74,23 @@ def told(listed: Iterable[Mapping[str, Any]]) -> Choice:
     return NO_OTHER
 
 
+def alike(one: Choice, other: Choice) -> bool:
+    """Whether two choices of the same provider mean the same machines, where it has any."""
+    from swarmlab.providers.hosts import machines
+
+    return one.provider != "hosts" or machines.same(one.settings, other.settings)
+
+
 def wanted() -> Choice:
     """What this process's environment asks for. Raises UsageError for a provider unknown."""
     name = os.environ.get("SWARMLAB_PROVIDER", "").strip() or USUAL
+    file = os.environ.get("SWARMLAB_HOSTS", "").strip()
+    if name == "hosts" and file:
+        from swarmlab.providers.hosts import machines
+        from swarmlab.providers.hosts.file import load
+        from swarmlab.providers.hosts.guards import Consent
+
+        return Choice(name, machines.settings(load(Path(file)), Consent()))
     return Choice(known(name))
 
 
@@ -92,6 +107,14 @@ def _dind(
     return Dind(engine, lab, image=image, size=size)
 
 
+def _hosts(
+    engine: Engine, lab: str, settings: Mapping[str, Any], image: Callable[[], str], size: Size
+) -> Provider:
+    from swarmlab.providers.hosts.provider import Hosts
+
+    return Hosts(engine, lab, settings, size)
+
+
 PROVIDERS: Mapping[
     str, Callable[[Engine, str, Mapping[str, Any], Callable[[], str], Size], Provider]
-] = {"dind": _dind}
+] = {"dind": _dind, "hosts": _hosts}

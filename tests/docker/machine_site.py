@@ -87,7 +87,7 @@ def machine(folder: Path, name: str, *, lonely: bool = False, flags: str = "") -
     `flags` are more of its engine's.
     """
     here = docker.from_env(version="auto")
-    image = _node(here) if lonely else _with_ssh(here)
+    image = _node(here) if lonely else with_ssh(here)
     told = {labels.LAB: name, labels.ROLE: labels.ROLE_BUILD}
     api: Any = here.api
     try:
@@ -207,7 +207,7 @@ def _node(here: DockerClient) -> str:
     return next(one.reference for one in built if one.name == "node")
 
 
-def _with_ssh(here: DockerClient) -> str:
+def with_ssh(here: DockerClient) -> str:
     """The node's image with an SSH server; made once, and kept as build cache is."""
     target = f"swarmlab/test-machine:{recipe.reference('node').rpartition(':')[2]}"
     if not here.images.list(name=target):

@@ -27,7 +27,7 @@ def carry(
     images: Mapping[str, str],
     *,
     say: Callable[[str], None],
-    check: Callable[[], None],
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[str, ...]:
     """Have the images on the node's engine; the names of those that were carried.
 
@@ -38,6 +38,7 @@ def carry(
         wanted = missing(engine.client.api, api, images)
     if not wanted:
         return ()
+    own = _names(api)
     allowed, api.timeout = api.timeout, _SILENCE_SECONDS
     try:
         with (
@@ -61,7 +62,7 @@ def carry(
         for name, reference in wanted.items():
             repository, _, tag = name.rpartition(":")
             api.tag(reference, repository, tag)
-            if reference != name:
+            if reference not in (name, *own):
                 api.remove_image(reference, noprune=True)
     return tuple(wanted)
 
@@ -78,6 +79,11 @@ def missing(here: Any, there: Any, images: Mapping[str, str]) -> dict[str, str]:
         if _content(present) != _content(wanted) and present.get("Id") != wanted["Id"]:
             found[name] = reference
     return found
+
+
+def _names(api: Any) -> set[str]:
+    """What its images are called now: of the lab's own engine, say, nothing is taken away."""
+    return {tag for image in api.images() for tag in image.get("RepoTags") or ()}
 
 
 def _content(image: Mapping[str, Any]) -> str:

@@ -1,0 +1,124 @@
+"""Where a lab's nodes come from, as the command line says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarmlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarmlab.providers.registry import Choice
+
+PANEL = "Machines of your own"
+
+ProviderName = Annotated[
+    str,
+    typer.Option(
+        "--provider",
+        envvar="SWARMLAB_PROVIDER",
+        help="Where the nodes of a new lab come from: dind (containers on your Docker engine, the "
+        "usual) or hosts (machines of your own).",
+        show_default=False,
+    ),
+]
+HostsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--hosts",
+        metavar="FILE",
+        envvar="SWARMLAB_HOSTS",
+        help="The file that names the machines of your own.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+LostHosts = Annotated[
+    Path | None,
+    typer.Option(
+        "--hosts",
+        metavar="FILE",
+        help="The file that names the machines of your own, where this engine has lost the lab.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+Beside = Annotated[
+    bool,
+    typer.Option(
+        "--beside-containers",
+        help="Use machines that run containers of others, too. Those are never touched.",
+        rich_help_panel=PANEL,
+    ),
+]
+LeaveSwarm = Annotated[
+    bool,
+    typer.Option(
+        "--leave-swarm",
+        help="Take the machines out of the swarm that they are in, for good: what runs there is "
+        "lost with its last manager, and `down` does not bring it back.",
+        rich_help_panel=PANEL,
+    ),
+]
+Rename = Annotated[
+    bool,
+    typer.Option(
+        "--rename",
+        help="Call the machines swarm-1, swarm-2 and so on while the lab is up.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for: a provider, None for the lab's own or the usual one, and how many."""
+
+    choice: Choice | None
+    managers: int | None
+    workers: int | None
+
+
+def asked(
+    provider: str,
+    hosts: Path | None,
+    managers: int | None = None,
+    workers: int | None = None,
+    *,
+    beside: bool = False,
+    leave_swarm: bool = False,
+    rename: bool = False,
+) -> Asked:
+    """The choice that the options make. Raises UsageError for those that do not go together.
+
+    All machines of a file become managers where no number is given.
+    """
+    from swarmlab.providers import registry
+
+    if hosts is not None and provider in ("", "hosts"):
+        from swarmlab.providers.hosts import file, machines
+        from swarmlab.providers.hosts.guards import Consent
+
+        named = file.load(hosts)
+        if managers is None:
+            managers = len(named) - (workers or 0)
+        elif workers is None:
+            workers = len(named) - managers
+        consent = Consent(beside=beside, leave_swarm=leave_swarm, rename=rename)
+        choice = registry.Choice("hosts", machines.settings(named, consent))
+        return Asked(choice, managers, workers)
+    for given, name in (
+        (hosts is not None, "--hosts"),
+        (beside, "--beside-containers"),
+        (leave_swarm, "--leave-swarm"),
+        (rename, "--rename"),
+    ):
+        if given:
+            raise UsageError(
+                f"{name} is about machines of your own.",
+                hint="Give it with `--provider hosts --hosts FILE`.",
+            )
+    return Asked(registry.Choice(registry.known(provider)) if provider else None, managers, workers)

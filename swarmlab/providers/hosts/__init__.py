@@ -1,0 +1,1 @@
+"""Nodes on machines that exist already: their own engines, left as they were found."""

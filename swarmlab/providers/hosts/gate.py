@@ -1,0 +1,202 @@
+"""The lab's way into a machine's engine: TLS with the lab's own certificates before its socket.
+
+Whatever leads swarmlab to an engine (SSH, a docker context, TLS with your certificates) stays on
+this machine. What the workstation and the checks use is a small container on the machine: HAProxy
+with a port that lets in who has a certificate of the lab, and nobody else. It has no rights but
+the socket's, and goes with the lab.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from docker.errors import NotFound
+
+from swarmlab import archive, labels
+from swarmlab.providers.hosts.guards import GATE_PORT
+from swarmlab.providers.hosts.snapshot import Snapshot
+
+NAME = "gate"
+IMAGE = "flow-proxy"
+"""Has HAProxy and Python, and is one of those that a lab's nodes get anyway."""
+
+_FOUND = "/etc/swarmlab/found.json"
+_CERTS = "/etc/docker/certs"
+_CONFIGURATION = "/etc/swarmlab/gate.cfg"
+_PAIR = "/etc/swarmlab/gate.pem"
+SOCKET = "/run/engine.sock"
+"""The engine's socket in the gate."""
+# Without the second, SELinux keeps a container from the engine's socket.
+SECURITY = ["no-new-privileges", "label=disable"]
+
+# HAProxy passes on that one side has no more to say, as `docker run -i` needs it.
+_TEXT = """\
+global
+    maxconn 1000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 24h
+    timeout server 24h
+    timeout tunnel 24h
+frontend gate
+    bind {address}:{port} ssl crt {pair} ca-file {certs}/ca.pem verify required ssl-min-ver TLSv1.2
+    default_backend engine
+backend engine
+    server engine unix@{socket}
+"""
+
+# The name is given again whenever the machine has started anew.
+_PROGRAM = """
+import os, socket, sys
+if sys.argv[1]:
+    socket.sethostname(sys.argv[1])
+os.execvp("haproxy", ["haproxy", "-db", "-f", sys.argv[2]])
+"""
+_RENAME = "import socket, sys; socket.sethostname(sys.argv[1])"
+
+
+def create(
+    api: Any,
+    lab: str,
+    node: str,
+    *,
+    image: str,
+    socket: str,
+    rename: bool,
+    marks: Mapping[str, str],
+) -> None:
+    """Make the container, not started, in place of any older one. Raises what docker-py raises."""
+    remove(api, lab)
+    host = {
+        "NetworkMode": "host",
+        "Mounts": mounts(socket),
+        "RestartPolicy": {"Name": "unless-stopped"},
+        **_rights(rename),
+    }
+    config = {
+        "Image": image,
+        "User": "0:0",
+        "Entrypoint": ["python3", "-ISc", _PROGRAM, node if rename else "", _CONFIGURATION],
+        "Cmd": [],
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": {
+            labels.LAB: lab,
+            labels.ROLE: labels.ROLE_GATE,
+            labels.NODE: node,
+            **marks,
+        },
+        "HostConfig": host,
+    }
+    api.create_container_from_config(config, labels.container(lab, NAME))
+
+
+def start(
+    api: Any, lab: str, address: str, files: Mapping[str, bytes], found: Snapshot | None
+) -> None:
+    """Put certificates and the engine's snapshot in place, and start it, anew if it runs."""
+    own = {path: content for path, content in files.items() if path.startswith(f"{_CERTS}/")}
+    text = _TEXT.format(address=address, port=GATE_PORT, pair=_PAIR, certs=_CERTS, socket=SOCKET)
+    secret = {**own, _PAIR: own[f"{_CERTS}/cert.pem"] + own[f"{_CERTS}/key.pem"]}
+    everything = {
+        **secret,
+        _CONFIGURATION: text.encode(),
+    }
+    if found is not None:
+        everything[_FOUND] = json.dumps(found.to_dict()).encode()
+    name = labels.container(lab, NAME)
+    api.put_archive(
+        name, "/", archive.pack(everything, modes=dict.fromkeys(secret, archive.PRIVATE))
+    )
+    api.restart(name, timeout=1)
+
+
+def stop(api: Any, lab: str) -> None:
+    """End it; content when there is none."""
+    try:
+        api.stop(labels.container(lab, NAME), timeout=1)
+    except NotFound:
+        return
+
+
+def remove(api: Any, lab: str) -> None:
+    """Take it away; content when there is none."""
+    try:
+        api.remove_container(labels.container(lab, NAME), v=True, force=True)
+    except NotFound:
+        return
+
+
+def there(api: Any, lab: str) -> bool:
+    """Whether the engine has it, running or not."""
+    try:
+        api.inspect_container(labels.container(lab, NAME))
+    except NotFound:
+        return False
+    return True
+
+
+def last_words(api: Any, lab: str) -> str | None:
+    """What it said if it has ended; None while it runs."""
+    name = labels.container(lab, NAME)
+    state = api.inspect_container(name)["State"]
+    if state["Running"] and not state.get("Restarting"):
+        return None
+    said = api.logs(name, tail=8).decode("utf-8", "replace").strip()
+    return f"has a way in that ended with exit code {state.get('ExitCode')}\n{said}"
+
+
+def found(api: Any, lab: str) -> Snapshot | None:
+    """The snapshot that it keeps; None when there is none."""
+    try:
+        stream, _ = api.get_archive(labels.container(lab, NAME), _FOUND)
+    except NotFound:
+        return None
+    try:
+        return Snapshot.from_dict(json.loads(archive.unpack(stream)["found.json"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def rename(api: Any, image: str, name: str, lab: str) -> None:
+    """Give the machine that name until it starts anew. Raises what docker-py raises."""
+    run_once(api, image, ["python3", "-ISc", _RENAME, name], lab, _rights(rename=True))
+
+
+def run_once(
+    api: Any, image: str, argv: list[str], lab: str, rights: Mapping[str, Any]
+) -> tuple[int, str]:
+    """Run a program in a container of its own on the machine's network; exit code and output."""
+    config = {
+        "Image": image,
+        "User": "0:0",
+        "Entrypoint": argv,
+        "Cmd": [],
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": {labels.LAB: lab, labels.ROLE: labels.ROLE_GATE},
+        "HostConfig": {"NetworkMode": "host", **rights},
+    }
+    box = api.create_container_from_config(config)["Id"]
+    try:
+        api.start(box)
+        code = int(api.wait(box)["StatusCode"])
+        return code, api.logs(box).decode("utf-8", "replace").strip()
+    finally:
+        api.remove_container(box, force=True, v=True)
+
+
+def mounts(socket: str) -> list[dict[str, str]]:
+    """The socket at that path of the machine; where there is none, the engine refuses."""
+    return [{"Type": "bind", "Source": socket, "Target": SOCKET}]
+
+
+def _rights(rename: bool) -> dict[str, Any]:
+    """None at all, but what giving a machine a name takes."""
+    return {
+        "CapDrop": ["ALL"],
+        "CapAdd": ["SYS_ADMIN"] if rename else [],
+        "UTSMode": "host" if rename else "",
+        "SecurityOpt": SECURITY,
+    }

@@ -1,0 +1,236 @@
+"""Nodes on machines that exist already: their engines become the nodes of one swarm for a while."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from swarmlab import labels
+from swarmlab.engine import Engine
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError, UsageError
+from swarmlab.images import carrying, catalog, recipe
+from swarmlab.providers import at_once
+from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
+from swarmlab.providers.hosts import cleaning, examining, gate, ports, record
+from swarmlab.providers.hosts.guards import GATE_PORT, Trouble
+from swarmlab.providers.hosts.machines import image, settings, told
+from swarmlab.providers.hosts.snapshot import Snapshot, take
+from swarmlab.providers.network import LabNetwork
+from swarmlab.providers.problems import explained
+from swarmlab.size import UNKNOWN, Size
+
+_LOOK_SECONDS = 1.0
+# Where the machines' own network is in the range that Swarm takes its overlay networks from:
+# half of RFC 2544's, which no real network has.
+_OVERLAYS = ("198.19.0.0/16",)
+_USUAL = "10."
+
+
+class Hosts(LabNetwork):
+    """The machines that a hosts file names, as the nodes of one lab."""
+
+    name = "hosts"
+
+    def __init__(
+        self, engine: Engine, lab: str, chosen: Mapping[str, Any], size: Size = UNKNOWN
+    ) -> None:
+        """`chosen` is what `machines.settings` made. Raises UsageError for anything else, and
+        for a size that is not that of the machines.
+        """
+        self._machines, self._consent = told(chosen, lab)
+        if size.count not in (0, len(self._machines)):
+            raise UsageError(
+                f"The hosts file names {len(self._machines)} machines, and a lab of {size} has "
+                f"{size.count} nodes.",
+                hint="Give --managers and --workers that make as many, or neither: then all "
+                "become managers.",
+            )
+        super().__init__(engine, lab, size=size, settings=chosen)
+        self._found: dict[str, Snapshot] = {}
+
+    # -- before anything is touched, and the first touch ------------------------------------
+
+    def prepare(self, reach: str = "auto", publish: str = "") -> None:
+        """Look at all machines, and refuse with all that speaks against them; then begin.
+
+        Raises EnvironmentProblem.
+        """
+        self.report("looking at the machines")
+        self._found = examining.examine(self._machines, self._lab, self._consent)
+        self._settings = settings(self._machines.all(), self._consent)
+        addresses = [host.address for host in self._machines.all()]
+        self.avoided = tuple(IPv4Network(f"{one}/24", strict=False) for one in addresses)
+        if any(one.startswith(_USUAL) for one in addresses):
+            self.overlays = _OVERLAYS
+        super().prepare(reach, publish)
+        if self._consent.leave_swarm:
+            at_once.must(self._machines, self._leave)
+        record.write(self._api, self._lab, self._found, self._labels(labels.ROLE_VOLUME))
+        self.report("bringing the gate's image")
+        at_once.must(self._machines, self._give)
+        self.report("trying the machines' ports")
+        wrong = at_once.must(self._machines, self._ports)
+        examining.refuse(
+            [one for found in wrong.values() for one in found],
+            "What was begun there is taken back.",
+        )
+
+    def _leave(self, node: str) -> None:
+        """Out of the swarm that it is in, as the user wants; then it is looked at anew."""
+        if self._found[node].swarm:
+            with explained(f"taking {node} out of its swarm"):
+                cleaning.leave(self._machines.api(node))
+            self._found[node] = take(self._machines.engine(node), self._lab)
+
+    def _give(self, node: str) -> None:
+        reference = recipe.reference(gate.IMAGE)
+        carrying.carry(
+            self._engine, self._machines.api(node), node, {_inside(): reference}, say=self.report
+        )
+
+    def _ports(self, node: str) -> list[Trouble]:
+        engine, host = self._machines.engine(node), self._machines[node]
+        api: Any = engine.client.api
+        with explained(f"trying the ports of {node}"):
+            return ports.troubles(
+                api,
+                image(api, _inside()),
+                self._lab,
+                node,
+                address=host.address,
+                path=host.socket,
+                engine=str(api.info()["ID"]),
+            )
+
+    # -- nodes -------------------------------------------------------------------------------
+
+    def create(self, node: str) -> None:
+        api = self._machines.api(node)
+        if not image(api, _inside()):
+            self._give(node)
+        with explained(f"making the gate of {node}"):
+            gate.create(
+                api,
+                self._lab,
+                node,
+                image=image(api, _inside()),
+                socket=self._machines[node].socket,
+                rename=self._consent.rename,
+                marks={labels.INSTANCE: self.instance},
+            )
+
+    def start(self, node: str, files: Mapping[str, bytes]) -> None:
+        api = self._machines.api(node)
+        with explained(f"opening the gate of {node}"):
+            if not gate.there(api, self._lab):
+                self.create(node)
+            gate.start(api, self._lab, self._machines[node].address, files, self._known(node))
+
+    def stop(self, node: str) -> None:
+        raise self._own(node, "stop", "sudo systemctl stop docker docker.socket")
+
+    def pause(self, node: str) -> None:
+        raise self._own(node, "pause", "sudo pkill -STOP dockerd")
+
+    def _own(self, node: str, what: str, command: str) -> UsageError:
+        return UsageError(
+            f"{node} is a machine of your own, which swarmlab does not {what}.",
+            hint=f"Do so there: `{command}`.",
+        )
+
+    def last_words(self, node: str) -> str | None:
+        with explained(f"looking at the gate of {node}"):
+            return gate.last_words(self._machines.api(node), self._lab)
+
+    def check_kernel(self, node: str) -> None:
+        """Nothing can be told so early: it is tried once the node has its images."""
+
+    def address(self, node: str) -> str:
+        return self._machines[node].address
+
+    def certs(self, node: str) -> Path | None:
+        return None
+
+    def place(self, node: str) -> Node:
+        host = self._machines[node]
+        return Node(
+            node,
+            host.address,
+            NodeState.RUNNING,
+            ports={ENGINE_PORT: (host.address, GATE_PORT)},
+            engine_port=GATE_PORT,
+            api=host.api,
+        )
+
+    def info(self) -> Info:
+        if not self.instance:
+            with suppress(EnvironmentProblem):
+                self.adopt()
+        seen = at_once.must(self._machines, self._seen)
+        return Info(tuple(seen.values()), self.instance, self._size)
+
+    def _seen(self, node: str) -> Node:
+        """Whether anything answers at its gate; what it is, finds out who asks it."""
+        there = self.place(node)
+        if not there.address:
+            return replace(there, state=NodeState.STOPPED)
+        try:
+            socket.create_connection((there.address, GATE_PORT), timeout=_LOOK_SECONDS).close()
+        except OSError as error:
+            why = error.strerror or str(error)
+            return replace(there, state=NodeState.STOPPED, detail=f"no answer: {why}")
+        return there
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def left(self) -> tuple[str, ...]:
+        """While the lab's own engine has its network, all of them; then those that are asked."""
+        with suppress(EnvironmentProblem):
+            self.adopt()
+            return tuple(self._machines)
+        there = at_once.must(self._machines, self._holds)
+        return tuple(node for node, holds in there.items() if holds)
+
+    def _holds(self, node: str) -> bool:
+        """Whether anything of the lab is on the machine."""
+        api = self._machines.api(node)
+        of = labels.of(self._lab)
+        with explained(f"looking for the lab on {node}"):
+            return bool(api.containers(all=True, filters=of) or api.networks(filters=of))
+
+    def remove(self, node: str) -> tuple[str, ...]:
+        place = self._machines[node].place
+        try:
+            engine = self._machines.engine(node)
+        except SwarmlabError as error:
+            raise EngineUnreachable(
+                f"The machine of {node} ({place}) was not cleaned. {error.message}",
+                evidence=error.evidence,
+                hint="When it answers again, `swarmlab down` does the rest; `swarmlab down "
+                "--forget-lost` forgets machines that never will, with what the lab left there.",
+            ) from error
+        left = cleaning.clean(
+            engine, self._lab, self._known(node), lambda words: self.report(f"{node}: {words}")
+        )
+        return tuple(f"{node} ({place}): {one}" for one in left)
+
+    def _known(self, node: str) -> Snapshot | None:
+        """The machine's snapshot: from this process, the lab's own engine, or the gate."""
+        if node not in self._found:
+            self._found |= record.read(self._api, self._lab)
+        if node not in self._found:
+            with explained(f"asking the gate of {node}"):
+                kept = gate.found(self._machines.api(node), self._lab)
+            if kept is not None:
+                self._found[node] = kept
+        return self._found.get(node)
+
+
+def _inside() -> str:
+    """What the gate's image is called on a machine."""
+    return str(catalog.load().images[gate.IMAGE].inside)

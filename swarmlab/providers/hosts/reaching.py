@@ -1,0 +1,72 @@
+"""The way to a machine's engine, and the address that the other machines know it by."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+from urllib.parse import urlsplit
+
+from swarmlab import engine as engines
+from swarmlab.engine import Engine, Target
+from swarmlab.errors import EnvironmentProblem, SwarmlabError
+from swarmlab.process import run
+from swarmlab.providers.hosts.file import Host
+
+_CALL_SECONDS = 60
+_SSH_SECONDS = 10.0
+
+
+def connect(host: Host, *, timeout: int = _CALL_SECONDS) -> Engine:
+    """The machine's engine. Raises EngineUnreachable, EnvironmentProblem for one too old."""
+    return engines.connect(target(host), timeout=timeout)
+
+
+def target(host: Host) -> Target:
+    """Where its engine is. Raises EngineUnreachable for a context that cannot be read."""
+    if host.context:
+        return engines.of_context(host.context)
+    return Target(host.url, "the hosts file", host.certs)
+
+
+def address(host: Host, where: Target) -> str:
+    """The machine's IPv4 address: as the file says, or from the name by which it is reached.
+
+    Raises EnvironmentProblem when that does not tell one.
+    """
+    if host.address:
+        return host.address
+    parts = urlsplit(where.url)
+    name = parts.hostname or ""
+    if parts.scheme == "ssh":
+        name = _of_ssh(where.url) or name
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM) if name else []
+    except OSError:
+        found = []
+    told = str(found[0][4][0]) if found else ""
+    if told and not ipaddress.IPv4Address(told).is_loopback:
+        return told
+    raise EnvironmentProblem(
+        f"{where.url} leads to this machine itself, which tells no address of {host.node}."
+        if told
+        else f"{name or where.url} tells no IPv4 address of {host.node}.",
+        hint="Give its machine an `address:` in the hosts file: the one by which the others "
+        "reach it.",
+    )
+
+
+def _of_ssh(url: str) -> str:
+    """The machine's name after ssh's own configuration; empty when ssh does not tell."""
+    parts = urlsplit(url)
+    if shutil.which("ssh") is None or not parts.hostname or parts.hostname.startswith("-"):
+        return ""
+    try:
+        told = run(["ssh", "-G", "--", parts.hostname], timeout=_SSH_SECONDS)
+    except SwarmlabError:
+        return ""
+    for line in told.stdout.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "hostname":
+            return value.strip()
+    return ""

@@ -1,0 +1,111 @@
+"""A lab on machines that exist already: the chapter, and engines left as they were found."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from swarmlab.wait import Observation, until
+from tests.docker.hosts_site import Room, all_held, done, room, swarmlab
+from tests.docker.lifecycle_site import left
+
+pytestmark = pytest.mark.docker
+
+NAME = f"hosts-{os.getpid()}"
+NAMES = ("swarm-1", "swarm-2", "swarm-3")
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """Three machines, one of which has something of its own."""
+    with room(tmp_path_factory.mktemp("there"), NAME, NAMES) as made:
+        client = made.machines[1].client()
+        client.volumes.create("data")
+        client.networks.create("own")
+        client.close()
+        yield made
+    assert left(NAME) == []
+
+
+def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
+    before = all_held(there)
+    try:
+        done(there, "up", "--hosts", str(there.file(over=("ssh", "tcp", "ssh"))))
+        assert "already up" in swarmlab(there, "up").stderr
+        found = json.loads(done(there, "run", "--json", timeout=600))
+    finally:
+        swarmlab(there, "down")
+    wrong = [
+        (step["id"], check["id"], check["verdict"], check["actual"])
+        for step in found["steps"]
+        for check in step["checks"]
+        if check["verdict"] != "passed"
+    ]
+    assert wrong == []
+    assert len(found["steps"]) == 14
+    assert all_held(there) == before
+    assert "nothing to remove" in done(there, "down")
+
+
+def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room) -> None:
+    """A swarm, a container, a listener and another name, on three machines."""
+    one, two, three = there.machines
+    clients = [machine.client() for machine in there.machines]
+    file = str(there.file())
+    try:
+        clients[0].swarm.init(advertise_addr=one.address)
+        three.run("sh", "-c", "tar -C /etc -c hostname | docker import - foreign:1")
+        clients[2].containers.create("foreign:1", ["web"], name="web")
+        two.run("hostname", "pc-02")
+        before = all_held(there)
+        refused = swarmlab(there, "up", "--hosts", file)
+        assert refused.returncode == 3
+        assert "3 things speak against" in refused.stderr
+        assert "swarm-1: it is in a swarm already (active, manager of 1 node)" in refused.stderr
+        assert "swarm-2: its machine is called pc-02" in refused.stderr
+        assert "swarm-3: its engine has a container of others (web)" in refused.stderr
+        assert all_held(there) == before
+        assert left(NAME) == []
+    finally:
+        two.run("hostname", "swarm-2")
+        clients[0].swarm.leave(force=True)
+        until_gone(clients[0], "docker_gwbridge")
+        for box in clients[2].containers.list(all=True):
+            box.remove(force=True)
+        clients[2].images.remove("foreign:1")
+        for client in clients:
+            client.close()
+
+
+def until_gone(client: docker.DockerClient, network: str) -> None:
+    """Remove a network that an engine is just letting go of."""
+
+    def look() -> Observation[None]:
+        for net in client.networks.list(names=[network]):
+            try:
+                net.remove()
+            except docker.errors.APIError as error:
+                return Observation(False, str(error))
+        return Observation(True, "gone")
+
+    until(f"{network} to go", look, within=20)
+
+
+def test_a_port_in_use_is_found_and_all_is_taken_back(there: Room) -> None:
+    two = there.machines[1]
+    listener = "import socket, time; s = socket.create_server(('', 8500)); time.sleep(600)"
+    before = all_held(there)
+    two.run("sh", "-c", f'python3 -c "{listener}" >/dev/null 2>&1 & echo $! >/tmp/listener')
+    try:
+        refused = swarmlab(there, "up", "--hosts", str(there.file()))
+    finally:
+        two.run("sh", "-c", "kill $(cat /tmp/listener)")
+    assert refused.returncode == 3
+    assert "swarm-2: TCP port 8500, which Consul needs, is in use" in refused.stderr
+    assert "sudo ss -ltnp 'sport = :8500'" in refused.stderr
+    assert all_held(there) == before
+    assert left(NAME) == []

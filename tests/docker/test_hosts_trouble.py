@@ -1,0 +1,176 @@
+"""Machines of one's own that fail, that others use meanwhile, or that are called otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from swarmlab.wait import Observation, until
+from tests.docker.hosts_site import Machine, Room, all_held, done, held, room, swarmlab
+from tests.docker.lifecycle_site import left
+
+pytestmark = [pytest.mark.docker, pytest.mark.long]
+
+NAME = f"trouble-{os.getpid()}"
+NAMES = ("pc-01", "pc-02", "pc-03")
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """Three machines that are called as people call them."""
+    with room(tmp_path_factory.mktemp("trouble"), NAME, NAMES) as made:
+        yield made
+    assert left(NAME) == []
+
+
+@pytest.fixture
+def lab(there: Room) -> Iterator[list[dict[str, Any]]]:
+    """A lab on them; what they held before it."""
+    before = all_held(there)
+    try:
+        done(there, "up", "--hosts", str(there.file()), "--rename")
+        yield before
+    finally:
+        swarmlab(there, "down")
+
+
+def off(machine: Machine) -> None:
+    """Take the machine's power away."""
+    api: Any = docker.from_env(version="auto").api
+    api.kill(machine.box)
+    api.close()
+
+
+def on(machine: Machine) -> None:
+    """Switch it on again, and wait for its engine."""
+    api: Any = docker.from_env(version="auto").api
+    api.start(machine.box)
+    api.close()
+
+    def look() -> Observation[None]:
+        try:
+            held(machine)
+        except Exception as error:
+            return Observation(False, str(error)[:200])
+        return Observation(True, "it answers")
+
+    until(f"the engine of {machine.hostname}", look, within=60)
+
+
+def test_machines_are_renamed_for_a_while(there: Room, lab: list[dict[str, Any]]) -> None:
+    status = json.loads(done(there, "status", "--json"))
+    assert [(node["name"], node["state"]) for node in status["nodes"]] == [
+        (f"swarm-{n}", "ready") for n in (1, 2, 3)
+    ]
+    assert [one["name"] for one in all_held(there)] == ["swarm-1", "swarm-2", "swarm-3"]
+    done(there, "down")
+    assert all_held(there) == lab
+
+
+def test_a_machine_that_is_switched_off_and_on_again(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    second = there.machines[1]
+    off(second)
+    try:
+        seen = swarmlab(there, "status", "--json")
+        assert seen.returncode == 3
+        assert any("swarm-2" in one for one in json.loads(seen.stdout)["problems"])
+        refused = swarmlab(there, "up")
+        assert refused.returncode == 3
+        assert second.address in refused.stderr
+    finally:
+        on(second)
+    assert "mended" in swarmlab(there, "up").stderr
+    assert json.loads(done(there, "status", "--json"))["healthy"]
+    for refused in (swarmlab(there, "stop"), swarmlab(there, "fault", "stop", "swarm-2")):
+        assert refused.returncode == 2
+        assert "machine of your own" in refused.stderr
+    done(there, "down")
+    assert all_held(there) == lab
+
+
+def test_down_names_a_machine_that_does_not_answer_and_cleans_it_later(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    third = there.machines[2]
+    off(third)
+    try:
+        told = swarmlab(there, "down")
+        assert told.returncode == 3
+        assert "The machine of swarm-3" in told.stderr
+        assert "was not cleaned" in told.stderr
+        assert "--forget-lost" in told.stderr
+        assert [held(one) for one in there.machines[:2]] == lab[:2]
+    finally:
+        on(third)
+    done(there, "down")
+    assert all_held(there) == lab
+
+
+def test_what_others_did_meanwhile_is_told_and_stays(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    first = there.machines[0]
+    client = first.client()
+    client.volumes.create("homework")
+    try:
+        told = swarmlab(there, "down")
+        assert told.returncode == 3
+        assert f"swarm-1 (tcp://{first.address}:2376): volume homework is new" in told.stderr
+        assert [volume.name for volume in client.volumes.list()] == ["homework"]
+        assert left(NAME) == []
+    finally:
+        client.volumes.get("homework").remove()
+        client.close()
+    assert all_held(there) == lab
+
+
+def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    api: Any = docker.from_env(version="auto").api
+    of = {"label": f"swarmlab.lab={NAME}"}
+    for box in api.containers(all=True, filters=of):
+        api.remove_container(box["Id"], force=True)
+    for volume in api.volumes(filters=of)["Volumes"]:
+        api.remove_volume(volume["Name"])
+    for net in api.networks(filters=of):
+        api.remove_network(net["Id"])
+    api.close()
+    done(there, "down", "--hosts", str(there.file()))
+    assert all_held(there) == lab
+
+
+@pytest.mark.parametrize("moment", ["Looking at the machines", "Starting 3 nodes", "Forming"])
+def test_an_interrupted_up_takes_everything_back(there: Room, moment: str) -> None:
+    before = all_held(there)
+    words = [sys.executable, "-m", "swarmlab", "up", "--rename", "--hosts", str(there.file())]
+    process = subprocess.Popen(
+        words,
+        env={**os.environ, "SWARMLAB_NAME": NAME},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if moment in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait(timeout=120) == 130, rest
+    finally:
+        process.kill()
+        process.wait()
+    assert all_held(there) == before
+    assert left(NAME) == []

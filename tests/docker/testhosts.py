@@ -1,0 +1,141 @@
+"""Machines of their own, as far as containers can be: each with an engine, on a network that the
+lab's own engine does not put anything else on.
+
+They are made from the nodes' image without its images, unprivileged as nodes are. Docker keeps
+its bridges apart; two rules in its chain for users let the lab's network through to this one,
+which carry a comment, by which they are found and taken away again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from swarmlab import archive
+from swarmlab import engine as engines
+from swarmlab.images import builder
+from swarmlab.providers import subnets
+from swarmlab.providers.dind import CAPABILITIES, SECURITY
+from tests.docker.lifecycle_site import host
+
+LABEL = "swarmlab.testhost"
+"""On all that is made here; its value is the bridge's name."""
+CERTS = "/etc/docker/certs"
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A network for such machines; `name` is the network's and the device's."""
+
+    name: str
+    subnet: str
+
+    def address(self, number: int) -> str:
+        """The address of a machine, by a number of its own from 2 to 254."""
+        return self.subnet.rpartition(".")[0] + f".{number}"
+
+
+@contextmanager
+def bridge() -> Iterator[Bridge]:
+    """A network of its own that containers of other networks can reach; gone at the end, with
+    all machines that are still on it."""
+    name = f"slt{secrets.token_hex(4)}"
+    api = host()
+    # From the end of what labs take, so that no lab that is just being made takes the same.
+    taken = [*subnets.of_engine(api.networks()), *subnets.routes()]
+    taken = [network for network in taken if network.prefixlen >= 5]
+    free = [one for one in subnets.candidates() if not any(one.overlaps(t) for t in taken)]
+    subnet = str(free[-1])
+    try:
+        api.create_network(
+            name,
+            driver="bridge",
+            options={"com.docker.network.bridge.name": name},
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
+            labels={LABEL: name},
+        )
+        for way in ("-i", "-o"):
+            _filter("-I", name, way)
+        yield Bridge(name, subnet)
+    finally:
+        for box in api.containers(all=True, filters={"label": f"{LABEL}={name}"}):
+            api.remove_container(box["Id"], force=True, v=True)
+        for volume in api.volumes(filters={"label": f"{LABEL}={name}"}).get("Volumes") or []:
+            api.remove_volume(volume["Name"], force=True)
+        for way in ("-i", "-o"):
+            _filter("-D", name, way)
+        with contextlib.suppress(NotFound):
+            api.remove_network(name)
+
+
+def image() -> str:
+    """The nodes' image without what nodes hold."""
+    built = builder.ensure(["node"], engine=engines.connect().client)
+    return next(one.reference for one in built if one.name == "node")
+
+
+def make(on: Bridge, machine: str, address: str) -> str:
+    """The container of a machine of that host name, not started; its name."""
+    api: Any = host()
+    name = f"{on.name}-{machine}"
+    marks = {LABEL: on.name}
+    api.create_volume(name, labels=marks)
+    api.create_container_from_config(
+        {
+            "Image": image(),
+            "Hostname": machine,
+            "Labels": marks,
+            "HostConfig": {
+                "CapAdd": list(CAPABILITIES),
+                "SecurityOpt": list(SECURITY),
+                "MaskedPaths": [],
+                "ReadonlyPaths": [],
+                "NetworkMode": on.name,
+                "CgroupnsMode": "private",
+                "Mounts": [{"Type": "volume", "Source": name, "Target": "/var/lib/docker"}],
+            },
+            "NetworkingConfig": {
+                "EndpointsConfig": {on.name: {"IPAMConfig": {"IPv4Address": address}}}
+            },
+        },
+        name,
+    )
+    return name
+
+
+def give(container: str, certs: Mapping[str, bytes]) -> None:
+    """Put the engine's ca.pem, cert.pem and key.pem in place; without them it opens no port."""
+    files = {f"{CERTS}/{name}": content for name, content in certs.items()}
+    modes = dict.fromkeys(files, archive.PRIVATE)
+    host().put_archive(container, "/", archive.pack(files, modes=modes))
+
+
+def rules(name: str) -> list[str]:
+    """The packet filter's rules for that bridge, as iptables lists them."""
+    return [line for line in _iptables("-S", "DOCKER-USER") if name in line]
+
+
+def _filter(what: str, name: str, way: str) -> None:
+    comment = ["-m", "comment", "--comment", f"{LABEL}={name}"]
+    _iptables(what, "DOCKER-USER", way, name, *comment, "-j", "ACCEPT")
+
+
+def _iptables(*words: str) -> list[str]:
+    """iptables of the lab's engine's machine, by a container, so that no test needs to be root."""
+    client = engines.connect().client
+    said: bytes = client.containers.run(
+        image(),
+        list(words),
+        entrypoint=["iptables", "-w"],
+        network_mode="host",
+        cap_add=["NET_ADMIN"],
+        remove=True,
+    )
+    return said.decode().splitlines()
