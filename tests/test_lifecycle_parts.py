@@ -17,8 +17,8 @@ import pytest
 
 from swarmlab import archive, labels, state
 from swarmlab.cluster import (
-    clearing,
     access,
+    clearing,
     cutting,
     keys,
     lifecycle,
