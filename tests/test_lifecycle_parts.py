@@ -756,6 +756,39 @@ def engine_of_a_stopped_node(site: FakeSite, monkeypatch: pytest.MonkeyPatch) ->
     return job.engine("swarm-1", Crew())
 
 
+def test_a_worker_that_waits_for_a_leader_is_not_taken_for_a_stranger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would lose its place in the swarm, and with that its tasks."""
+    monkeypatch.setattr(repair, "_ANSWER_SECONDS", 0.3)
+    asked: list[str] = []
+
+    class Manager(FakeManager):
+        def nodes(self) -> list[dict[str, Any]]:
+            asked.append("who is there")
+            return super().nodes()
+
+        def info(self) -> dict[str, Any]:
+            place = {"NodeID": "id-swarm-1", "ControlAvailable": True, "Cluster": {"ID": "c"}}
+            return {"Swarm": {"LocalNodeState": "active", **place}}
+
+    class Worker:
+        """Nothing else may be asked of it."""
+
+        def info(self) -> dict[str, Any]:
+            state = "active" if asked else "pending"
+            return {"Swarm": {"LocalNodeState": state, "NodeID": "id-swarm-2"}}
+
+    manager = Manager(node("swarm-1"), node("swarm-2", Role="worker"))
+    site = SimpleNamespace(size=Size(1, 1), names=Size(1, 1).names, addresses={"swarm-1": "a"})
+    there = remains.read([container("swarm-1"), container("swarm-2"), SHELL], [], NETWORK)
+    job = repair._Job(cast(Any, site), there, ring(), SilentProgress())
+    job.rejoin({"swarm-1": cast(Any, manager), "swarm-2": cast(Any, Worker())})
+    assert job.done == []
+    assert manager.removed == []
+    assert manager.updates == []
+
+
 NO_SPACE = "mkdir /var/lib/docker/overlay2/x: no space left on device"
 
 

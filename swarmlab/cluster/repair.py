@@ -192,6 +192,9 @@ class _Job:
             raise NoSwarm(say("its nodes never formed a swarm"))
         inside = {n for n, s in standings.items() if s.manager and s.cluster == main}
         leader, members = _quorum({node: apis[node] for node in sorted(inside)})
+        # A worker is in the swarm again only once the managers have a leader to tell it so.
+        late = [node for node, standing in standings.items() if standing.state == "pending"]
+        standings |= {node: _standing(apis[node]) for node in late}
         ids = {member.id for member in members}
         belongs = {n for n, s in standings.items() if s.state == "active" and s.node_id in ids}
         alive = {standings[node].node_id for node in belongs}
