@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,15 @@ SLOWEST = ("test_chapter.py", "test_lab_proofs.py", "test_standby.py", "test_any
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and that is handed on.
+
+    The commands that tests interrupt must hear it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
