@@ -14,21 +14,19 @@ import queue
 import re
 import secrets
 import shlex
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import requests
 from docker.errors import APIError, DockerException, NotFound
-from docker.utils.socket import frames_iter
 
-from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.reaper import VARIABLE, reap
 from swarmlab.transcript import Transcript
 from swarmlab.wait import Observation, patient, poll
+from swarmlab.wire import Wire
 from swarmlab.words import say
 from swarmlab.workspace import Outcome
 
@@ -176,11 +174,7 @@ class _Shell:
             workdir=workdir,
             environment={VARIABLE: self._tag, "TERM": "dumb", "PAGER": "cat"},
         )["Id"]
-        # docker-py gives a SocketIO around the real socket on unix and TCP, a pipe on Windows.
-        self._stream: Any = self._api.exec_start(self._exec, socket=True)
-        self._socket: Any = getattr(self._stream, "_sock", self._stream)
-        with contextlib.suppress(AttributeError):
-            self._socket.settimeout(None)
+        self._wire = Wire(self._api.exec_start(self._exec, socket=True))
         threading.Thread(target=self._read, name="session-reader", daemon=True).start()
 
     def begin(self) -> None:
@@ -202,16 +196,11 @@ class _Shell:
         )
 
     def _send(self, text: str) -> None:
-        data = text.encode("utf-8", errors="surrogateescape")
-        if hasattr(self._socket, "sendall"):
-            self._socket.sendall(data)
-        else:
-            self._stream.write(data)
+        self._wire.send(text.encode("utf-8", errors="surrogateescape"))
 
     def _read(self) -> None:
         try:
-            frames: Iterator[tuple[int, bytes]] = frames_iter(self._stream, tty=False)  # type: ignore[no-untyped-call]
-            for _, chunk in frames:
+            for chunk in self._wire.frames():
                 self._put(chunk)
         except (OSError, ValueError):
             # The connection is gone; whoever waits learns it from the end of the chunks.
@@ -239,7 +228,7 @@ class _Shell:
             stopped = self._stopped(waited.last.value)
         finally:
             self._closed.set()
-            self._disconnect()
+            self._wire.close()
         code = waited.last.value
         if code is None or stopped:
             raise EnvironmentProblem(
@@ -267,7 +256,7 @@ class _Shell:
             with contextlib.suppress(DockerException, requests.RequestException, OSError):
                 self._kill()
         finally:
-            self._disconnect()
+            self._wire.close()
 
     def _kill(self) -> None:
         script = ["bash", "-c", reap(self._tag, others=False)]
@@ -278,11 +267,6 @@ class _Shell:
     def _over(self, exec_id: str) -> Observation[int]:
         seen = self._api.exec_inspect(exec_id)
         return Observation(not seen["Running"], say("it runs"), seen["ExitCode"])
-
-    def _disconnect(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        close_stream(self._stream)
 
 
 def _lost(error: BaseException) -> EnvironmentProblem:

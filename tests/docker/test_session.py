@@ -231,7 +231,7 @@ def test_what_a_killed_swarmlab_left_is_ended_by_the_next_session(container: Con
     left = Session(container)
     left.run(NAP + "nap & disown")
     assert left._shell is not None
-    left._shell._disconnect()
+    left._shell._wire.close()
     assert naps(container) > 0
     with Session(container) as session:
         session.run("true")
