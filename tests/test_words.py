@@ -180,7 +180,7 @@ WHOLLY = (
     *(f"grading/{name}" for name in ("reading", "sheet")),
     *(f"providers/{name}" for name in ("dind", "network", "problems", "registry", "subnets")),
     "providers/ways",
-    *(f"report/{name}" for name in ("bundle", "cluster", "grades", "proofs")),
+    *(f"report/{name}" for name in ("bundle", "cluster", "diagnosis", "grades", "proofs")),
 )
 # Calls whose words are for programs: patterns, files and processes.
 FOR_PROGRAMS = (

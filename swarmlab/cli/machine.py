@@ -104,7 +104,7 @@ def doctor(
     from swarmlab import doctor as examination
     from swarmlab.console import ConsoleProgress, err
     from swarmlab.errors import EXIT_ENVIRONMENT
-    from swarmlab.report.cluster import diagnosis, mended
+    from swarmlab.report.diagnosis import diagnosis, mended
     from swarmlab.size import Size
 
     speak(language)

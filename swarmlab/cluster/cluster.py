@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +91,11 @@ class Cluster:
     def endpoint(self, node: str, port: int) -> tuple[str, int]:
         """Host and port by which this machine reaches that TCP port of the node."""
         return access.endpoint(self._node(node), port)
+
+    def published(self, node: str) -> Mapping[int, tuple[str, int]]:
+        """Host and port of this machine for each TCP port of the node that is published there."""
+        found = self._node(node)
+        return found.ports if found.reach is Reach.PUBLISHED else {}
 
     def lasting(self, node: str, port: int) -> tuple[str, int]:
         """The same, for use by other programs. Raises EnvironmentProblem when it goes with us."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ STATUS_VERSION = 1
 class NodeStatus:
     """One node: the container as the host's engine sees it, the member as the swarm does.
 
-    What is not known is empty. `cut`: cut off from the other nodes on purpose.
+    What is not known is empty. `cut`: cut off from the other nodes on purpose. `ports` maps a
+    port of the node to where this machine has it (`127.0.0.1:49160`), if it is published.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NodeStatus:
     engine: str = ""
     data_plane: str = ""
     cut: bool = False
+    ports: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -262,6 +264,7 @@ def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> Nod
         leader=bool(member and member.leader),
         engine=member.engine if member else "",
         data_plane=plane,
+        ports={str(port): f"{host}:{at}" for port, (host, at) in sorted(node.ports.items())},
     )
 
 

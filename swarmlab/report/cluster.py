@@ -1,4 +1,4 @@
-"""The cluster on the terminal: brought up, removed, as it stands, and what this machine can do."""
+"""The cluster on the terminal: brought up, stopped, removed, listed, and as it stands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +17,7 @@ from rich.text import Text
 from swarmlab.checks.looking import counted
 from swarmlab.console import mark, out
 from swarmlab.naming import option
+from swarmlab.providers.base import ENGINE_PORT
 from swarmlab.report import pieces
 from swarmlab.results import Verdict
 from swarmlab.words import later, say
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from swarmlab.cluster.lifecycle import Removed
     from swarmlab.cluster.standby import Stopped
     from swarmlab.cluster.status import ClusterStatus, NodeStatus
-    from swarmlab.doctor import Diagnosis
-    from swarmlab.mending import Deed
     from swarmlab.model import Lab, Step
     from swarmlab.results import RunResult
     from swarmlab.size import Quorum
@@ -48,7 +46,6 @@ _WHOLE = (_LAB, _NODE, _COUNT, _ADDRESS, _SERVICE, _SUBNET)
 
 _STATES = {"up": later("up"), "stopped": later("stopped"), "broken": later("broken")}
 _ROLES = {"manager": later("manager"), "worker": later("worker")}
-_FOUND = {"ok": later("ok"), "warning": later("warning"), "problem": later("PROBLEM")}
 
 
 def program() -> str:
@@ -60,7 +57,7 @@ def program() -> str:
     return os.path.relpath(called)
 
 
-def _tell(text: str, *, mark_good: bool | None = None) -> None:
+def tell(text: str, *, mark_good: bool | None = None) -> None:
     """A line of words, whole where nobody has a terminal; `mark_good` puts a sign before it."""
     console = out()
     line = Text.from_markup(text)
@@ -75,14 +72,16 @@ def cluster_up(cluster: Cluster, following: Step | None) -> None:
 
     `following` is the first step that is not done.
     """
-    _tell(say("The lab {name} is up:", name=f"[bold]{escape(cluster.name)}[/bold]"))
+    tell(say("The lab {name} is up:", name=f"[bold]{escape(cluster.name)}[/bold]"))
     for node in cluster.nodes:
         role = "" if node in cluster.managers else f"  {say('worker')}"
-        _tell(f"  {node}  {cluster.address(node)}{role}")
-    _tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or "unknown")))
+        tell(f"  {node}  {cluster.address(node)}{role}")
+    for node in cluster.nodes:
+        _published(node, cluster.published(node))
+    tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or "unknown")))
     name = option(cluster.name)
     if following is not None:
-        _tell(
+        tell(
             say(
                 "Next: {step} ({title}), or {run} (all that is left of the chapter).",
                 step=f"[bold]{program()} step {following.number}{name}[/bold]",
@@ -92,6 +91,16 @@ def cluster_up(cluster: Cluster, following: Step | None) -> None:
         )
 
 
+def _published(node: str, ports: Mapping[int, Sequence[object]]) -> None:
+    """Where a browser finds what the node serves, if its ports are published on this machine."""
+    # The engine's own port is for `swarmlab env` to tell.
+    found = {port: at for port, at in sorted(ports.items()) if port != ENGINE_PORT}
+    if found:
+        host, _ = next(iter(found.values()))
+        list_ = ", ".join(say("{port} is {at}", port=port, at=at[1]) for port, at in found.items())
+        tell("  " + say("{node} at {host}: port {ports}", node=node, host=host, ports=list_))
+
+
 def _plane(name: str) -> str:
     return say(_PLANES[name]) if name in _PLANES else name
 
@@ -99,10 +108,10 @@ def _plane(name: str) -> str:
 def cluster_down(removed: Removed | None) -> None:
     """What was taken away, in one line; `None` when there was no lab at all."""
     if removed is None:
-        _tell(say("There is no lab on this machine: nothing to remove."))
+        tell(say("There is no lab on this machine: nothing to remove."))
         return
     if removed.nothing:
-        _tell(say("There is no lab {name!r}: nothing to remove.", name=removed.name))
+        tell(say("There is no lab {name!r}: nothing to remove.", name=removed.name))
         return
     parts = [
         counted(len(things), what)
@@ -114,7 +123,7 @@ def cluster_down(removed: Removed | None) -> None:
         if things
     ]
     what = say(", ").join(parts) or say("its files")
-    _tell(
+    tell(
         say(
             "The lab {name!r} is gone ({what}, {seconds}). Images and the build cache stay.",
             name=removed.name,
@@ -137,9 +146,9 @@ def cluster_stopped(stopped: Stopped) -> None:
         )
     else:
         words = say("The lab {name!r} is stopped already.", name=stopped.name)
-    _tell(words)
+    tell(words)
     command = f"[bold]{program()} start{name}[/bold]"
-    _tell(say("Next: {command} (goes on where you were)", command=command))
+    tell(say("Next: {command} (goes on where you were)", command=command))
 
 
 def standing(result: RunResult, last: int) -> None:
@@ -148,7 +157,7 @@ def standing(result: RunResult, last: int) -> None:
     if not result.steps:
         return
     if not lost:
-        _tell(say("All that is done still holds, to step {last}.", last=last), mark_good=True)
+        tell(say("All that is done still holds, to step {last}.", last=last), mark_good=True)
         return
     name = option(result.name)
     message = (
@@ -158,14 +167,14 @@ def standing(result: RunResult, last: int) -> None:
     )
     numbers = say(", ").join(str(step.number) for step in lost)
     verify, run = f"{program()} verify{name}", f"{program()} run --to {last}{name}"
-    _tell(say(message, numbers=numbers, verify=verify, run=run), mark_good=False)
+    tell(say(message, numbers=numbers, verify=verify, run=run), mark_good=False)
 
 
 def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> None:
     """Nodes, services, steps and problems as two tables and a list."""
     console = out()
     if not status.present and not status.problems:
-        _tell(
+        tell(
             say(
                 "There is no lab {name!r} on this machine. `{command}` makes one.",
                 name=status.name,
@@ -173,42 +182,44 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
             )
         )
         return
-    _tell(say("Lab {name}", name=f"[bold]{escape(status.name)}[/bold]"))
+    tell(say("Lab {name}", name=f"[bold]{escape(status.name)}[/bold]"))
     if status.data_plane:
-        _tell(say("Data plane: {plane}", plane=_plane(status.data_plane)))
+        tell(say("Data plane: {plane}", plane=_plane(status.data_plane)))
     if status.quorum and not status.stopped:
-        _tell(_quorum(status.quorum))
+        tell(_quorum(status.quorum))
     console.print(_nodes(status, console))
     if status.services:
         console.print(_services(status))
+    for node in status.nodes:
+        _published(node.name, {int(p): at.rsplit(":", 1) for p, at in node.ports.items()})
     count = sum(1 for step in lab.steps if step.id in done)
-    _tell(say("Steps: {count} of {all} done.", count=count, all=len(lab.steps)))
+    tell(say("Steps: {count} of {all} done.", count=count, all=len(lab.steps)))
     for problem in status.problems:
-        _tell(escape(problem), mark_good=False)
+        tell(escape(problem), mark_good=False)
     name = option(status.name)
     if status.stopped:
-        _tell(
+        tell(
             say(
                 "What next: `{command}` starts it again, as it was.",
                 command=f"swarmlab start{name}",
             )
         )
     elif status.problems:
-        _tell(say("What next: `{command}` mends the lab.", command=f"swarmlab up{name}"))
+        tell(say("What next: `{command}` mends the lab.", command=f"swarmlab up{name}"))
     else:
-        _tell(say("The lab is up and well."), mark_good=True)
+        tell(say("The lab is up and well."), mark_good=True)
 
 
 def nothing_left() -> None:
     """That the engine was looked at once more, and has nothing of any lab."""
-    _tell(say("Looked again: no container, volume or network of any lab is on this engine."))
+    tell(say("Looked again: no container, volume or network of any lab is on this engine."))
 
 
 def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:
     """One line a lab; `done` has the numbers of steps that are recorded as done."""
     console = out()
     if not labs:
-        _tell(say("There is no lab on this machine. `swarmlab up` makes one."))
+        tell(say("There is no lab on this machine. `swarmlab up` makes one."))
         return
     columns = [_LAB, later("State"), _COUNT, later("Steps"), _SUBNET, later("Made")]
     # The time of making is what a narrow terminal can do without.
@@ -224,7 +235,7 @@ def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:
     console.print(table)
     broken = [lab.name for lab in labs if lab.state == "broken"]
     if broken:
-        _tell(
+        tell(
             say(
                 "Of {names} something is stopped or missing: `swarmlab status --name NAME` says "
                 "what.",
@@ -291,33 +302,3 @@ def _table(*columns: str) -> Table:
         # An address or a name that is broken into two lines is another address.
         table.add_column(say(column), overflow="fold", no_wrap=column in _WHOLE)
     return table
-
-
-def diagnosis(found: Diagnosis) -> None:
-    """Each finding with its state in words; why and how to mend where it is not in order."""
-    colours = {"ok": "green", "warning": "yellow", "problem": "bold red"}
-    wide = max(cell_len(say(word)) for word in _FOUND.values())
-    for finding in found.findings:
-        state = finding.state.value
-        word = set_cell_size(say(_FOUND[state]), wide)
-        colour = colours[state]
-        head = f"[{colour}]{word}[/{colour}] [bold]{escape(finding.title)}[/bold]"
-        _tell(head + say(": ") + escape(finding.seen))
-        if state != "ok":
-            for label, text in ((say("why"), finding.why), (say("mend"), finding.mend)):
-                if text:
-                    _tell(" " * (wide + 1) + label + say(": ") + escape(text))
-    good = found.healthy
-    _tell(say("A lab can run here.") if good else say("Something stops a lab; see PROBLEM above."))
-
-
-def mended(deeds: Collection[Deed]) -> None:
-    """What `doctor --fix` did, and what it tried in vain."""
-    for deed in deeds:
-        what = escape(deed.said)
-        words = (
-            say("Fixed: {what}.", what=what) if deed.done else say("Not fixed: {what}.", what=what)
-        )
-        _tell(words, mark_good=deed.done)
-    if not deeds:
-        _tell(say("There was nothing that could be fixed safely."))
