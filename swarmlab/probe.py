@@ -190,7 +190,8 @@ def kernel(probe: Probe) -> list[Finding]:
         if probe.works(name):
             found.append(Finding(name, say(title), State.OK, say("works")))
         else:
-            found.append(Finding(name, title, bad, probe.why(name) or "fails", why, mend))
+            seen = probe.why(name) or say("fails")
+            found.append(Finding(name, say(title), bad, seen, say(why), say(mend)))
     found.append(_data_plane(probe))
     if probe.inotify is not None:
         found.append(_inotify(probe.inotify))

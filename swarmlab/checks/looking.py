@@ -35,6 +35,7 @@ _NOUNS = frozenset(
         later("server"),
         later("service"),
         later("task"),
+        later("volume"),
     )
 )
 
