@@ -14,7 +14,7 @@ from pathlib import Path
 import html5lib
 import pytest
 
-from swarmlab import loader, recording
+from swarmlab import loader, recording, templating
 from swarmlab.errors import LabFileError, UsageError
 from swarmlab.handout import compose, document, html, markdown, pages, tables
 from swarmlab.handout.wording import LANGUAGES, duration, wording
@@ -217,7 +217,7 @@ def test_it_is_valid_html(language: str, teacher: bool) -> None:
     assert set(seen.targets) <= set(seen.ids)
     assert seen.headings[0] == 1 and seen.headings.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(seen.headings))
-    assert f'<html lang="{html.LANGUAGE_TAGS[language]}">' in page(language, teacher)
+    assert f'<html lang="{templating.LANGUAGE_TAGS[language]}">' in page(language, teacher)
     assert 'name="viewport"' in page(language, teacher)
 
 

@@ -10,7 +10,7 @@ from itertools import product
 import html5lib
 import pytest
 
-from swarmlab import words
+from swarmlab import templating, words
 from swarmlab.report import page
 from swarmlab.results import Since
 from tests.test_junit import result
@@ -32,7 +32,7 @@ def text(**more: str) -> str:
 def test_it_is_sound_html(language: str) -> None:
     found = text()
     html5lib.HTMLParser(strict=True).parse(found)
-    assert f'<html lang="{page.LANGUAGE_TAGS[language]}">' in found
+    assert f'<html lang="{templating.LANGUAGE_TAGS[language]}">' in found
     with pytest.raises(html5lib.html5parser.ParseError):
         html5lib.HTMLParser(strict=True).parse(found.replace("</section>", "", 1))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from swarmlab.handout import document as doc
 from swarmlab.handout.wording import duration, wording
+from swarmlab.templating import LANGUAGE_TAGS, environment
 
 _HERE = Path(__file__).resolve().parent
 STYLE = _HERE / "handout.css"
@@ -21,8 +22,6 @@ WIDTHS = (108, 124, 140, 156)
 SHORT_LINES = 15
 # A code in the running text that is longer may be broken at a line's end.
 CODE_COLUMNS = 34
-
-LANGUAGE_TAGS = {"en": "en", "zh": "zh-Hans"}
 
 _LINK = re.compile(r'(<a href="(https?://[^"]+)">.*?</a>)')
 _CODE = re.compile(r"<code>(.*?)</code>")
@@ -48,16 +47,8 @@ def render(document: doc.Document, *, paper: str = "A4") -> str:
 
 @cache
 def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(
+    return environment(
+        _HERE,
         prose=_prose,
         line=_line,
         output=_output,
@@ -66,7 +57,6 @@ def _environment() -> Any:
         number=lambda value: f"{value:g}",
         css=_css,
     )
-    return environment
 
 
 @cache

@@ -10,11 +10,11 @@ from swarmlab import __version__
 from swarmlab.points import number
 from swarmlab.report import pieces, since
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
+from swarmlab.templating import LANGUAGE_TAGS, environment
 from swarmlab.words import language, say
 
 _HERE = Path(__file__).resolve().parent
 STYLE = _HERE / "page.css"
-LANGUAGE_TAGS = {"en": "en", "zh": "zh-Hans"}
 
 
 def render(result: RunResult) -> bytes:
@@ -39,19 +39,9 @@ def page(template: str, **values: Any) -> bytes:
 
 @cache
 def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+    return environment(
+        _HERE, mark=_mark, seconds=pieces.seconds, number=number, passed=passed, since=_since
     )
-    environment.filters.update(
-        mark=_mark, seconds=pieces.seconds, number=number, passed=passed, since=_since
-    )
-    return environment
 
 
 def _mark(verdict: Verdict) -> str:
