@@ -173,7 +173,10 @@ WHOLLY = (
     *(f"bundle/{name}" for name in ("creating", "fetching", "loading", "manifest", "package")),
     *(f"bundle/{name}" for name in ("reading", "serving", "writing")),
     *(f"cli/{name}" for name in ("bundle", "cluster", "fault", "grade", "lab", "machine")),
-    *(f"cluster/{name}" for name in ("access", "cluster", "history", "keys", "labs", "lock")),
+    *(
+        f"cluster/{name}"
+        for name in ("access", "amiss", "cluster", "history", "keys", "labs", "lock")
+    ),
     *(f"cluster/{name}" for name in ("create", "lifecycle", "lookouts", "refusing", "remains")),
     *(f"cluster/{name}" for name in ("repair", "shells", "standby", "status", "swarm")),
     *("cluster/clearing", "cluster/workspace", "cluster/workstation"),
