@@ -12,7 +12,7 @@ import requests
 from rich.console import Console
 
 from swarmlab import console, labels, process, verbose
-from swarmlab.cluster.labs import Lab, read
+from swarmlab.cluster.labs import Lab, everything, read
 from swarmlab.report import cluster as report
 
 
@@ -38,6 +38,18 @@ def test_a_lab_of_another_swarmlab_is_listed_too() -> None:
     strange["Labels"][labels.REACH] = "by-pigeon"
     found = read([box("monday", "swarm-1"), strange], [], [])
     assert [(lab.name, lab.running) for lab in found] == [("monday", 1), ("newer", 1)]
+
+
+def test_a_provider_that_nobody_knows_hides_no_other_lab() -> None:
+    strange = box("newer", "swarm-1")
+    strange["Labels"][labels.PROVIDER] = "by-pigeon"
+    listed = [box("monday", "swarm-1"), box("monday", "workstation"), strange]
+    api = SimpleNamespace(
+        containers=lambda **_: listed, volumes=lambda **_: {"Volumes": []}, networks=lambda **_: []
+    )
+    engine: Any = SimpleNamespace(client=SimpleNamespace(api=api))
+    found = everything(engine)
+    assert [(lab.name, lab.state) for lab in found] == [("monday", "up"), ("newer", "broken")]
 
 
 def network(lab: str, subnet: str) -> dict[str, Any]:

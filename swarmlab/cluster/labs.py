@@ -11,6 +11,7 @@ from swarmlab import labels
 from swarmlab.cluster import remains
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
+from swarmlab.errors import SwarmlabError
 from swarmlab.providers import registry, subnets
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
@@ -67,7 +68,16 @@ def everything(engine: Engine) -> list[Lab]:
         volumes = api.volumes(filters=of).get("Volumes") or []
         networks = api.networks(filters=of)
     found = read(containers, volumes, networks, registry.strays())
-    return [replace(lab, there=remains.elsewhere(engine, lab.name, lab.there)) for lab in found]
+    return [_elsewhere(engine, lab) for lab in found]
+
+
+def _elsewhere(engine: Engine, lab: Lab) -> Lab:
+    """The lab with its nodes elsewhere. A provider that fails, or that only another swarmlab
+    knows, hides no other lab: of its own there is what the engine tells."""
+    try:
+        return replace(lab, there=remains.elsewhere(engine, lab.name, lab.there))
+    except SwarmlabError:
+        return lab
 
 
 def read(

@@ -81,10 +81,13 @@ class Machine:
 
 
 @contextmanager
-def machine(folder: Path, name: str, *, lonely: bool = False, flags: str = "") -> Iterator[Machine]:
+def machine(
+    folder: Path, name: str, *, lonely: bool = False, flags: str = "", disk: str = ""
+) -> Iterator[Machine]:
     """A second machine for the time of the block; `lonely`: without any network.
 
-    `flags` are more of its engine's.
+    `flags` are more of its engine's; `disk` is how much that engine's data may take (`300m`), all
+    in memory.
     """
     here = docker.from_env(version="auto")
     image = _node(here) if lonely else with_ssh(here)
@@ -107,7 +110,8 @@ def machine(folder: Path, name: str, *, lonely: bool = False, flags: str = "") -
                 "ReadonlyPaths": [],
                 "NetworkMode": "none" if lonely else labels.network(name),
                 "Binds": [f"{folder / 'engine'}:/srv/engine"],
-                "Mounts": [{"Type": "volume", "Target": "/var/lib/docker"}],
+                "Mounts": [] if disk else [{"Type": "volume", "Target": "/var/lib/docker"}],
+                "Tmpfs": {"/var/lib/docker": f"size={disk},exec"} if disk else {},
                 "CgroupnsMode": "private" if api.info().get("CgroupVersion") == "2" else "",
             },
         }

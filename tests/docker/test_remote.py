@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlab.images import catalog, recipe
 from tests.docker.lifecycle_site import left
 from tests.docker.machine_site import Machine, give, machine
 
@@ -99,6 +100,18 @@ def test_every_command_on_an_engine_reached_over_ssh(there: Machine, tmp_path: P
     finally:
         done(env, "down")
     nothing_left(there)
+
+
+def test_the_nodes_store_is_filled_over_tls(tmp_path: Path) -> None:
+    """Images stream out of that engine and into it again, at this end of both connections."""
+    parts = ["base", "node", *(spec.name for spec in catalog.load().stored())]
+    with machine(tmp_path, f"builder-{os.getpid()}") as there:
+        give(there, *parts)
+        done({**there.by_tls(), **own(tmp_path)}, "images", "build", "loaded-node", timeout=600)
+        client = there.client()
+        assert client.images.get(recipe.reference("loaded-node"))
+        assert client.containers.list(all=True) == []
+        client.close()
 
 
 def test_a_docker_context_leads_there_too(there: Machine, tmp_path: Path) -> None:
