@@ -182,7 +182,8 @@ WHOLLY = (
     *("cluster/clearing", "cluster/workspace", "cluster/workstation"),
     *(f"grading/{name}" for name in ("reading", "sheet")),
     *(f"providers/{name}" for name in ("dind", "network", "problems", "registry", "subnets")),
-    "providers/ways",
+    *(f"providers/{name}" for name in ("docker_machine", "machine_options", "machine_program")),
+    *("images/carrying", "providers/machine_store", "providers/ways"),
     *(f"report/{name}" for name in ("bundle", "cluster", "diagnosis", "grades", "proofs")),
 )
 # Calls whose words are for programs: patterns, files and processes.
@@ -204,7 +205,7 @@ TO_PROGRAMS = re.compile(
     r"|killed for want|unable to apply|no such (image|file)|connection (refused|reset)"
     r"|no route to host|timed out|permission denied|name or service|name resolution"
     r"|will continue in|exec |eval |\\{ SWARMLAB|table ip |\ntry|bold red|/dev/|already in prog"
-    r"|bash -|ip link|genl |resource busy|is in use|active endpoints",
+    r"|Running pre-create|is already|bash -|ip link|genl |resource busy|is in use|active endpoints",
 )
 
 

@@ -29,6 +29,8 @@ from swarmlab.cli.providing import (
     HostsFile,
     LeaveSwarm,
     LostHosts,
+    MachineDriver,
+    MachineOptions,
     ProviderName,
     Rename,
     asked,
@@ -53,6 +55,8 @@ def up(
     beside: Beside = False,
     leave_swarm: LeaveSwarm = False,
     rename: Rename = False,
+    machine_driver: MachineDriver = "",
+    machine_options: MachineOptions = None,
     language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Bring the lab up: a swarm, of three managers if nothing else is said, and a workstation.
@@ -78,6 +82,8 @@ def up(
         beside=beside,
         leave_swarm=leave_swarm,
         rename=rename,
+        machine_driver=machine_driver,
+        machine_options=machine_options,
     )
     with lifecycle.up(
         name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from swarmlab.providers.registry import Choice
 
 PANEL = "Machines of your own"
+MACHINES = "Machines that docker-machine makes"
 
 ProviderName = Annotated[
     str,
@@ -21,7 +23,7 @@ ProviderName = Annotated[
         "--provider",
         envvar="SWARMLAB_PROVIDER",
         help="Where the nodes of a new lab come from: dind (containers on your Docker engine, the "
-        "usual) or hosts (machines of your own).",
+        "usual), docker-machine (machines that it makes) or hosts (machines of your own).",
         show_default=False,
     ),
 ]
@@ -72,6 +74,28 @@ Rename = Annotated[
     ),
 ]
 
+MachineDriver = Annotated[
+    str,
+    typer.Option(
+        "--machine-driver",
+        help="docker-machine's driver, such as virtualbox. Without it SWARMLAB_MACHINE_DRIVER, or "
+        "docker-machine's usual one.",
+        rich_help_panel=MACHINES,
+        show_default=False,
+    ),
+]
+MachineOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--machine-opt",
+        metavar="KEY=VALUE",
+        help="An option of that driver, without its dashes; {n} in it becomes the node's number, "
+        "{name} the lab's name. May be given more than once; or SWARMLAB_MACHINE_OPTS.",
+        rich_help_panel=MACHINES,
+        show_default=False,
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -91,6 +115,8 @@ def asked(
     beside: bool = False,
     leave_swarm: bool = False,
     rename: bool = False,
+    machine_driver: str = "",
+    machine_options: Sequence[str] | None = None,
 ) -> Asked:
     """The choice that the options make. Raises UsageError for those that do not go together.
 
@@ -121,4 +147,4 @@ def asked(
                 f"{name} is about machines of your own.",
                 hint="Give it with `--provider hosts --hosts FILE`.",
             )
-    return Asked(registry.Choice(registry.known(provider)) if provider else None, managers, workers)
+    return Asked(registry.asked(provider, machine_driver, machine_options), managers, workers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem
-from swarmlab.providers.base import Node, NodeState, Reach
+from swarmlab.providers.base import ENGINE_PORT, Node, NodeState, Reach
 from swarmlab.wait import patient
 from swarmlab.words import say
 
@@ -25,6 +25,8 @@ NODE_API = "1.44"
 
 def endpoint(node: Node, port: int) -> tuple[str, int]:
     """Host and port by which this machine reaches that port of the node.
+
+    The engine's usual port stands for the one at which it is.
 
     Raises EnvironmentProblem for a port that does not lead anywhere from here.
     """
@@ -53,7 +55,7 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
     import docker
     from docker.tls import TLSConfig
 
-    host, port = endpoint(node, node.engine_port)
+    host, port = endpoint(node, ENGINE_PORT)
     made = docker.DockerClient(
         base_url=f"https://{host}:{port}",
         version=node.api or NODE_API,

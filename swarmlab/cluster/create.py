@@ -102,14 +102,14 @@ class Site:
         if self.provider.contained:
             return
         images = self.images.carried()
-        carrying.carry(self.engine, api, node, images, say=self.provider.report, check=crew.check)
+        carrying.carry(self.engine, api, node, images, tell=self.provider.report, check=crew.check)
         lookouts.place(api, self.name, node)
 
     def answering(self, node: str, *, crew: Crew, within: float = _BOOT_SECONDS) -> APIClient:
         """Wait for the node's engine. Raises ClusterProblem when the node ends instead."""
         place = self.provider.place(node)
         api = access.client(place, self.certs(node), timeout=_PING_SECONDS).api
-        where = access.endpoint(place, place.engine_port)
+        where = access.endpoint(place, ENGINE_PORT)
         looks = 0
 
         def look() -> Observation[None]:
@@ -187,7 +187,7 @@ def create(site: Site, progress: Progress) -> None:
     # A thread for each node's chain, which waits for others; the workstation, keys, kernel's probe.
     with Crew(len(site.names) + 4) as crew:
         with progress.stage(say("Starting {nodes}", nodes=_nodes(len(site.names)))) as booting:
-            site.provider.report = booting.say
+            site.provider.report, site.provider.check = booting.say, crew.check
             work = _Work(site, crew, booting)
             first, *others = site.names
             chains = [crew.go(work.begin, first), *(crew.go(work.join, node) for node in others)]

@@ -85,6 +85,7 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
     with told.stage(_title(there)) as stage:
         provider.report = stage.say
         with Crew() as crew:
+            provider.check = crew.check
             shell = crew.go(job.workstation)
             chains = {node: crew.go(job.engine, node, crew) for node in site.names}
             crew.all(chains.values())

@@ -15,6 +15,7 @@ from swarmlab.engine import Engine
 from swarmlab.images import engine as transport
 from swarmlab.images import recipe
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 _SILENCE_SECONDS = 600
 _SHOWN_BYTES = 10_000_000
@@ -26,7 +27,7 @@ def carry(
     node: str,
     images: Mapping[str, str],
     *,
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
     check: Callable[[], None] = lambda: None,
 ) -> tuple[str, ...]:
     """Have the images on the node's engine; the names of those that were carried.
@@ -34,7 +35,7 @@ def carry(
     `images` maps what students type to the reference on the lab's own engine. `check` raises when
     the work is called off. Raises EnvironmentProblem, ImageProblem when an engine refuses.
     """
-    with explained(f"looking for the images of {node}"):
+    with explained(say("looking for the images of {node}", node=node)):
         wanted = missing(engine.client.api, api, images)
     if not wanted:
         return ()
@@ -49,16 +50,16 @@ def carry(
                 params={"names": list(wanted.values())},
                 silence=_SILENCE_SECONDS,
             ) as saved,
-            explained(f"carrying images to {node}"),
+            explained(say("carrying images to {node}", node=node)),
         ):
-            blocks = _counted(saved.iter_content(1 << 18), node, say, check)
+            blocks = _counted(saved.iter_content(1 << 18), node, tell, check)
             for line in api.load_image(blocks):
                 check()
                 if "error" in line:
                     raise _refused(node, str(line["error"]))
     finally:
         api.timeout = allowed
-    with explained(f"naming the images of {node}"):
+    with explained(say("naming the images of {node}", node=node)):
         for name, reference in wanted.items():
             repository, _, tag = name.rpartition(":")
             api.tag(reference, repository, tag)
@@ -93,7 +94,7 @@ def _content(image: Mapping[str, Any]) -> str:
 
 
 def _counted(
-    blocks: Iterator[bytes], node: str, say: Callable[[str], None], check: Callable[[], None]
+    blocks: Iterator[bytes], node: str, tell: Callable[[str], None], check: Callable[[], None]
 ) -> Iterator[bytes]:
     sent = said = 0
     for block in blocks:
@@ -102,14 +103,15 @@ def _counted(
         sent += len(block)
         if sent - said >= _SHOWN_BYTES:
             said = sent
-            say(f"{node} is brought its images: {sent // 1_000_000} MB")
+            size = sent // 1_000_000
+            tell(say("{node} is brought its images: {size} MB", node=node, size=size))
 
 
 def _refused(node: str, words: str) -> Exception:
     from swarmlab.errors import ImageProblem
 
     return ImageProblem(
-        f"The engine of {node} cannot take the lab's images.",
+        say("The engine of {node} cannot take the lab's images.", node=node),
         evidence=words[:300],
-        hint="Look whether its disk is full, then run the command again.",
+        hint=say("Look whether its disk is full, then run the command again."),
     )

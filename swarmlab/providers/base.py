@@ -114,6 +114,8 @@ class Provider(Protocol):
     """Told, in words, what is being done while nodes are made."""
     remember: Mapping[str, str]
     """Labels of others than the provider, which are to be found again with the lab, too."""
+    check: Callable[[], None]
+    """Raises when the work is called off; for what takes long to ask now and then."""
 
     @property
     def name(self) -> str:

@@ -56,6 +56,7 @@ class LabNetwork:
         self.instance = ""
         self.report: Callable[[str], None] = lambda words: None
         self.remember: Mapping[str, str] = {}
+        self.check: Callable[[], None] = lambda: None
 
     def prepare(self, reach: str = "auto", publish: str = "") -> None:
         """Make the lab's network and decide how the nodes will be reached.

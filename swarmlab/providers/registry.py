@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,35 @@ def alike(one: Choice, other: Choice) -> bool:
     return one.provider != "hosts" or machines.same(one.settings, other.settings)
 
 
+def asked(
+    provider: str = "", machine_driver: str = "", machine_options: Sequence[str] | None = None
+) -> Choice | None:
+    """The provider that a command's options ask for; None when they ask for none.
+
+    Of docker-machine, what they leave open is taken from the environment. Raises UsageError for a
+    provider unknown, and for options that another one has.
+    """
+    machine = bool(machine_driver or machine_options)
+    if not (provider or machine):
+        return None
+    name = known(provider or USUAL)
+    if name != "docker-machine":
+        if machine:
+            raise UsageError(
+                say("--machine-driver and --machine-opt are not for provider {name}.", name=name),
+                hint=say("Give --provider docker-machine, too, or leave them away."),
+            )
+        return Choice(name)
+    from swarmlab.providers.machine_options import chosen
+
+    driver = machine_driver or os.environ.get("SWARMLAB_MACHINE_DRIVER", "")
+    options = machine_options or shlex.split(os.environ.get("SWARMLAB_MACHINE_OPTS", ""))
+    return chosen(driver, options)
+
+
 def wanted() -> Choice:
     """What this process's environment asks for. Raises UsageError for a provider unknown."""
-    name = os.environ.get("SWARMLAB_PROVIDER", "").strip() or USUAL
+    name = os.environ.get("SWARMLAB_PROVIDER", "").strip()
     file = os.environ.get("SWARMLAB_HOSTS", "").strip()
     if name == "hosts" and file:
         from swarmlab.providers.hosts import machines
@@ -91,12 +118,14 @@ def wanted() -> Choice:
         from swarmlab.providers.hosts.guards import Consent
 
         return Choice(name, machines.settings(load(Path(file)), Consent()))
-    return Choice(known(name))
+    return asked(name) or NO_OTHER
 
 
 def strays() -> dict[str, Choice]:
     """Labs of which a provider's own list has nodes, by name; whatever else is left of them."""
-    return {}
+    from swarmlab.providers import machine_options
+
+    return machine_options.strays()
 
 
 def _dind(
@@ -115,6 +144,14 @@ def _hosts(
     return Hosts(engine, lab, settings, size)
 
 
+def _docker_machine(
+    engine: Engine, lab: str, settings: Mapping[str, Any], image: Callable[[], str], size: Size
+) -> Provider:
+    from swarmlab.providers.docker_machine import DockerMachine
+
+    return DockerMachine(engine, lab, settings, size)
+
+
 PROVIDERS: Mapping[
     str, Callable[[Engine, str, Mapping[str, Any], Callable[[], str], Size], Provider]
-] = {"dind": _dind, "hosts": _hosts}
+] = {"dind": _dind, "docker-machine": _docker_machine, "hosts": _hosts}

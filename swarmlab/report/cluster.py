@@ -119,6 +119,7 @@ def cluster_down(removed: Removed | None) -> None:
             ("container", removed.containers),
             ("volume", removed.volumes),
             ("network", removed.networks),
+            ("machine", removed.machines),
         )
         if things
     ]

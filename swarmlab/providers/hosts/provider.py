@@ -90,7 +90,7 @@ class Hosts(LabNetwork):
     def _give(self, node: str) -> None:
         reference = recipe.reference(gate.IMAGE)
         carrying.carry(
-            self._engine, self._machines.api(node), node, {_inside(): reference}, say=self.report
+            self._engine, self._machines.api(node), node, {_inside(): reference}, tell=self.report
         )
 
     def _ports(self, node: str) -> list[Trouble]:

@@ -1,0 +1,300 @@
+"""Nodes as machines that docker-machine makes, by whichever of its drivers.
+
+Nothing of them is remembered but what docker-machine itself keeps: a machine is a lab's when its
+engine was given the lab's label, and one without it is never touched.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from swarmlab import labels
+from swarmlab.engine import Engine
+from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.images.command import Ended
+from swarmlab.providers import machine_options as options
+from swarmlab.providers import machine_store as stores
+from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
+from swarmlab.providers.dind import number
+from swarmlab.providers.machine_options import NAME
+from swarmlab.providers.machine_program import Program
+from swarmlab.providers.network import LabNetwork
+from swarmlab.size import UNKNOWN, Size
+from swarmlab.wait import patient
+from swarmlab.words import say
+
+_CREATE_SECONDS = 1800.0
+_MOVE_SECONDS = 300.0
+_ASK_SECONDS = 30.0
+_CONNECT_SECONDS = 2.0
+# docker-machine makes its certificates with the first machine of all, before it says this; two
+# that do so at once spoil it for each other.
+_CERTIFIED = "Running pre-create checks"
+_ALREADY = "is already"
+
+
+class DockerMachine(LabNetwork):
+    """The machines of one lab, in one store."""
+
+    name = NAME
+
+    def __init__(
+        self, engine: Engine, lab: str, settings: Mapping[str, Any], size: Size = UNKNOWN
+    ) -> None:
+        self._store = Path(str(settings.get(options.STORE) or stores.usual()))
+        self._driver = str(settings.get(options.DRIVER) or "")
+        self._options = [str(option) for option in settings.get(options.OPTIONS) or ()]
+        # What is kept is seen by whoever may ask the engine: secrets are not.
+        kept = [option for option in self._options if not options.secret(option)]
+        remembered = {**settings, options.STORE: str(self._store), options.OPTIONS: kept}
+        super().__init__(engine, lab, size=size, settings=remembered)
+        hidden = [option.partition("=")[2] for option in self._options if options.secret(option)]
+        self._program = Program(self._store, hidden)
+        self._certifying = threading.Lock()
+
+    # -- making ------------------------------------------------------------------------------
+
+    def prepare(self, reach: str = "auto", publish: str = "") -> None:
+        """Make the lab's network, once the program and all names are known to be at hand."""
+        self._program.path()
+        for node in self._size.names:
+            self._free(node)
+        super().prepare(reach, publish)
+
+    def create(self, node: str) -> None:
+        """Make the machine and wait until its engine is set up. What fails half-way goes again."""
+        self._free(node)
+        held = False
+        if not self._certified:
+            held = self._certifying.acquire()
+            self.check()
+
+        def heard(line: str) -> None:
+            nonlocal held
+            if held and line.startswith(_CERTIFIED):
+                held = False
+                self._certifying.release()
+            self.report(f"{node}: {line.removeprefix(f'({node}) ')}")
+
+        try:
+            ended = self._program.run(
+                *self._arguments(node),
+                within=patient(_CREATE_SECONDS),
+                tell=heard,
+                check=self.check,
+            )
+        except BaseException:
+            self._drop_empty(node)
+            raise
+        finally:
+            if held:
+                self._certifying.release()
+        if ended.code != 0:
+            raise self._failed(say("docker-machine could not make {node}.", node=node), ended)
+        if self._machine(node) is None:
+            words = say("docker-machine said that it made {node}, and did not.", node=node)
+            raise self._failed(words, ended)
+
+    def _arguments(self, node: str) -> list[str]:
+        marks = {labels.LAB: self._lab, labels.INSTANCE: self.instance, **self._size.marks}
+        argv = ["create"]
+        argv += ["--driver", self._driver] if self._driver else []
+        for key, value in marks.items():
+            argv += ["--engine-label", f"{key}={value}"]
+        for option in self._options:
+            key, equals, value = option.partition("=")
+            argv.append(f"--{key}{equals}{self._filled(value, node)}")
+        return [*argv, node]
+
+    def _filled(self, value: str, node: str) -> str:
+        return value.replace("{n}", str(number(node))).replace("{name}", self._lab)
+
+    @property
+    def _certified(self) -> bool:
+        names = ("ca.pem", "ca-key.pem", "cert.pem", "key.pem")
+        return all((self._store / "certs" / name).is_file() for name in names)
+
+    def _free(self, node: str) -> None:
+        """Raises UsageError when there is a machine of that name, whosever it is."""
+        if not stores.folder(self._store, node).exists():
+            return
+        try:
+            found = stores.machine(self._store, node)
+        except EnvironmentProblem:
+            found = None
+        words = say(
+            "docker-machine has a machine {node} already, that swarmlab did not make ({store}).",
+            node=node,
+            store=self._store,
+        )
+        hint = say("If it is of no more use, `docker-machine rm {node}` removes it.", node=node)
+        if found is not None and found.lab:
+            words = say(
+                "docker-machine has a machine {node} already, of the lab {lab!r} ({store}).",
+                node=node,
+                lab=found.lab,
+                store=self._store,
+            )
+            hint = say("`swarmlab down --name {lab}` removes that lab.", lab=found.lab)
+        more = say("To keep it, give this lab a store of its own, in MACHINE_STORAGE_PATH.")
+        raise UsageError(words, hint=f"{hint} {more}")
+
+    # -- stopping, starting, removing ----------------------------------------------------------
+
+    def start(self, node: str, files: Mapping[str, bytes]) -> None:
+        """Start the machine if it does not run. It has docker-machine's certificates already."""
+        if not self._answers(node):
+            words = say("docker-machine could not start {node}.", node=node)
+            self._must("start", node, words)
+
+    def stop(self, node: str) -> None:
+        self._must("stop", node, say("docker-machine could not stop {node}.", node=node))
+
+    def pause(self, node: str) -> None:
+        raise UsageError(
+            say(
+                "{node} cannot be paused: docker-machine can only stop and start a machine.",
+                node=node,
+            ),
+            hint=say("`swarmlab fault stop {node}` stops it.", node=node),
+        )
+
+    def remove(self, node: str) -> tuple[str, ...]:
+        """Remove the lab's machine of that name. What its driver refuses to remove is forgotten
+        all the same, and said."""
+        found = self._machine(node)
+        if found is None or found.lab != self._lab:
+            return ()
+        self.report(say("{node}: it is removed", node=node))
+        ended = self._program.run("rm", "-y", node, within=patient(_MOVE_SECONDS))
+        if not stores.folder(self._store, node).exists():
+            return ()
+        # A machine whose making failed may be in the store alone, and its driver knows none.
+        forced = self._program.run("rm", "-f", node, within=patient(_MOVE_SECONDS))
+        if stores.folder(self._store, node).exists():
+            raise self._failed(say("docker-machine could not remove {node}.", node=node), forced)
+        words = say(
+            "docker-machine forgot {node}, but its driver {driver} could not remove it. Look there"
+            " whether a machine of that name is left. It said: {words}",
+            node=node,
+            driver=found.driver,
+            words=_last(ended),
+        )
+        return (words,)
+
+    def left(self) -> tuple[str, ...]:
+        return tuple(sorted((one.name for one in self._own()), key=number))
+
+    def _drop_empty(self, node: str) -> None:
+        """Take a folder away that docker-machine had begun and written nothing into."""
+        folder = stores.folder(self._store, node)
+        if folder.is_dir() and not (folder / "config.json").exists():
+            self._program.run("rm", "-f", node, within=patient(_ASK_SECONDS))
+
+    def _must(self, what: str, node: str, otherwise: str) -> None:
+        ended = self._program.run(
+            what,
+            node,
+            within=patient(_MOVE_SECONDS),
+            tell=lambda line: self.report(f"{node}: {line}"),
+            check=self.check,
+        )
+        if ended.code != 0 and _ALREADY not in _last(ended):
+            raise self._failed(otherwise, ended)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def info(self) -> Info:
+        own = sorted(self._own(), key=lambda one: number(one.name))
+        with ThreadPoolExecutor(max_workers=max(1, len(own))) as pool:
+            nodes = tuple(pool.map(self._seen, own))
+        marks: Mapping[str, str] = own[0].marks if own else {}
+        return Info(nodes, marks.get(labels.INSTANCE, ""), Size.told(marks))
+
+    def address(self, node: str) -> str:
+        """Where the machine is, as docker-machine keeps it; else it is asked."""
+        found = self._machine(node)
+        if found is not None and found.address:
+            return found.address
+        ended = self._program.run("ip", node, within=patient(_ASK_SECONDS))
+        if ended.code != 0 or not _last(ended):
+            words = say("docker-machine does not know the address of {node}.", node=node)
+            raise self._failed(words, ended)
+        return _last(ended)
+
+    def place(self, node: str) -> Node:
+        found = self._machine(node)
+        port = found.port if found is not None else ENGINE_PORT
+        return Node(node, self.address(node), NodeState.RUNNING, engine_port=port)
+
+    def certs(self, node: str) -> Path | None:
+        return stores.folder(self._store, node)
+
+    def last_words(self, node: str) -> str | None:
+        state = self._state(node)
+        if state in ("", "Running", "Starting"):
+            return None
+        return say("is in the state {state}", state=state)
+
+    def check_kernel(self, node: str) -> None:
+        """Nothing can be told of a machine before it has the lab's images."""
+
+    def _own(self) -> list[stores.Machine]:
+        names = re.compile(r"swarm-[1-9][0-9]*")
+        found = stores.machines(self._store)
+        return [one for one in found if one.lab == self._lab and names.fullmatch(one.name)]
+
+    def _machine(self, node: str) -> stores.Machine | None:
+        return stores.machine(self._store, node)
+
+    def _seen(self, one: stores.Machine) -> Node:
+        """The machine that answers runs; of another docker-machine is asked, which takes longer."""
+        if self._connects(one):
+            state, detail = NodeState.RUNNING, "running"
+        else:
+            told = self._state(one.name)
+            state = NodeState.RUNNING if told == "Running" else NodeState.STOPPED
+            detail = told.lower() or say("its state is not known")
+        return Node(one.name, one.address, state, detail=detail, engine_port=one.port)
+
+    def _answers(self, node: str) -> bool:
+        found = self._machine(node)
+        return found is not None and self._connects(found)
+
+    def _connects(self, one: stores.Machine) -> bool:
+        if not one.address:
+            return False
+        try:
+            where = (one.address, one.port)
+            socket.create_connection(where, timeout=patient(_CONNECT_SECONDS)).close()
+        except OSError:
+            return False
+        return True
+
+    def _state(self, node: str) -> str:
+        """docker-machine's word for the machine's state; empty when it cannot be asked."""
+        try:
+            ended = self._program.run("status", node, within=patient(_ASK_SECONDS))
+        except EnvironmentProblem:
+            return ""
+        return _last(ended) if ended.code == 0 else ""
+
+    def _failed(self, what: str, ended: Ended) -> EnvironmentProblem:
+        return EnvironmentProblem(
+            what,
+            evidence="\n".join(ended.tail)[-600:] or say("exit code {code}", code=ended.code),
+            hint=say(
+                "What docker-machine or its driver says there is to be put right; then run the"
+                " command again."
+            ),
+        )
+
+
+def _last(ended: Ended) -> str:
+    return ended.tail[-1] if ended.tail else ""

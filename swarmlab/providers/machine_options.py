@@ -1,0 +1,58 @@
+"""Which driver docker-machine is to use, and its options: as asked for, and as remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarmlab.errors import UsageError
+from swarmlab.providers import machine_store as stores
+from swarmlab.providers.machine_program import SECRET
+from swarmlab.providers.registry import Choice
+from swarmlab.words import say
+
+NAME = "docker-machine"
+STORE, DRIVER, OPTIONS = "store", "driver", "options"
+
+
+def chosen(driver: str, options: Sequence[str]) -> Choice:
+    """The provider with a driver (empty: docker-machine's own usual one) and its options.
+
+    Each option is KEY=VALUE, or KEY alone for one that has no value, as `docker-machine create`
+    has it, without the dashes. Raises UsageError for anything else.
+    """
+    for option in options:
+        key = option.partition("=")[0].lstrip("-")
+        if not key or not all(c.isalnum() or c == "-" for c in key):
+            raise UsageError(
+                say(
+                    "--machine-opt {option}: that is no option of a driver.", option=_shown(option)
+                ),
+                hint=say("Give KEY=VALUE, such as --machine-opt virtualbox-memory=1024."),
+            )
+        if key in ("driver", "d", "engine-label"):
+            raise UsageError(
+                say("--machine-opt {key} is not for you to give.", key=key),
+                hint=say(
+                    "--machine-driver names the driver; the labels are how swarmlab finds its"
+                    " machines again."
+                ),
+            )
+    kept = [option.lstrip("-") for option in options]
+    return Choice(NAME, {STORE: str(stores.usual()), DRIVER: driver, OPTIONS: kept})
+
+
+def strays() -> dict[str, Choice]:
+    """The labs that have machines in the store of this environment."""
+    store = stores.usual()
+    choice = Choice(NAME, {STORE: str(store)})
+    return {one.lab: choice for one in stores.machines(store) if one.lab}
+
+
+def secret(option: str) -> bool:
+    """Whether the option's value is one that is neither shown nor kept."""
+    return SECRET.search(option.partition("=")[0]) is not None
+
+
+def _shown(option: str) -> str:
+    key, equals, _ = option.partition("=")
+    return f"{key}{equals}..." if equals else key

@@ -1,0 +1,109 @@
+"""docker-machine's own folder, read: which machines there are, whose they are, where they answer.
+
+Its layout is documented and old: `machines/<name>/config.json` of version 3, and beside it the
+certificates of a client. A machine is a lab's when its engine has the lab's label.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarmlab import labels
+from swarmlab.errors import EnvironmentProblem
+from swarmlab.providers.base import ENGINE_PORT
+from swarmlab.words import say
+
+CONFIG_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine as its file describes it; `address` is empty for one that has none yet."""
+
+    name: str
+    driver: str
+    address: str
+    port: int
+    marks: Mapping[str, str]
+
+    @property
+    def lab(self) -> str:
+        """The lab that it was made for, by swarmlab; else empty."""
+        return self.marks.get(labels.LAB, "")
+
+
+def usual(env: Mapping[str, str] = os.environ) -> Path:
+    """Where docker-machine keeps its things: MACHINE_STORAGE_PATH, or below the home folder."""
+    told = env.get("MACHINE_STORAGE_PATH", "")
+    return Path(told).absolute() if told else Path.home() / ".docker" / "machine"
+
+
+def folder(store: Path, name: str) -> Path:
+    """The folder of the machine of that name, whether it is there or not."""
+    return store / "machines" / name
+
+
+def machines(store: Path) -> Iterator[Machine]:
+    """The machines whose file can be read, in no order; what cannot be read is nobody's."""
+    try:
+        names = sorted(path.name for path in (store / "machines").iterdir())
+    except OSError:
+        return
+    for name in names:
+        try:
+            found = machine(store, name)
+        except EnvironmentProblem:
+            continue
+        if found is not None:
+            yield found
+
+
+def machine(store: Path, name: str) -> Machine | None:
+    """The machine of that name; None when it has no file.
+
+    Raises EnvironmentProblem for a file that is not what docker-machine writes.
+    """
+    path = folder(store, name) / "config.json"
+    try:
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _odd(path, str(error)) from error
+    version = told.get("ConfigVersion") if isinstance(told, dict) else None
+    if version != CONFIG_VERSION:
+        words = say("its version is {version}, not {known}", version=version, known=CONFIG_VERSION)
+        raise _odd(path, words)
+    driver, options = _part(told, "Driver"), _part(told, "HostOptions")
+    listed = _part(options, "EngineOptions").get("Labels")
+    pairs = (str(one).partition("=") for one in (listed if isinstance(listed, list) else ()))
+    port = driver.get("EnginePort")
+    return Machine(
+        name=name,
+        driver=str(told.get("DriverName") or ""),
+        address=str(driver.get("IPAddress") or ""),
+        port=port if isinstance(port, int) and 0 < port < 65536 else ENGINE_PORT,
+        marks={key: value for key, _, value in pairs},
+    )
+
+
+def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = of.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _odd(path: Path, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        say("{path} is not a file as docker-machine writes it.", path=path),
+        evidence=why[:300],
+        hint=say(
+            "`docker-machine inspect {node}` tells what is wrong; a machine that is of no more use"
+            " is removed with `docker-machine rm -f`.",
+            node=path.parent.name,
+        ),
+    )

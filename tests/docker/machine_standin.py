@@ -1,0 +1,304 @@
+"""A stand-in for the docker-machine program: its words, exit codes and files, after its source.
+
+What it hands out are real engines (`testhosts`) on the network that STANDIN_BRIDGE names
+(`NAME SUBNET`). Its driver `standin` has three options: --standin-number (of the address),
+--standin-fails (check, create, hang, start, remove: what the driver cannot do) and
+--standin-token, which it blurts out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import json
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException, NotFound
+from docker.tls import TLSConfig
+
+from swarmlab.cluster import tls
+from swarmlab.cluster.keys import Pair
+from swarmlab.wait import Observation, poll
+from tests.docker import testhosts
+from tests.docker.lifecycle_site import host
+
+STORE = Path(os.environ.get("MACHINE_STORAGE_PATH") or Path.home() / ".docker" / "machine")
+CERTS, MACHINES = STORE / "certs", STORE / "machines"
+
+
+class Failed(Exception):
+    """Ends the program: its words on the error output, and its exit code."""
+
+    def __init__(self, words: str, code: int = 1) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def bridge() -> testhosts.Bridge:
+    name, subnet = os.environ["STANDIN_BRIDGE"].split()
+    return testhosts.Bridge(name, subnet)
+
+
+def load(name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((MACHINES / name / "config.json").read_text())
+    except FileNotFoundError:
+        raise Failed(
+            f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines. '
+            'Use "docker-machine create" to add a new one.'
+        ) from None
+    return found
+
+
+def save(config: dict[str, Any]) -> None:
+    folder = MACHINES / config["Name"]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(folder / "config.json", json.dumps(config, indent=4).encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
+def box(name: str) -> str:
+    return f"{bridge().name}-{name}"
+
+
+def state(name: str) -> str:
+    try:
+        found = host().inspect_container(box(name))["State"]
+    except NotFound:
+        return "Error"
+    return "Running" if found["Running"] else "Stopped"
+
+
+def bootstrap() -> Pair:
+    """The authority; it and a client's certificate are made with the first machine of a store."""
+    if not (CERTS / "ca.pem").exists():
+        CERTS.mkdir(mode=0o700, parents=True)
+        say(f"Creating CA: {CERTS / 'ca.pem'}")
+        made = tls.make_authority("docker-machine")
+        write(CERTS / "ca.pem", made.cert)
+        write(CERTS / "ca-key.pem", made.key)
+    authority = Pair((CERTS / "ca.pem").read_bytes(), (CERTS / "ca-key.pem").read_bytes())
+    if not (CERTS / "cert.pem").exists():
+        say(f"Creating client certificate: {CERTS / 'cert.pem'}")
+        client = tls.issue_client(authority, "client")
+        write(CERTS / "cert.pem", client.cert)
+        write(CERTS / "key.pem", client.key)
+    return authority
+
+
+def create(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="docker-machine create", allow_abbrev=False)
+    parser.add_argument("-d", "--driver", default="virtualbox")
+    parser.add_argument("--engine-label", action="append", default=[])
+    parser.add_argument("--standin-number", type=int, default=0)
+    parser.add_argument("--standin-fails", default="")
+    parser.add_argument("--standin-token", default="")
+    parser.add_argument("name")
+    asked = parser.parse_args(words)
+    name = asked.name
+    if asked.driver != "standin":
+        raise Failed(
+            f'Driver "{asked.driver}" not found. Do you have the plugin binary '
+            f'"docker-machine-driver-{asked.driver}" accessible in your PATH?'
+        )
+    if (MACHINES / name).exists():
+        raise Failed(f'Docker machine "{name}" already exists')
+    authority = bootstrap()
+    say("Running pre-create checks...")
+    if asked.standin_fails == "check":
+        raise Failed('Error with pre-create check: "the stand-in was told to fail"', 3)
+    address = bridge().address(asked.standin_number)
+    folder = MACHINES / name
+    config: dict[str, Any] = {
+        "ConfigVersion": 3,
+        "Driver": {
+            "IPAddress": "",
+            "MachineName": name,
+            "SSHUser": "root",
+            "SSHPort": 22,
+            "SSHKeyPath": "",
+            "StorePath": str(STORE),
+            "Fails": asked.standin_fails,
+        },
+        "DriverName": "standin",
+        "HostOptions": {
+            "Driver": "",
+            "Memory": 0,
+            "Disk": 0,
+            "EngineOptions": {
+                "ArbitraryFlags": [],
+                "Labels": asked.engine_label,
+                "TlsVerify": True,
+                "InstallURL": "https://get.docker.com",
+            },
+            "AuthOptions": {
+                "CertDir": str(CERTS),
+                "CaCertPath": str(CERTS / "ca.pem"),
+                "ClientCertPath": str(CERTS / "cert.pem"),
+                "ClientKeyPath": str(CERTS / "key.pem"),
+                "ServerCertPath": str(folder / "server.pem"),
+                "ServerKeyPath": str(folder / "server-key.pem"),
+                "StorePath": str(folder),
+            },
+        },
+        "Name": name,
+    }
+    save(config)
+    say("Creating machine...")
+    say(f"({name}) Making a container on {bridge().name}...")
+    if asked.standin_fails == "hang":
+        # Until whoever started this ends it.
+        threading.Event().wait()
+    if asked.standin_fails == "create":
+        raise Failed(
+            "Error creating machine: Error in driver during machine creation: "
+            f"the stand-in was told to fail with token {asked.standin_token}"
+        )
+    testhosts.make(bridge(), name, address)
+    config["Driver"]["IPAddress"] = address
+    save(config)
+    say("Waiting for machine to be running, this may take a few minutes...")
+    say("Detecting operating system of created instance...")
+    say("Provisioning with standin...")
+    say("Copying certs to the local machine directory...")
+    for part in ("ca.pem", "cert.pem", "key.pem"):
+        write(folder / part, (CERTS / part).read_bytes())
+    server = tls.issue_server(authority, name, [address])
+    write(folder / "server.pem", server.cert)
+    write(folder / "server-key.pem", server.key)
+    say("Copying certs to the remote machine...")
+    testhosts.give(
+        box(name), {"ca.pem": authority.cert, "cert.pem": server.cert, "key.pem": server.key}
+    )
+    host().start(box(name))
+    say("Checking connection to Docker...")
+    await_engine(config)
+    say("Docker is up and running!")
+    say(
+        "To see how to connect your Docker Client to the Docker Engine running on this virtual "
+        f"machine, run: docker-machine env {name}",
+    )
+
+
+def await_engine(config: dict[str, Any]) -> None:
+    folder = MACHINES / config["Name"]
+    client = docker.APIClient(
+        base_url=f"https://{config['Driver']['IPAddress']}:2376",
+        version="1.40",
+        timeout=3,
+        tls=TLSConfig(
+            client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+            ca_cert=str(folder / "ca.pem"),
+            verify=True,
+        ),
+    )
+    client.trust_env = False
+
+    def look() -> Observation[None]:
+        try:
+            client.ping()
+        except (DockerException, OSError) as error:
+            return Observation(False, str(error))
+        return Observation(True, "it answers")
+
+    found = poll(look, within=120, every=0.3)
+    if not found.done:
+        raise Failed(f"Error checking the host: {found.last.seen}")
+
+
+def start(name: str) -> None:
+    config = load(name)
+    say(f'Starting "{name}"...')
+    if state(name) == "Running":
+        raise Failed(f'Machine "{name}" is already running.')
+    if config["Driver"]["Fails"] == "start":
+        raise Failed("standin driver does not support start")
+    host().start(box(name))
+    say(f'Machine "{name}" was started.')
+    await_engine(config)
+
+
+def stop(name: str) -> None:
+    load(name)
+    say(f'Stopping "{name}"...')
+    if state(name) != "Running":
+        raise Failed(f'Machine "{name}" is already stopped.')
+    host().stop(box(name), timeout=10)
+    say(f'Machine "{name}" was stopped.')
+
+
+def remove(words: list[str]) -> None:
+    force, names = "-f" in words, [word for word in words if not word.startswith("-")]
+    say(f"About to remove {', '.join(names)}")
+    say("WARNING: This action will delete both local reference and remote instance.")
+    if not force and "-y" not in words:
+        say("Are you sure? (y/n): ")
+        return
+    wrong = []
+    for name in names:
+        try:
+            if load(name)["Driver"]["Fails"] in ("remove", "create"):
+                raise Failed("the driver knows no such machine")
+            for gone in (host().remove_container, host().remove_volume):
+                with contextlib.suppress(NotFound):
+                    gone(box(name), force=True)
+        except Failed as error:
+            wrong.append(f'Error removing host "{name}": {error}')
+            if not force:
+                continue
+            sys.stderr.write(f"{wrong[-1]}\n")
+        shutil.rmtree(MACHINES / name, ignore_errors=True)
+        say(f"Successfully removed {name}")
+    if wrong and not force:
+        raise Failed("\n".join(wrong))
+
+
+def address(name: str) -> str:
+    told: str = load(name)["Driver"]["IPAddress"]
+    if state(name) != "Running":
+        raise Failed("Host is not running")
+    return str(ipaddress.ip_address(told))
+
+
+def main(words: list[str]) -> None:
+    command, *rest = words or ["help"]
+    if command == "create":
+        create(rest)
+    elif command == "rm":
+        remove(rest)
+    elif command in ("start", "stop"):
+        for name in rest:
+            {"start": start, "stop": stop}[command](name)
+    elif command == "status":
+        load(rest[0])
+        say(state(rest[0]))
+    elif command == "ip":
+        say("\n".join(address(name) for name in rest))
+    elif command == "ls":
+        say("\n".join(sorted(path.name for path in MACHINES.iterdir())))
+    else:
+        raise Failed(f"docker-machine: '{command}' is not a docker-machine command.")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Failed as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.code)

@@ -1,0 +1,182 @@
+"""Provider docker-machine: the whole chapter on machines that a stand-in of that program makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swarmlab.wait import Observation, until
+from tests.contract import broken
+from tests.docker import testhosts
+from tests.docker.lifecycle_site import host, left
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 14
+
+
+class Place:
+    """A store of docker-machine's, an environment in which the stand-in is the program, a lab."""
+
+    def __init__(self, folder: Path, on: testhosts.Bridge) -> None:
+        self.name = f"machines-{os.getpid()}"
+        self.store = folder / "store"
+        self.on = on
+        program = folder / "bin" / "docker-machine"
+        program.parent.mkdir()
+        program.write_text(
+            f"#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.docker.machine_standin "
+            '"$@"\n'
+        )
+        program.chmod(0o755)
+        self.env = {
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "MACHINE_STORAGE_PATH": str(self.store),
+            "STANDIN_BRIDGE": f"{on.name} {on.subnet}",
+            "SWARMLAB_NAME": self.name,
+            "SWARMLAB_PROVIDER": "docker-machine",
+            "SWARMLAB_MACHINE_DRIVER": "standin",
+            "SWARMLAB_MACHINE_OPTS": "standin-number=1{n}",
+        }
+
+    def swarmlab(self, *words: str, code: int = 0, seconds: float = 400) -> str:
+        """What one command prints; its exit code must be `code`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "swarmlab", *words],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr * (code != 0)
+
+    @property
+    def machines(self) -> list[str]:
+        """What docker-machine's store has."""
+        folder = self.store / "machines"
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    @property
+    def boxes(self) -> list[str]:
+        """What the stand-in's driver has."""
+        label = {"label": f"{testhosts.LABEL}={self.on.name}"}
+        return sorted(one["Names"][0] for one in host().containers(all=True, filters=label))
+
+    def nothing(self) -> bool:
+        return not (self.machines or self.boxes or left(self.name))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with testhosts.bridge() as on:
+        made = Place(tmp_path_factory.mktemp("machine"), on)
+        try:
+            yield made
+        finally:
+            made.swarmlab("down")
+    assert testhosts.rules(on.name) == []
+
+
+def test_the_chapter_on_machines(place: Place) -> None:
+    found = json.loads(place.swarmlab("run", "--to", "13", "--json"))
+    assert broken(found) == []
+    assert [step["number"] for step in found["steps"]] == list(range(1, STEPS))
+    assert {c["verdict"] for s in found["steps"] for c in s["checks"]} == {"passed"}
+
+    # The nodes are the machines, and no container of the lab beside its workstation.
+    assert place.machines == ["swarm-1", "swarm-2", "swarm-3"]
+    labelled = {"label": f"swarmlab.lab={place.name}"}
+    boxes = [one["Names"][0] for one in host().containers(all=True, filters=labelled)]
+    assert boxes == [f"/swarmlab-{place.name}-workstation"]
+    told = json.loads(place.swarmlab("status", "--json"))
+    assert told["healthy"]
+    assert [node["address"] for node in told["nodes"]] == [
+        place.on.address(number) for number in (11, 12, 13)
+    ]
+    assert told["data_plane"] == found["data_plane"] != ""
+
+    # From the workstation as from here, and inside a node.
+    assert place.swarmlab("ssh", "swarm-2", "hostname").strip() == "swarm-2"
+    inside = place.swarmlab("shell", "--command", "docker-machine ip swarm-3").strip()
+    assert inside == place.swarmlab("ip", "swarm-3").strip() == place.on.address(13)
+
+    # A machine that is off comes back, with what ran on it.
+    refused = place.swarmlab("fault", "pause", "swarm-2", code=2)
+    assert "docker-machine can only stop and start" in refused
+    place.swarmlab("fault", "stop", "swarm-3")
+    assert "swarm-3 is stopped (stopped)" in place.swarmlab("status", code=3)
+    place.swarmlab("fault", "heal", "--all")
+    assert json.loads(place.swarmlab("status", "--json"))["healthy"]
+    assert "already up" in place.swarmlab("up", "--provider", "docker-machine")
+    assert "from provider docker-machine" in place.swarmlab("up", "--provider", "dind", code=2)
+
+    last = json.loads(place.swarmlab("step", "14", "--json"))
+    assert last["verdict"] == "passed"
+    assert place.nothing()
+    assert "nothing to remove" in place.swarmlab("down")
+
+
+def test_a_driver_that_fails_half_way_leaves_nothing_and_no_secret(place: Place) -> None:
+    options = ["--machine-opt", "standin-fails=create", "--machine-opt", "standin-token=hunter2"]
+    said = place.swarmlab("up", *options, code=3)
+    assert "docker-machine could not make swarm-" in said
+    assert "the stand-in was told to fail" in said
+    assert "docker-machine forgot swarm-" in said
+    assert "hunter2" not in said
+    assert place.nothing()
+
+
+def test_ctrl_c_while_a_driver_hangs_leaves_nothing(place: Place) -> None:
+    options = ["--machine-opt", "standin-fails=hang"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "swarmlab", "up", *options],
+        env=place.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+
+        def look() -> Observation[None]:
+            assert running.poll() is None, "it ended before it was interrupted"
+            files = [place.store / "machines" / n / "config.json" for n in place.machines]
+            return Observation(sum(map(Path.is_file, files)) == 3, f"{len(files)} machines")
+
+        until("three machines to be begun", look, within=60, every=0.1)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=90) == 130
+    finally:
+        running.kill()
+        running.wait()
+    assert place.nothing()
+
+
+def test_a_lab_whose_engine_has_forgotten_it_is_found_in_the_store(place: Place) -> None:
+    """Machines outlive the lab's network and workstation; `down` finds them all the same."""
+    folder = place.store / "machines" / "swarm-1"
+    folder.mkdir(parents=True)
+    labels = [f"swarmlab.lab={place.name}", "swarmlab.nodes=1", "swarmlab.managers=1"]
+    config = {
+        "ConfigVersion": 3,
+        "Driver": {"IPAddress": "", "Fails": ""},
+        "DriverName": "standin",
+        "HostOptions": {"EngineOptions": {"Labels": labels}},
+        "Name": "swarm-1",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    assert place.name in [
+        lab["name"] for lab in json.loads(place.swarmlab("list", "--json"))["labs"]
+    ]
+    assert "(1 machine" in place.swarmlab("down")
+    assert place.nothing()

@@ -1,0 +1,422 @@
+"""docker-machine as a provider, with a program in its place that only notes what it is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from swarmlab import labels
+from swarmlab.engine import Engine
+from swarmlab.errors import EnvironmentProblem, TimedOut, UsageError
+from swarmlab.providers import docker_machine, machine_options, machine_store, registry
+from swarmlab.providers.base import NodeState
+from swarmlab.providers.docker_machine import DockerMachine
+from swarmlab.providers.registry import Choice
+from swarmlab.size import Size
+
+ENGINE = cast(Engine, SimpleNamespace(client=SimpleNamespace(api=None)))
+
+# Says its words and ends as the test wrote down for the command; writes a machine's file.
+PROGRAM = """#!{python}
+import json, os, pathlib, sys
+room = pathlib.Path({room!r})
+with open(room / "calls", "a") as calls:
+    calls.write(json.dumps([os.environ["MACHINE_STORAGE_PATH"], *sys.argv[1:]]) + "\\n")
+store = pathlib.Path(os.environ["MACHINE_STORAGE_PATH"])
+command, name = sys.argv[1], sys.argv[-1]
+told = json.loads((room / "told").read_text()).get(command, {{}})
+for line in told.get("says", []):
+    print(line, flush=True)
+if told.get("certifies"):
+    import threading
+    (room / "certifying").touch(exist_ok=False)
+    threading.Event().wait(0.3)
+    (room / "certifying").unlink()
+    print("Running pre-create checks...", flush=True)
+if told.get("hangs"):
+    sys.stdin.read()
+    import threading; threading.Event().wait()
+folder = store / "machines" / name
+if command == "create" and told.get("makes", True):
+    marks = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--engine-label"]
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({{
+        "ConfigVersion": 3, "DriverName": "unit", "Name": name,
+        "Driver": {{"IPAddress": told.get("address", "192.0.2.7")}},
+        "HostOptions": {{"EngineOptions": {{"Labels": marks}}}},
+    }}))
+if command == "rm" and (told.get("code", 0) == 0 or "-f" in sys.argv):
+    for path in [*folder.iterdir(), folder]:
+        path.unlink() if path.is_file() else path.rmdir()
+    sys.exit(0)
+sys.exit(told.get("code", 0))
+"""
+
+
+class Room:
+    """The program, what it was told, and the store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+        (folder / "bin").mkdir()
+        program = folder / "bin" / "docker-machine"
+        program.write_text(PROGRAM.format(python=sys.executable, room=str(folder)))
+        program.chmod(0o755)
+        self.tell()
+
+    def tell(self, **commands: dict[str, Any]) -> None:
+        """What the program is to say and how it is to end, by command."""
+        (self.folder / "told").write_text(json.dumps(commands))
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """The words that the program was given, without the store."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        found = [json.loads(line) for line in lines]
+        assert {call[0] for call in found} <= {str(self.store)}
+        return [call[1:] for call in found]
+
+    def provider(self, *options: str, driver: str = "unit", lab: str = "demo") -> DockerMachine:
+        settings = machine_options.chosen(driver, options).settings
+        made = DockerMachine(ENGINE, lab, settings, Size(3))
+        made.instance = "abc"
+        return made
+
+    def machine(self, name: str, **changes: Any) -> Path:
+        """A machine's file as docker-machine writes it, with parts of it changed."""
+        folder = self.store / "machines" / name
+        folder.mkdir(parents=True)
+        config = {
+            "ConfigVersion": 3,
+            "Driver": {"IPAddress": "", "MachineName": name},
+            "DriverName": "unit",
+            "HostOptions": {"EngineOptions": {"Labels": ["swarmlab.lab=demo"]}},
+            "Name": name,
+            **changes,
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    made = Room(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(made.store))
+    for name in ("PROVIDER", "MACHINE_DRIVER", "MACHINE_OPTS"):
+        monkeypatch.delenv(f"SWARMLAB_{name}", raising=False)
+    return made
+
+
+# What docker-machine is told.
+
+
+def test_a_machine_is_made_with_the_labs_labels_and_its_own_options(room: Room) -> None:
+    provider = room.provider("unit-memory=1024", "--unit-name={name}-{n}", "unit-quiet")
+    heard: list[str] = []
+    provider.report = heard.append
+    room.tell(create={"says": ["Creating machine...", "(swarm-2) Waiting for an IP..."]})
+    provider.create("swarm-2")
+    assert room.calls == [
+        [
+            "create",
+            "--driver",
+            "unit",
+            "--engine-label",
+            "swarmlab.lab=demo",
+            "--engine-label",
+            "swarmlab.instance=abc",
+            "--engine-label",
+            "swarmlab.nodes=3",
+            "--engine-label",
+            "swarmlab.managers=3",
+            "--unit-memory=1024",
+            "--unit-name=demo-2",
+            "--unit-quiet",
+            "swarm-2",
+        ]
+    ]
+    assert heard == ["swarm-2: Creating machine...", "swarm-2: Waiting for an IP..."]
+    assert provider.left() == ("swarm-2",)
+    assert provider.address("swarm-2") == "192.0.2.7"
+    assert provider.certs("swarm-2") == room.store / "machines" / "swarm-2"
+
+
+def test_without_a_driver_docker_machine_takes_its_own(room: Room) -> None:
+    room.provider(driver="").create("swarm-1")
+    assert "--driver" not in room.calls[0]
+
+
+@pytest.mark.parametrize("option", ["", "=x", "a b=c", "engine-label=x=y", "driver=none", "-d=x"])
+def test_what_is_no_option_of_a_driver_is_refused(option: str) -> None:
+    with pytest.raises(UsageError, match="--machine-opt"):
+        machine_options.chosen("unit", [option])
+
+
+def test_a_refused_option_does_not_show_its_value() -> None:
+    with pytest.raises(UsageError) as caught:
+        machine_options.chosen("", ["my token=hunter2"])
+    assert "hunter2" not in str(caught.value)
+
+
+# What it may answer.
+
+
+def test_a_driver_that_fails_is_quoted_without_its_secrets(room: Room) -> None:
+    said = "Error creating machine: Error in driver during machine creation: 401 for hunter2"
+    room.tell(create={"says": ["Creating machine...", said], "code": 1})
+    provider = room.provider("unit-access-token=hunter2")
+    heard: list[str] = []
+    provider.report = heard.append
+    with pytest.raises(EnvironmentProblem, match="could not make swarm-1") as caught:
+        provider.create("swarm-1")
+    shown = f"{caught.value}{caught.value.evidence}{heard}"
+    assert "401 for ***" in shown
+    assert "hunter2" not in shown
+    # It goes to the driver all the same, and into no label.
+    assert "--unit-access-token=hunter2" in room.calls[0]
+    assert "hunter2" not in json.dumps(provider.marks)
+    assert json.loads(provider.marks[labels.SETTINGS])["options"] == []
+
+
+def test_what_was_begun_is_removed_by_force_and_said(room: Room) -> None:
+    room.machine("swarm-1")
+    words = 'Error removing host "swarm-1": unknown machine'
+    room.tell(rm={"says": [words], "code": 1})
+    provider = room.provider()
+    (said,) = provider.remove("swarm-1")
+    assert room.calls == [["rm", "-y", "swarm-1"], ["rm", "-f", "swarm-1"]]
+    assert provider.left() == ()
+    assert words in said
+
+
+def test_a_machine_that_its_driver_removes_is_not_forced(room: Room) -> None:
+    room.machine("swarm-1")
+    provider = room.provider()
+    assert provider.remove("swarm-1") == ()
+    assert provider.remove("swarm-1") == ()
+    assert room.calls == [["rm", "-y", "swarm-1"]]
+
+
+def test_another_labs_machine_is_not_removed(room: Room) -> None:
+    room.machine("swarm-1")
+    provider = room.provider(lab="other")
+    assert provider.left() == ()
+    provider.remove("swarm-1")
+    assert not (room.folder / "calls").exists()
+
+
+@pytest.mark.parametrize(
+    ("marks", "owner", "advice"),
+    [
+        (["swarmlab.lab=demo"], "of the lab 'demo' ", "`swarmlab down --name demo`"),
+        ([], "that swarmlab did not make", "`docker-machine rm swarm-2`"),
+    ],
+)
+def test_a_name_that_is_taken_is_refused_before_anything_is_made(
+    room: Room, marks: list[str], owner: str, advice: str
+) -> None:
+    room.machine("swarm-2", HostOptions={"EngineOptions": {"Labels": marks}})
+    with pytest.raises(UsageError, match=owner) as caught:
+        room.provider(lab="new").prepare()
+    assert advice in caught.value.hint
+    assert "MACHINE_STORAGE_PATH" in caught.value.hint
+    assert not (room.folder / "calls").exists()
+
+
+def test_a_success_without_a_machine_is_none(room: Room) -> None:
+    room.tell(create={"says": ["Docker is up and running!"], "makes": False})
+    with pytest.raises(EnvironmentProblem, match="and did not"):
+        room.provider().create("swarm-1")
+
+
+def test_without_the_program_it_is_said_where_to_get_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = room.provider()
+    monkeypatch.setenv("PATH", str(room.folder))
+    with pytest.raises(EnvironmentProblem, match="docker-machine is not installed") as caught:
+        provider.prepare()
+    assert "github.com/docker/machine/releases" in caught.value.hint
+    # What there is can still be told, and a lab be listed.
+    room.machine("swarm-1")
+    (node,) = provider.info().nodes
+    assert (node.state, node.detail) == (NodeState.STOPPED, "its state is not known")
+
+
+def test_a_driver_that_hangs_is_ended_in_time(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.tell(create={"says": ["Waiting for an IP..."], "hangs": True})
+    monkeypatch.setattr(docker_machine, "_CREATE_SECONDS", 0.5)
+    monkeypatch.setattr(docker_machine, "patient", lambda seconds: seconds)
+    with pytest.raises(TimedOut, match="Waiting for an IP"):
+        room.provider().create("swarm-1")
+
+
+def test_work_that_is_called_off_ends_the_program(room: Room) -> None:
+    room.tell(create={"says": ["Creating machine..."], "hangs": True})
+    provider = room.provider()
+    heard = threading.Event()
+    provider.report = lambda line: heard.set()
+
+    class CalledOff(Exception):
+        pass
+
+    def check() -> None:
+        if heard.is_set():
+            raise CalledOff
+
+    provider.check = check
+    with pytest.raises(CalledOff):
+        provider.create("swarm-1")
+
+
+def test_the_first_machine_of_a_store_makes_the_certificates_alone(room: Room) -> None:
+    """Two that make docker-machine's certificates at once spoil them for each other."""
+    room.tell(create={"certifies": True})
+    provider = room.provider()
+    nodes = ["swarm-1", "swarm-2", "swarm-3"]
+    threads = [threading.Thread(target=provider.create, args=(node,)) for node in nodes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert provider.left() == tuple(nodes)
+
+
+# What the store tells.
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "state", "detail"),
+    [
+        (["Running"], 0, NodeState.RUNNING, "running"),
+        (["Stopped"], 0, NodeState.STOPPED, "stopped"),
+        (["Error"], 0, NodeState.STOPPED, "error"),
+        (["a warning nobody asked for", "Saved"], 0, NodeState.STOPPED, "saved"),
+        ([], 0, NodeState.STOPPED, "its state is not known"),
+        (["the driver is gone"], 1, NodeState.STOPPED, "its state is not known"),
+    ],
+)
+def test_a_machine_that_does_not_answer_is_asked_about(
+    room: Room, said: list[str], code: int, state: NodeState, detail: str
+) -> None:
+    room.machine("swarm-1")
+    room.tell(status={"says": said, "code": code})
+    info = room.provider().info()
+    assert [(one.name, one.state, one.detail) for one in info.nodes] == [("swarm-1", state, detail)]
+
+
+def test_a_machine_that_is_running_already_is_no_error(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.machine("swarm-1")
+    room.tell(start={"says": ['Machine "swarm-1" is already running.'], "code": 1})
+    room.provider().start("swarm-1", {})
+    room.tell(stop={"says": ["generic driver does not support stop"], "code": 1})
+    with pytest.raises(EnvironmentProblem, match="could not stop swarm-1") as caught:
+        room.provider().stop("swarm-1")
+    assert "does not support stop" in caught.value.evidence
+
+
+def test_an_address_that_is_not_kept_is_asked_for(room: Room) -> None:
+    room.machine("swarm-1")
+    room.tell(ip={"says": ["192.0.2.9"]})
+    assert room.provider().address("swarm-1") == "192.0.2.9"
+    room.tell(ip={"says": ["Host is not running"], "code": 1})
+    with pytest.raises(EnvironmentProblem, match="address of swarm-1"):
+        room.provider().address("swarm-1")
+
+
+def test_the_file_of_a_machine_is_read(room: Room) -> None:
+    room.machine("swarm-1", Driver={"IPAddress": "192.0.2.4", "EnginePort": 12376})
+    found = machine_store.machine(room.store, "swarm-1")
+    assert found is not None
+    assert (found.address, found.port, found.lab, found.driver) == (
+        "192.0.2.4",
+        12376,
+        "demo",
+        "unit",
+    )
+    assert room.provider().place("swarm-1").engine_port == 12376
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: b"{",
+        lambda config: b"[]",
+        lambda config: config.replace(b'"ConfigVersion": 3', b'"ConfigVersion": 4'),
+        lambda config: b"\xff\xfe",
+    ],
+)
+def test_a_file_of_another_kind_is_nobodys(room: Room, change: Callable[[bytes], bytes]) -> None:
+    path = room.machine("swarm-1") / "config.json"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(EnvironmentProblem, match="not a file as docker-machine writes it"):
+        machine_store.machine(room.store, "swarm-1")
+    assert list(machine_store.machines(room.store)) == []
+    with pytest.raises(UsageError, match="swarmlab did not make"):
+        room.provider(lab="new").prepare()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"HostOptions": None},
+        {"HostOptions": {"EngineOptions": {"Labels": None}}},
+        {"Driver": None, "HostOptions": {}},
+        {"Driver": {"IPAddress": None, "EnginePort": "many"}, "HostOptions": {}},
+    ],
+)
+def test_what_a_file_lacks_is_empty(room: Room, parts: dict[str, Any]) -> None:
+    room.machine("swarm-1", **parts)
+    found = machine_store.machine(room.store, "swarm-1")
+    assert found is not None
+    assert (found.address, found.port, found.lab) == ("", 2376, "")
+
+
+def test_labs_are_found_in_the_store_when_nothing_else_is_left(room: Room) -> None:
+    room.machine("swarm-1")
+    room.machine("theirs", HostOptions={})
+    assert registry.strays() == {
+        "demo": Choice("docker-machine", {"store": str(room.store)}),
+    }
+
+
+# Which provider is asked for.
+
+
+def test_the_environment_may_ask_for_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert registry.asked() is None
+    assert registry.wanted() == Choice()
+    monkeypatch.setenv("SWARMLAB_PROVIDER", "docker-machine")
+    monkeypatch.setenv("SWARMLAB_MACHINE_DRIVER", "unit")
+    monkeypatch.setenv("SWARMLAB_MACHINE_OPTS", "unit-memory=1 'unit-label=a b'")
+    found = registry.wanted()
+    assert found.settings["driver"] == "unit"
+    assert found.settings["options"] == ["unit-memory=1", "unit-label=a b"]
+    given = registry.asked("docker-machine", "other", ["x=1"])
+    assert given is not None
+    assert (given.settings["driver"], given.settings["options"]) == ("other", ["x=1"])
+
+
+def test_a_provider_unknown_or_options_of_another_are_refused(room: Room) -> None:
+    with pytest.raises(UsageError, match="no provider 'nope'"):
+        registry.asked("nope")
+    with pytest.raises(UsageError, match="not for provider dind"):
+        registry.asked("dind", "virtualbox")
+
+
+def test_labels_tell_the_provider_and_odd_ones_tell_no_settings() -> None:
+    odd = {labels.PROVIDER: "x", labels.SETTINGS: "{"}
+    listed: list[dict[str, Any]] = [{"Labels": None}, {"Labels": odd}]
+    assert registry.told(listed) == Choice("x")
+    assert registry.told([]).contained
