@@ -131,7 +131,11 @@ def serve_bundle(
                 "Say which address of this machine to open: whoever reaches it can copy the bundle."
             ),
             hint=f"`swarmlab serve-bundle {file} --bind {ours[0] if ours else '127.0.0.1'}`"
-            + (say("; there is also {others}.", others=", ".join(ours[1:])) if ours[1:] else "."),
+            + (
+                say("; there is also {others}.", others=", ".join(ours[1:]))
+                if ours[1:]
+                else say(".")
+            ),
         )
     copies = Copies()
     with serving.serving(file, bind, port, copies.told) as server:
