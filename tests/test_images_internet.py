@@ -99,7 +99,8 @@ def test_only_authorities_that_are_not_everybodys_are_handed_over(
     authority: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "all.pem"
-    file.write_text(f"{public()}\n# the school\n{authority}{authority}")
+    broken = authority.replace("MII", "M!I", 1)
+    file.write_text(f"{public()}\n# the school\n{authority}{broken}{authority}")
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     told = internet.arguments()
     assert set(told) == {internet.CARRIER}
@@ -168,6 +169,10 @@ def test_more_than_a_variable_holds_is_refused(
     monkeypatch.setattr(internet, "_MOST", 500)
     with pytest.raises(ImageProblem, match="too many"):
         internet.arguments()
+    # The system's own bundle is no reason to build nothing.
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.delenv(internet.SETTING)
+    assert internet.arguments() == {}
 
 
 def test_programs_here_trust_what_swarmlab_was_told(

@@ -183,7 +183,7 @@ class _Work:
                 except DockerException as error:
                     raise build.failure(name, transport.words(error), ()) from error
                 except requests.RequestException as error:
-                    raise transport.lost(error) from error
+                    raise transport.lost(error) from None
             return Built(name, target, True, time.monotonic() - start, source)
 
         return make

@@ -67,19 +67,22 @@ def request(
             timeout=(_CONNECT_SECONDS, silence),
         )
     except requests.RequestException as error:
-        raise lost(error) from error
+        raise lost(error) from None
     try:
         if response.status_code >= 400:
             raise Refused(_words(response))
         yield response
     except (requests.RequestException, Urllib3Error) as error:
-        raise lost(error) from error
+        raise lost(error) from None
     finally:
         response.close()
 
 
 def lost(error: Exception) -> EngineUnreachable:
-    """The error of a call that the engine did not answer, or not in time."""
+    """The error of a call that the engine did not answer, or not in time.
+
+    To be raised `from None`: the error that it is made of holds the whole address.
+    """
     return EngineUnreachable(
         "The connection to the Docker engine broke, or it was silent for too long.",
         hint="Look with `swarmlab doctor`, then run the command again.",

@@ -8,6 +8,7 @@ in memory while a build's container runs (`compose/images/base/authorities`).
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import ipaddress
 import os
@@ -82,10 +83,9 @@ def own(path: Path) -> str:
     """The certificates of a file of authorities that are not known to everybody, as PEM."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    known = ssl.PEM_cert_to_DER_cert
-    public = {known(pem) for pem in _certificates(Path(DEFAULT_CA_BUNDLE_PATH))}
-    fresh = {known(pem): pem for pem in _certificates(path)}
-    return "".join(f"{pem}\n" for der, pem in fresh.items() if der not in public)
+    public = _by_content(Path(DEFAULT_CA_BUNDLE_PATH))
+    fresh = _by_content(path)
+    return "".join(f"{pem}\n" for content, pem in fresh.items() if content not in public)
 
 
 def arguments() -> dict[str, str]:
@@ -97,7 +97,10 @@ def arguments() -> dict[str, str]:
     path = bundle()
     if path is not None and (mine := own(path)):
         packed = base64.b64encode(gzip.compress(mine.encode())).decode("ascii")
-        if len(packed) > _MOST:
+        if len(packed) <= _MOST:
+            found[CARRIER] = packed
+        elif os.environ.get(SETTING):
+            # Of the other variables such a bundle is the system's own, and rarely needed here.
             raise ImageProblem(
                 say(
                     "{path} holds too many certificate authorities of its own to hand to a build.",
@@ -108,7 +111,6 @@ def arguments() -> dict[str, str]:
                     "sign for the package archive."
                 ),
             )
-        found[CARRIER] = packed
     return found
 
 
@@ -145,6 +147,15 @@ def _loopback(host: str) -> bool:
 
 def _certificates(path: Path) -> list[str]:
     return _CERTIFICATE.findall(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _by_content(path: Path) -> dict[bytes, str]:
+    """The certificates of a file, in whichever way they are written; broken ones are left out."""
+    found: dict[bytes, str] = {}
+    for pem in _certificates(path):
+        with contextlib.suppress(ValueError):
+            found[ssl.PEM_cert_to_DER_cert(pem)] = pem
+    return found
 
 
 def _unfit(path: Path) -> str:
