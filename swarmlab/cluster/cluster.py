@@ -226,7 +226,8 @@ class Cluster:
                 self._answered = node
                 return answer
             except (DockerException, RequestException, EnvironmentProblem) as error:
-                last = error
+                # That a worker is no manager explains nothing.
+                last = error if node in self.managers else last
         raise EnvironmentProblem(
             say("No manager of the lab answers for the swarm."),
             evidence=str(unreached.explained(last, self) if last else "")[:300],
