@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -37,6 +37,12 @@ from swarmlab.cli.providing import (
 )
 from swarmlab.cli.topology import topology
 from swarmlab.words import say
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from swarmlab.cluster.cluster import Cluster
+    from swarmlab.model import Lab, Step
 
 PANEL = "The cluster"
 
@@ -96,7 +102,14 @@ def up(
         progress=ConsoleProgress(),
     ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)
-        cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
+        cluster_up(cluster, _following(lab, cluster, done))
+
+
+def _following(lab: Lab, cluster: Cluster, done: Collection[str]) -> Step | None:
+    """The first step that is not done; None too where the lab has too few managers for them."""
+    if len(cluster.managers) < lab.managers:
+        return None
+    return next((step for step in lab.steps if step.id not in done), None)
 
 
 def stop(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> None:
@@ -132,7 +145,7 @@ def start(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> N
         found = loader.load_builtin("service-discovery", sources=cluster.sources)
         lab = localized(found, spoken)
         done = ProgressStore(name).done_on(cluster.cluster_id)
-        cluster_up(cluster, next((step for step in lab.steps if step.id not in done), None))
+        cluster_up(cluster, _following(lab, cluster, done))
     standing(lab, name, done)
 
 
