@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -135,7 +136,7 @@ def with_lab(machine: Machine) -> None:
 
 
 def clean(machine: Machine, found: Snapshot | None) -> list[str]:
-    return cleaning.clean(machine.engine, "monday", found, lambda words: None)
+    return cleaning.clean(machine.engine, "monday", found, lambda words: None, nullcontext())
 
 
 def test_the_engine_is_left_as_it_was_found(machine: Machine) -> None:

@@ -8,7 +8,7 @@ compose file made. Anything else that is new is somebody else's, and is named in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -29,17 +29,23 @@ _SETTLE_SECONDS = 30.0
 
 
 def clean(
-    engine: Engine, lab: str, found: Snapshot | None, say: Callable[[str], None]
+    engine: Engine,
+    lab: str,
+    found: Snapshot | None,
+    say: Callable[[str], None],
+    turn: AbstractContextManager[Any],
 ) -> list[str]:
     """Take the lab off the engine; what is then not as it was found, in words.
 
+    `turn` is held while it leaves the swarm: managers that leave together wait for one another.
     Without a snapshot nothing tells what was there before: only what bears the lab's label goes,
     and its swarm. Raises EnvironmentProblem when something will not go.
     """
     api: Any = engine.client.api
     with explained("taking the lab off a machine"):
         before = found or _nothing_of_ours(take(engine, lab), api)
-        _leave(api, before, say)
+        with turn:
+            _leave(api, before, say)
         say("removing containers, volumes and networks")
         _containers(api, lab, before)
         _volumes(api, before)
@@ -158,11 +164,15 @@ def _images(api: Any, before: Snapshot) -> None:
 
 
 def of_lab(image: Mapping[str, Any]) -> bool:
-    """Whether an image is one that a lab brings or has pulled, also when it has lost its name."""
-    tags = [tag for tag in image.get("RepoTags") or () if tag != "<none>:<none>"]
-    if not tags:
-        return recipe.LABEL in (image.get("Labels") or {})
-    return any(tag in _inside() for tag in tags)
+    """Whether an image is one that a lab brings or has pulled, also when it has lost its name.
+
+    One that was built there is not: it is called `latest`, too.
+    """
+    tags = image.get("RepoTags") or ()
+    if any(tag in _inside() for tag in tags):
+        return True
+    brought = recipe.LABEL in (image.get("Labels") or {})
+    return brought and not any(tag.endswith(":latest") for tag in tags)
 
 
 def _inside() -> set[str]:
@@ -171,10 +181,16 @@ def _inside() -> set[str]:
 
 
 def _settled(engine: Engine, lab: str, before: Snapshot) -> list[str]:
-    """What is not as it was; an engine that is still letting go of something is waited for."""
+    """What is not as it was; an engine that is still letting go of something is waited for.
+
+    An image may still come that was under way when the user interrupted.
+    """
 
     def look() -> Observation[list[str]]:
         left = differences(before, take(engine, lab))
+        if left:
+            with explained("removing images"):
+                _images(engine.client.api, before)
         return Observation(not left, "; ".join(left), left)
 
     return poll(look, within=_SETTLE_SECONDS / 3, every=0.5).last.value or []

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 from swarmlab import labels
@@ -52,6 +53,8 @@ class Hosts(LabNetwork):
             )
         super().__init__(engine, lab, size=size, settings=chosen)
         self._found: dict[str, Snapshot] = {}
+        self._stop = Event()
+        self._turn = Lock()
 
     # -- before anything is touched, and the first touch ------------------------------------
 
@@ -72,7 +75,7 @@ class Hosts(LabNetwork):
             at_once.must(self._machines, self._leave)
         record.write(self._api, self._lab, self._found, self._labels(labels.ROLE_VOLUME))
         self.report("bringing the gate's image")
-        at_once.must(self._machines, self._give)
+        at_once.must(self._machines, self._give, self._stop)
         self.report("trying the machines' ports")
         wrong = at_once.must(self._machines, self._ports)
         examining.refuse(
@@ -90,8 +93,18 @@ class Hosts(LabNetwork):
     def _give(self, node: str) -> None:
         reference = recipe.reference(gate.IMAGE)
         carrying.carry(
-            self._engine, self._machines.api(node), node, {_inside(): reference}, tell=self.report
+            self._engine,
+            self._machines.api(node),
+            node,
+            {_inside(): reference},
+            tell=self.report,
+            check=self._check,
         )
+
+    def _check(self) -> None:
+        """Called while an image is under way; raises when the user has interrupted."""
+        if self._stop.is_set():
+            raise EnvironmentProblem("Interrupted.")
 
     def _ports(self, node: str) -> list[Trouble]:
         engine, host = self._machines.engine(node), self._machines[node]
@@ -214,8 +227,11 @@ class Hosts(LabNetwork):
                 hint="When it answers again, `swarmlab down` does the rest; `swarmlab down "
                 "--forget-lost` forgets machines that never will, with what the lab left there.",
             ) from error
+        found = self._known(node)
+        if found is None and not self._holds(node):
+            return ()
         left = cleaning.clean(
-            engine, self._lab, self._known(node), lambda words: self.report(f"{node}: {words}")
+            engine, self._lab, found, lambda words: self.report(f"{node}: {words}"), self._turn
         )
         return tuple(f"{node} ({place}): {one}" for one in left)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from swarmlab import engine as engines
 from swarmlab.engine import Engine, Target
-from swarmlab.errors import EnvironmentProblem, SwarmlabError
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 from swarmlab.process import run
 from swarmlab.providers.hosts.file import Host
 
@@ -19,7 +19,19 @@ _SSH_SECONDS = 10.0
 
 def connect(host: Host, *, timeout: int = _CALL_SECONDS) -> Engine:
     """The machine's engine. Raises EngineUnreachable, EnvironmentProblem for one too old."""
-    return engines.connect(target(host), timeout=timeout)
+    where = target(host)
+    try:
+        return engines.connect(where, timeout=timeout)
+    except EngineUnreachable as error:
+        if where.url.startswith("ssh://"):
+            raise
+        # What engines.connect advises is about the engine that DOCKER_HOST names.
+        raise EngineUnreachable(
+            error.message,
+            evidence=error.evidence,
+            hint=f"Look whether the machine is on, and whether `docker -H {where.url} version` "
+            "with its certificates answers from here.",
+        ) from error
 
 
 def target(host: Host) -> Target:
