@@ -35,9 +35,7 @@ def pushed(references: Sequence[str], registry: Registry) -> None:
     """What the registry has now, and how others take it from there."""
     for reference in references:
         out().print(reference, markup=False, soft_wrap=True)
-    out().print(
-        f"Others take them with: swarmlab images pull --registry {registry}", soft_wrap=True
-    )
+    out().print(f"Others take them with: swarmlab up --registry {registry}", soft_wrap=True)
 
 
 def _each(images: Sequence[Built]) -> None:
