@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -260,19 +260,32 @@ def test_originals_by_way_of_a_mirror(there: Second) -> None:
 def test_a_registry_that_goes_while_a_lab_is_made(there: Second) -> None:
     with serving(there, LOCKED) as running:
         words = there.command("up", "--registry", f"127.0.0.1:{LOCKED}/{PLACE}")
-        with subprocess.Popen(
-            words, env=there.environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        process = subprocess.Popen(
+            words,
+            env=there.environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-        ) as process:  # fmt: skip
-            assert process.stderr is not None
-            said = ""
-            for line in process.stderr:
-                said += line
-                if " of " in line and " MB" in line and running[LOCKED].process.poll() is None:
-                    running[LOCKED].process.kill()
+        )
+        try:
+            until("a layer to be on its way", lambda: _on_its_way(there), within=120, every=0.05)
+            running[LOCKED].process.kill()
+            said = process.communicate(timeout=300)[1]
+        finally:
+            process.kill()
     assert process.returncode == 3, said
     assert "does not answer" in said or "broke off" in said
     assert "What next:" in said
     assert left(there) == []
     # What came whole before may stay; nothing half does, and no name of the registry's.
     assert tags(there) <= named("workstation")
+
+
+def _on_its_way(there: Second) -> Observation[None]:
+    """Whether the engine is just storing what it pulls."""
+    parts = (there.folder / "data" / "tmp").glob("GetImageBlob*")
+    size = 0
+    for part in parts:
+        with suppress(FileNotFoundError):
+            size += part.stat().st_size
+    return Observation(size > 1_000_000, f"{size} bytes")
