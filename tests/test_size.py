@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from swarmlab import labels
@@ -82,3 +85,15 @@ def test_nothing_said_is_three_managers() -> None:
 )
 def test_a_size_in_words(size: Size, words: str) -> None:
     assert str(size) == words
+
+
+@pytest.mark.parametrize(("managers", "step"), [(1, None), (3, "no-registry"), (5, "no-registry")])
+def test_a_lab_too_small_for_the_chapter_is_sent_to_no_step(
+    managers: int, step: str | None
+) -> None:
+    from swarmlab.cli.cluster import _following
+    from swarmlab.loader import load_builtin
+
+    cluster = cast(Any, SimpleNamespace(managers=Size(managers).names))
+    found = _following(load_builtin("service-discovery"), cluster, set())
+    assert (found.id if found else None) == step
