@@ -145,6 +145,12 @@ def pause(at: Site, node: str, sure: bool) -> Fault:
 def cut(at: Site, node: str, sure: bool) -> Fault:
     """Cut the node off from the other nodes. Raises like `stop`."""
     at.running(node)
+    if at.provider.borrowed:
+        # Rules that outlive the lab would cut it off for good.
+        raise UsageError(
+            say("{node} is a machine of your own: its packet filter stays as it is.", node=node),
+            hint=say("Take its cable out, or stop its engine there."),
+        )
     if len(at.nodes) == 1:
         raise UsageError(
             say("A lab of one node has no other node to cut it off from."),

@@ -108,6 +108,8 @@ class Provider(Protocol):
     """An address other than 127.0.0.1 at which the nodes' ports are open; else empty."""
     subnet: IPv4Network | None
     """Of the lab's network, once `prepare` or `adopt` has been called."""
+    borrowed: bool
+    """Whether the nodes are machines that are given back as they were found."""
     overlays: tuple[str, ...]
     """The ranges for the swarm's overlay networks; none: Docker's own."""
     report: Callable[[str], None]

@@ -33,6 +33,7 @@ class LabNetwork:
 
     name = ""
     contained = False
+    borrowed = False
     overlays: tuple[str, ...] = ()
     avoided: tuple[IPv4Network, ...] = ()
     """Subnets that the lab's network must not meet, beside those that this machine knows."""

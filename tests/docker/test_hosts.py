@@ -93,19 +93,3 @@ def until_gone(client: docker.DockerClient, network: str) -> None:
         return Observation(True, "gone")
 
     until(f"{network} to go", look, within=20)
-
-
-def test_a_port_in_use_is_found_and_all_is_taken_back(there: Room) -> None:
-    two = there.machines[1]
-    listener = "import socket, time; s = socket.create_server(('', 8500)); time.sleep(600)"
-    before = all_held(there)
-    two.run("sh", "-c", f'python3 -c "{listener}" >/dev/null 2>&1 & echo $! >/tmp/listener')
-    try:
-        refused = swarmlab(there, "up", "--hosts", str(there.file()))
-    finally:
-        two.run("sh", "-c", "kill $(cat /tmp/listener)")
-    assert refused.returncode == 3
-    assert "swarm-2: TCP port 8500, which Consul needs, is in use" in refused.stderr
-    assert "sudo ss -ltnp 'sport = :8500'" in refused.stderr
-    assert all_held(there) == before
-    assert left(NAME) == []

@@ -91,7 +91,8 @@ def test_a_machine_that_is_switched_off_and_on_again(
         on(second)
     assert "mended" in swarmlab(there, "up").stderr
     assert json.loads(done(there, "status", "--json"))["healthy"]
-    for refused in (swarmlab(there, "stop"), swarmlab(there, "fault", "stop", "swarm-2")):
+    faults = [swarmlab(there, "fault", what, "swarm-2") for what in ("stop", "pause", "cut")]
+    for refused in (swarmlab(there, "stop"), *faults):
         assert refused.returncode == 2
         assert "machine of your own" in refused.stderr
     done(there, "down")
@@ -172,5 +173,21 @@ def test_an_interrupted_up_takes_everything_back(there: Room, moment: str) -> No
     finally:
         process.kill()
         process.wait()
+    assert all_held(there) == before
+    assert left(NAME) == []
+
+
+def test_a_port_in_use_is_found_and_all_is_taken_back(there: Room) -> None:
+    two = there.machines[1]
+    listener = "import socket, time; s = socket.create_server(('', 8500)); time.sleep(600)"
+    before = all_held(there)
+    two.run("sh", "-c", f'python3 -c "{listener}" >/dev/null 2>&1 & echo $! >/tmp/listener')
+    try:
+        refused = swarmlab(there, "up", "--rename", "--hosts", str(there.file()))
+    finally:
+        two.run("sh", "-c", "kill $(cat /tmp/listener)")
+    assert refused.returncode == 3
+    assert "swarm-2: TCP port 8500, which Consul needs, is in use" in refused.stderr
+    assert "sudo ss -ltnp 'sport = :8500'" in refused.stderr
     assert all_held(there) == before
     assert left(NAME) == []

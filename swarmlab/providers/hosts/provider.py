@@ -24,8 +24,10 @@ from swarmlab.providers.hosts.snapshot import Snapshot, take
 from swarmlab.providers.network import LabNetwork
 from swarmlab.providers.problems import explained
 from swarmlab.size import UNKNOWN, Size
+from swarmlab.wait import Observation, poll
 
 _LOOK_SECONDS = 1.0
+_REACH_SECONDS = 15.0
 # Where the machines' own network is in the range that Swarm takes its overlay networks from:
 # half of RFC 2544's, which no real network has.
 _OVERLAYS = ("198.19.0.0/16",)
@@ -36,6 +38,7 @@ class Hosts(LabNetwork):
     """The machines that a hosts file names, as the nodes of one lab."""
 
     name = "hosts"
+    borrowed = True
 
     def __init__(
         self, engine: Engine, lab: str, chosen: Mapping[str, Any], size: Size = UNKNOWN
@@ -219,7 +222,7 @@ class Hosts(LabNetwork):
     def remove(self, node: str) -> tuple[str, ...]:
         place = self._machines[node].place
         try:
-            engine = self._machines.engine(node)
+            engine = self._patiently(node)
         except SwarmlabError as error:
             raise EngineUnreachable(
                 f"The machine of {node} ({place}) was not cleaned. {error.message}",
@@ -234,6 +237,22 @@ class Hosts(LabNetwork):
             engine, self._lab, found, lambda words: self.report(f"{node}: {words}"), self._turn
         )
         return tuple(f"{node} ({place}): {one}" for one in left)
+
+    def _patiently(self, node: str) -> Engine:
+        """The machine's engine; one that is just starting, or very busy, is waited for."""
+        failures: list[EngineUnreachable] = []
+
+        def look() -> Observation[Engine]:
+            try:
+                return Observation(True, "it answers", self._machines.engine(node))
+            except EngineUnreachable as error:
+                failures.append(error)
+                return Observation(False, error.message)
+
+        engine = poll(look, within=_REACH_SECONDS, every=1.0).last.value
+        if engine is None:
+            raise failures[-1]
+        return engine
 
     def _known(self, node: str) -> Snapshot | None:
         """The machine's snapshot: from this process, the lab's own engine, or the gate."""

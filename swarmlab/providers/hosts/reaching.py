@@ -23,14 +23,14 @@ def connect(host: Host, *, timeout: int = _CALL_SECONDS) -> Engine:
     try:
         return engines.connect(where, timeout=timeout)
     except EngineUnreachable as error:
-        if where.url.startswith("ssh://"):
+        if "ssh-add" in error.hint:
             raise
-        # What engines.connect advises is about the engine that DOCKER_HOST names.
+        # What else is advised there is about the engine that DOCKER_HOST names.
         raise EngineUnreachable(
             error.message,
             evidence=error.evidence,
             hint=f"Look whether the machine is on, and whether `docker -H {where.url} version` "
-            "with its certificates answers from here.",
+            "answers from here (over TLS with --tlsverify and the certificates).",
         ) from error
 
 
