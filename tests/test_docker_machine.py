@@ -198,6 +198,22 @@ def test_what_was_begun_is_removed_by_force_and_said(room: Room) -> None:
     assert words in said
 
 
+@pytest.mark.parametrize(("state", "kept"), [("Running", True), ("", True), ("Error", False)])
+def test_a_whole_machine_is_not_forgotten_because_its_driver_fails(
+    room: Room, state: str, kept: bool
+) -> None:
+    room.machine("swarm-1", Driver={"IPAddress": "192.0.2.7"})
+    room.tell(rm={"says": ["connection reset"], "code": 1}, status={"says": [state]})
+    provider = room.provider()
+    if not kept:
+        assert len(provider.remove("swarm-1")) == 1
+    else:
+        with pytest.raises(EnvironmentProblem, match="could not remove swarm-1") as caught:
+            provider.remove("swarm-1")
+        assert "connection reset" in caught.value.evidence
+    assert provider.left() == (("swarm-1",) if kept else ())
+
+
 def test_a_machine_that_its_driver_removes_is_not_forced(room: Room) -> None:
     room.machine("swarm-1")
     provider = room.provider()

@@ -22,11 +22,12 @@ from swarmlab.words import say
 
 @dataclass(frozen=True)
 class Stopped:
-    """What `stop` stopped: names of containers as Docker shows them, of nodes elsewhere theirs."""
+    """What `stop` stopped: names of containers as Docker shows them, and of nodes elsewhere."""
 
     name: str
     containers: tuple[str, ...] = ()
     seconds: float = 0.0
+    machines: tuple[str, ...] = ()
 
 
 def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Stopped:
@@ -54,10 +55,9 @@ def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Sto
                     provider.report = stage.say
                     each(provider.stop, machines)
                     remaining.halt(engine, running)
-                running = (*machines, *running)
         finally:
             engine.client.close()
-    return Stopped(name, running, time.monotonic() - begun)
+    return Stopped(name, running, time.monotonic() - begun, machines)
 
 
 def present(name: str, engine: Engine) -> Remains:

@@ -71,9 +71,6 @@ class DockerMachine(LabNetwork):
         """Make the machine and wait until its engine is set up. What fails half-way goes again."""
         self._free(node)
         held = False
-        if not self._certified:
-            held = self._certifying.acquire()
-            self.check()
 
         def heard(line: str) -> None:
             nonlocal held
@@ -83,6 +80,9 @@ class DockerMachine(LabNetwork):
             self.report(f"{node}: {line.removeprefix(f'({node}) ')}")
 
         try:
+            if not self._certified:
+                held = self._certifying.acquire()
+                self.check()
             ended = self._program.run(
                 *self._arguments(node),
                 within=patient(_CREATE_SECONDS),
@@ -166,8 +166,11 @@ class DockerMachine(LabNetwork):
         )
 
     def remove(self, node: str) -> tuple[str, ...]:
-        """Remove the lab's machine of that name. What its driver refuses to remove is forgotten
-        all the same, and said."""
+        """Remove the lab's machine of that name.
+
+        One that its driver cannot remove is forgotten all the same, and that said, when it was
+        never whole; another is kept, for its driver may do so another time.
+        """
         found = self._machine(node)
         if found is None or found.lab != self._lab:
             return ()
@@ -175,6 +178,8 @@ class DockerMachine(LabNetwork):
         ended = self._program.run("rm", "-y", node, within=patient(_MOVE_SECONDS))
         if not stores.folder(self._store, node).exists():
             return ()
+        if found.address and self._state(node) != "Error":
+            raise self._failed(say("docker-machine could not remove {node}.", node=node), ended)
         # A machine whose making failed may be in the store alone, and its driver knows none.
         forced = self._program.run("rm", "-f", node, within=patient(_MOVE_SECONDS))
         if stores.folder(self._store, node).exists():

@@ -137,12 +137,14 @@ def cluster_down(removed: Removed | None) -> None:
 def cluster_stopped(stopped: Stopped) -> None:
     """What was stopped, and how to go on; in one line and a next step."""
     name = option(stopped.name)
-    if stopped.containers:
+    kinds = (("machine", stopped.machines), ("container", stopped.containers))
+    parts = [counted(len(things), what) for what, things in kinds if things]
+    if parts:
         words = say(
             "The lab {name!r} is stopped ({count}, {seconds}). All that it holds stays, and your "
             "progress.",
             name=stopped.name,
-            count=counted(len(stopped.containers), "container"),
+            count=say(", ").join(parts),
             seconds=pieces.seconds(stopped.seconds),
         )
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ class Place:
     """A store of docker-machine's, an environment in which the stand-in is the program, a lab."""
 
     def __init__(self, folder: Path, on: testhosts.Bridge) -> None:
-        self.name = f"machines-{os.getpid()}"
+        self.name = f"machines-{secrets.token_hex(3)}"
         self.store = folder / "store"
         self.on = on
         program = folder / "bin" / "docker-machine"
@@ -78,14 +79,19 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def bridge() -> Iterator[testhosts.Bridge]:
     with testhosts.bridge() as on:
-        made = Place(tmp_path_factory.mktemp("machine"), on)
-        try:
-            yield made
-        finally:
-            made.swarmlab("down")
+        yield on
     assert testhosts.rules(on.name) == []
+
+
+@pytest.fixture
+def place(bridge: testhosts.Bridge, tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path, bridge)
+    try:
+        yield made
+    finally:
+        made.swarmlab("down")
 
 
 def test_the_chapter_on_machines(place: Place) -> None:
@@ -118,7 +124,7 @@ def test_the_chapter_on_machines(place: Place) -> None:
     assert "swarm-3 is stopped (stopped)" in place.swarmlab("status", code=3)
     place.swarmlab("fault", "heal", "--all")
     assert json.loads(place.swarmlab("status", "--json"))["healthy"]
-    assert "already up" in place.swarmlab("up", "--provider", "docker-machine")
+    assert "is up" in place.swarmlab("up", "--provider", "docker-machine")
     assert "from provider docker-machine" in place.swarmlab("up", "--provider", "dind", code=2)
 
     last = json.loads(place.swarmlab("step", "14", "--json"))
