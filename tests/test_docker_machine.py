@@ -187,6 +187,43 @@ def test_a_driver_that_fails_is_quoted_without_its_secrets(room: Room) -> None:
     assert json.loads(provider.marks[labels.SETTINGS])["options"] == []
 
 
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("ovh-consumer-key=hunter2", "hunter2"),
+        ("ovh-application-key=hunter2-{n}", "hunter2-1"),
+        ("engine-env=HTTPS_PROXY=http://u:hunter2@proxy", "http://u:hunter2@proxy"),
+        ("engine-registry-mirror=https://u:hunter2@mirror", "https://u:hunter2@mirror"),
+        ("engine-env=DB_PASSWORD=hunter2", "DB_PASSWORD=hunter2"),
+    ],
+)
+def test_a_secret_is_known_by_its_name_or_its_value(room: Room, option: str, word: str) -> None:
+    room.tell(create={"says": [f"the driver was given {word}"]})
+    provider = room.provider(option, "unit-memory=1")
+    heard: list[str] = []
+    provider.report = heard.append
+    provider.create("swarm-1")
+    assert f"--{option.replace('{n}', '1')}" in room.calls[0]
+    assert "given" in heard[0] and "***" in heard[0]
+    assert "hunter2" not in f"{heard}{provider.marks}"
+    assert json.loads(provider.marks[labels.SETTINGS])["options"] == ["unit-memory=1"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "openstack-auth-url=https://cloud:5000/v3",
+        "generic-ssh-key=/home/me/.ssh/id",
+        "openstack-private-key-file=/home/me/.ssh/id",
+        "amazonec2-keypair-name=mine",
+        "engine-registry-mirror=https://mirror:5000",
+        "engine-env=HTTPS_PROXY=http://proxy:3128",
+    ],
+)
+def test_what_is_no_secret_is_remembered(room: Room, option: str) -> None:
+    assert json.loads(room.provider(option).marks[labels.SETTINGS])["options"] == [option]
+
+
 def test_what_was_begun_is_removed_by_force_and_said(room: Room) -> None:
     room.machine("swarm-1")
     words = 'Error removing host "swarm-1": unknown machine'
@@ -305,6 +342,63 @@ def test_the_first_machine_of_a_store_makes_the_certificates_alone(room: Room) -
     for thread in threads:
         thread.join(timeout=60)
     assert provider.left() == tuple(nodes)
+
+
+class CalledOff(Exception):
+    pass
+
+
+def called_off() -> None:
+    raise CalledOff
+
+
+def in_time(work: Callable[[], object]) -> list[BaseException]:
+    """What the work raised, done in a thread that no test waits for without limit."""
+    raised: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert not thread.is_alive(), "it waits for ever"
+    return raised
+
+
+def test_whoever_is_called_off_lets_the_next_make_the_certificates(room: Room) -> None:
+    provider = room.provider()
+    provider.check = called_off
+    (first,) = in_time(lambda: provider.create("swarm-1"))
+    (second,) = in_time(lambda: provider.create("swarm-2"))
+    assert isinstance(first, CalledOff) and isinstance(second, CalledOff)
+    provider.check = lambda: None
+    assert in_time(lambda: provider.create("swarm-3")) == []
+    assert [call[-1] for call in room.calls] == ["swarm-3"]
+
+
+def test_whoever_waits_for_the_certificates_can_be_called_off(room: Room) -> None:
+    room.tell(create={"says": ["Creating CA"], "hangs": True})
+    provider = room.provider()
+    begun, over = threading.Event(), threading.Event()
+    provider.report = lambda line: begun.set()
+    provider.check = lambda: called_off() if over.is_set() else None
+    raised: list[list[BaseException]] = []
+    first = threading.Thread(
+        target=lambda: raised.append(in_time(lambda: provider.create("swarm-1"))), daemon=True
+    )
+    first.start()
+    assert begun.wait(timeout=60)
+    # The first goes on in its turn, with the check that it was begun with.
+    provider.check = called_off
+    (error,) = in_time(lambda: provider.create("swarm-2"))
+    assert isinstance(error, CalledOff)
+    over.set()
+    first.join(timeout=60)
+    assert [type(one) for one in raised[0]] == [CalledOff]
 
 
 # What the store tells.

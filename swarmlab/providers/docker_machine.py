@@ -33,6 +33,7 @@ _CREATE_SECONDS = 1800.0
 _MOVE_SECONDS = 300.0
 _ASK_SECONDS = 30.0
 _CONNECT_SECONDS = 2.0
+_TURN_SECONDS = 0.2
 # docker-machine makes its certificates with the first machine of all, before it says this; two
 # that do so at once spoil it for each other.
 _CERTIFIED = "Running pre-create checks"
@@ -54,8 +55,7 @@ class DockerMachine(LabNetwork):
         kept = [option for option in self._options if not options.secret(option)]
         remembered = {**settings, options.STORE: str(self._store), options.OPTIONS: kept}
         super().__init__(engine, lab, size=size, settings=remembered)
-        hidden = [option.partition("=")[2] for option in self._options if options.secret(option)]
-        self._program = Program(self._store, hidden)
+        self._program = Program(self._store, self._hidden())
         self._certifying = threading.Lock()
 
     # -- making ------------------------------------------------------------------------------
@@ -81,7 +81,8 @@ class DockerMachine(LabNetwork):
 
         try:
             if not self._certified:
-                held = self._certifying.acquire()
+                while not (held := self._certifying.acquire(timeout=_TURN_SECONDS)):
+                    self.check()
                 self.check()
             ended = self._program.run(
                 *self._arguments(node),
@@ -111,6 +112,11 @@ class DockerMachine(LabNetwork):
             key, equals, value = option.partition("=")
             argv.append(f"--{key}{equals}{self._filled(value, node)}")
         return [*argv, node]
+
+    def _hidden(self) -> list[str]:
+        """The values that are secrets, as given and as each node is given them."""
+        values = [one.partition("=")[2] for one in self._options if options.secret(one)]
+        return values + [self._filled(one, node) for one in values for node in self._size.names]
 
     def _filled(self, value: str, node: str) -> str:
         return value.replace("{n}", str(number(node))).replace("{name}", self._lab)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from swarmlab.errors import UsageError
+from swarmlab.process import redact
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.machine_program import SECRET
 from swarmlab.providers.registry import Choice
@@ -49,8 +50,12 @@ def strays() -> dict[str, Choice]:
 
 
 def secret(option: str) -> bool:
-    """Whether the option's value is one that is neither shown nor kept."""
-    return SECRET.search(option.partition("=")[0]) is not None
+    """Whether the option's value is one that is neither shown nor kept.
+
+    Its name tells, or a password in it: of a proxy, a mirror or a variable.
+    """
+    key, _, value = option.partition("=")
+    return SECRET.search(key) is not None or redact(value) != value
 
 
 def _shown(option: str) -> str:

@@ -22,7 +22,11 @@ WHERE = later(
     "of GitLab's fork at gitlab.com/gitlab-org/ci-cd/docker-machine. Put one on the PATH under "
     "that name, and beside it the driver that it is to use."
 )
-SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access)-?_?key", re.I)
+SECRET = re.compile(
+    r"pass|secret|token|credential|auth(?!-url|orized)"
+    r"|(?:api|private|access|consumer|application|account|service|encryption)-?key(?!-?(?:file|path))",
+    re.I,
+)
 """Names of driver options whose values are shown and kept nowhere."""
 
 _LOOK_SECONDS = 0.2
@@ -33,7 +37,8 @@ class Program:
 
     def __init__(self, store: Path, hidden: Sequence[str] = ()) -> None:
         self._store = store
-        self._hidden = [value for value in hidden if value]
+        # The longest first: one may be the beginning of another.
+        self._hidden = sorted({value for value in hidden if value}, key=len, reverse=True)
 
     def path(self) -> str:
         """Where it is. Raises EnvironmentProblem when it is not on the PATH."""
