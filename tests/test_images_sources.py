@@ -15,7 +15,7 @@ from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.errors import EngineUnreachable, ImageProblem, UsageError
 from swarmlab.images import sources, transfer, trust
 from swarmlab.images.catalog import substitutions
-from swarmlab.images.registry import Registry
+from swarmlab.images.registry import Registry, parse
 from swarmlab.images.sources import Sources
 from swarmlab.model import Lab
 from swarmlab.progress import SilentProgress
@@ -283,3 +283,64 @@ def test_nodes_with_swarmlabs_own_images_pull_nothing(monkeypatch: pytest.Monkey
     there.sources = sources.USUAL
     there.engine = None
     pulling.ensure(there, SilentProgress())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Sources("upstream", Registry("127.0.0.1:5000", "class")),
+        Sources("upstream", Registry("localhost:5000", "class", plain=True)),
+        Sources(mirror="http://127.0.0.1:5001"),
+    ],
+)
+def test_no_node_is_sent_to_itself(asked: Sources) -> None:
+    with pytest.raises(UsageError, match="for each of them that is itself"):
+        refusing.registries(Choice(), asked)
+
+
+def test_images_of_swarmlabs_own_may_come_from_this_machine() -> None:
+    refusing.registries(Choice(), Sources(registry=Registry("127.0.0.1:5000", "class")))
+    refusing.registries(Choice(), FULL)
+
+
+def test_docker_hub_has_no_copies_of_itself() -> None:
+    with pytest.raises(UsageError, match="no copies of the originals"):
+        refusing.registries(Choice(), Sources("upstream", Registry("docker.io", "anna")))
+
+
+def test_an_engine_that_cannot_be_reached_is_no_silent_registry() -> None:
+    from requests.exceptions import ConnectTimeout, ReadTimeout
+
+    lost = EngineUnreachable("x")
+    lost.__cause__ = ConnectTimeout()
+    assert not transfer._timed_out(lost)
+    lost.__cause__ = ReadTimeout()
+    assert transfer._timed_out(lost)
+
+
+def test_after_a_push_of_some_the_advice_takes_just_those(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from swarmlab.report import images
+
+    place = Registry("10.0.0.5:5000", "class")
+    one = place.own("util", "abc", "amd64")
+    images.pushed([one], place)
+    assert "swarmlab images pull util --registry 10.0.0.5:5000/class" in capsys.readouterr().out
+    both = [place.own(name, "abc", "amd64") for name in ("loaded-node", "workstation")]
+    images.pushed(both, place)
+    assert "swarmlab up --registry 10.0.0.5:5000/class" in capsys.readouterr().out
+
+
+def test_a_proxy_of_the_engine_is_not_the_registrys_fault() -> None:
+    from swarmlab.images import refusal
+
+    said = "proxyconnect tcp: dial tcp: lookup proxy.corp: no such host"
+    error = refusal.explained("h:5/class/util:x", said)
+    assert "by way of a proxy" in error.message and "NO_PROXY" in error.hint
+
+
+def test_docker_hub_is_known_however_it_is_written() -> None:
+    with pytest.raises(UsageError, match="an account's name"):
+        parse("Docker.io")
+    assert parse("Docker.io/anna").hub and not parse("x.org/anna").hub

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.images import trust
 from swarmlab.images.sources import Sources
 from swarmlab.providers import registry
 from swarmlab.providers.problems import explained
@@ -79,7 +81,28 @@ def kept(has: Sources, wanted: Sources | None) -> str:
 
 
 def registries(choice: Choice, wanted: Sources) -> None:
-    """Raises UsageError when engines that are not swarmlab's would have to be set up."""
+    """Raises UsageError for what the nodes' engines cannot do.
+
+    Engines that are not swarmlab's are not set up by it; and none can ask this machine by an
+    address that is each node's own.
+    """
+    if wanted.originals and wanted.registry and wanted.registry.hub:
+        raise UsageError(
+            say("Docker Hub has no copies of the originals below a prefix."),
+            hint=say("Leave --registry away: `--catalog upstream` alone asks Docker Hub."),
+        )
+    asked = {urlsplit(wanted.mirror).netloc} if wanted.mirror else set()
+    if wanted.originals and wanted.registry:
+        asked.add(wanted.registry.host)
+    for host in sorted(asked):
+        if trust.own(host):
+            raise UsageError(
+                say("The nodes cannot ask {host}: for each of them that is itself.", host=host),
+                hint=say(
+                    "Name the machine with the registry by an address that leads there from "
+                    "inside a node, such as this machine's own in the local network."
+                ),
+            )
     if not choice.contained and (wanted.mirror or wanted.plain):
         raise UsageError(
             say(

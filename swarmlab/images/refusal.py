@@ -93,6 +93,14 @@ _KINDS = (
         _MISSING,
     ),
     _Kind(
+        ("proxyconnect",),
+        later("{engine} asks for {host} by way of a proxy, which does not answer."),
+        later(
+            "The proxy is in the settings of the machine's own engine (HTTPS_PROXY in its "
+            "service): mend it there, or name {host} in NO_PROXY there, and start the engine anew."
+        ),
+    ),
+    _Kind(
         ("no such host", "server misbehaving", "name resolution"),
         later("The name {host} does not resolve where {engine} runs."),
         later("Check the spelling, and the DNS of the machine with the engine."),

@@ -12,6 +12,7 @@ PREFIX = "swarmlab"
 """The prefix where none is given."""
 
 HUB = "docker.io"
+_HUBS = (HUB, f"index.{HUB}", f"registry-1.{HUB}")
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
 _PART = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
@@ -28,6 +29,11 @@ class Registry:
     host: str
     prefix: str = PREFIX
     plain: bool = False
+
+    @property
+    def hub(self) -> bool:
+        """Whether it is Docker Hub itself."""
+        return self.host in _HUBS
 
     @property
     def place(self) -> str:
@@ -60,6 +66,7 @@ def parse(text: str) -> Registry:
             hint="`docker login HOST` keeps them for docker and swarmlab.",
         )
     host, _, prefix = rest.partition("/")
+    host = host.lower()
     prefix = prefix.strip("/")
     if scheme not in ("", "http", "https") or not _HOST.fullmatch(host):
         raise UsageError(f"{text!r} is no address of a registry.", hint=_FORM)
@@ -75,12 +82,12 @@ def parse(text: str) -> Registry:
             f"{host!r} is no host that docker would look for: it has neither a dot nor a port.",
             hint=_FORM,
         )
-    if host in (HUB, f"index.{HUB}") and (not prefix or "/" in prefix):
+    if host in _HUBS and (not prefix or "/" in prefix):
         raise UsageError(
             "On Docker Hub the prefix is an account's name, and nothing more.",
             hint=f"Write it as {HUB}/ACCOUNT.",
         )
-    return Registry(host.lower(), prefix or PREFIX, plain=scheme == "http")
+    return Registry(host, prefix or PREFIX, plain=scheme == "http")
 
 
 def mirror(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from docker import DockerClient, auth
 from docker.errors import DockerException
 from requests import Response
-from requests.exceptions import Timeout
+from requests.exceptions import ConnectTimeout, Timeout
 from urllib3.exceptions import ReadTimeoutError
 
 from swarmlab.errors import EngineUnreachable, ImageProblem
@@ -127,6 +127,9 @@ def _told(reference: str, own: bool, whose: str) -> Iterator[None]:
 def _timed_out(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
+        # An engine that cannot be connected to has asked no registry yet.
+        if isinstance(seen, ConnectTimeout):
+            return False
         if isinstance(seen, Timeout | ReadTimeoutError):
             return True
         seen = seen.__cause__ or seen.__context__

@@ -45,11 +45,11 @@ def warnings(sources: Sources) -> list[str]:
             "Images come from {host} without TLS: whoever is on the way can change them.", host=host
         )
         for host in dict.fromkeys(hosts)
-        if not _own(host)
+        if not own(host)
     ]
 
 
-def _own(host: str) -> bool:
-    """Whether the way there does not leave this machine."""
+def own(host: str) -> bool:
+    """Whether the way to a host (with or without a port) does not leave the machine that asks."""
     name = host.rpartition(":")[0] or host
     return name == "localhost" or name.startswith("127.")

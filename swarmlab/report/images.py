@@ -35,7 +35,11 @@ def pushed(references: Sequence[str], registry: Registry) -> None:
     """What the registry has now, and how others take it from there."""
     for reference in references:
         out().print(reference, markup=False, soft_wrap=True)
-    out().print(f"Others take them with: swarmlab up --registry {registry}", soft_wrap=True)
+    names = [reference.rpartition("/")[2].partition(":")[0] for reference in references]
+    command = f"swarmlab up --registry {registry}"
+    if not {"loaded-node", "workstation"} <= set(names):
+        command = f"swarmlab images pull {' '.join(names)} --registry {registry}"
+    out().print(f"Others take them with: {command}", soft_wrap=True)
 
 
 def _each(images: Sequence[Built]) -> None:
