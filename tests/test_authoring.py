@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from swarmlab import words
+from swarmlab.authoring import run as authoring_run
 from swarmlab.authoring import snapshot, steps, testing, wrong_moves
 from swarmlab.authoring.bench import Bench
 from swarmlab.authoring.proofs import Proof, Proofs
@@ -341,11 +342,17 @@ def test_a_step_without_a_reset_is_gone_to_at_once(
 ) -> None:
     last = step(2, commands=(command("say bye"),), checks=(), reset=())
     bench, room = benched(step(1), replace(last, mistakes=(mistake("drop f1", "s1/f1"),)))
-    undone: list[Step] = []
-    monkeypatch.setattr(bench, "reset", undone.append)
+    compared: list[str] = []
+    compare = bench.compare
+
+    def told(before: Snapshot, after: str, **more: Any) -> None:
+        compared.append(after)
+        compare(before, after, **more)
+
+    monkeypatch.setattr(bench, "compare", told)
     (proof,) = proven(bench, room)
     assert ends(proof) == CAUGHT
-    assert undone == [], "nothing would come of it, and it would be waited for"
+    assert compared == ["after `swarmlab goto 2`"], "nothing comes of a reset, so none is awaited"
 
 
 def test_what_is_not_undone_is_told_and_the_next_begins_anew(benched: Benched) -> None:
@@ -490,3 +497,26 @@ def test_what_cannot_come_back_is_not_waited_for(
     assert found == ["x: was 1, is 2"]
     assert asked == [1], "once, as long as nothing changes"
     assert (len(looks) == 1) is lost
+
+
+def test_proofs_are_made_on_a_cluster_that_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workspace that brings a lab up looks patiently at all that it looks at from then on."""
+    told: list[str] = []
+
+    class Workspace:
+        def __init__(self, *_: object) -> None:
+            self._me = len({one.partition(" ")[0] for one in told}) + 1
+
+        def __enter__(self) -> Workspace:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            told.append(f"{self._me} closed")
+
+        def world(self) -> None:
+            told.append(f"{self._me} brings it up")
+
+    monkeypatch.setattr(authoring_run, "LabWorkspace", Workspace)
+    with authoring_run._standing(lab(step(1)), "demo"):
+        told.append("2 proves")
+    assert told == ["1 brings it up", "1 closed", "2 proves", "2 closed"]

@@ -15,6 +15,7 @@ from swarmlab.cluster import lifecycle
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.console import ConsoleProgress
 from swarmlab.errors import UsageError
+from swarmlab.model import Lab
 from swarmlab.student import ProgressStore
 from swarmlab.words import say
 
@@ -51,7 +52,7 @@ def prove(lab_name: str, name: str, choice: Choice, teller: Teller) -> Proofs:
             say("The chosen steps of {id} list no mistakes.", id=lab.id),
             hint=say("`mistakes` of a step in lab.yaml lists them."),
         )
-    with lifecycle.lock(name), LabWorkspace(name, lab, ConsoleProgress()) as workspace:
+    with lifecycle.lock(name), _standing(lab, name) as workspace:
         bench = Bench(lab, workspace=workspace, progress=ProgressStore(name, lab=lab.id))
         try:
             if choice.mistakes:
@@ -61,3 +62,13 @@ def prove(lab_name: str, name: str, choice: Choice, teller: Teller) -> Proofs:
         finally:
             teller.stop()
     return Proofs(lab, name, tuple(found), time.monotonic() - begun, seed)
+
+
+def _standing(lab: Lab, name: str) -> LabWorkspace:
+    """The lab's workspace, on a cluster that stands.
+
+    In one that has just brought it up, every look is given the time that things need to start.
+    """
+    with LabWorkspace(name, lab, ConsoleProgress()) as coming:
+        coming.world()
+    return LabWorkspace(name, lab, ConsoleProgress())

@@ -42,7 +42,7 @@ def undone(bench: Bench, step: Step, before: Snapshot) -> Iterator[str]:
 
     Raises Unproven when it is not as before then.
     """
-    if step.reset and _by_reset(bench, step, before):
+    if _by_reset(bench, step, before):
         yield say("by the step's reset: {count} facts are as before", count=len(before.facts))
         return
     # What the mistake broke belongs to an earlier step. `goto` sees that and mends it.
@@ -57,7 +57,10 @@ def undone(bench: Bench, step: Step, before: Snapshot) -> Iterator[str]:
 
 def _by_reset(bench: Bench, step: Step, before: Snapshot) -> bool:
     try:
+        # Also where it types nothing: a step on record ends what earlier ones claim.
         bench.reset(step)
+        if not step.reset:
+            return False
         # No reset of this step brings back what an earlier one has lost.
         bench.compare(before, say("after the reset"), lost=bench.broken)
     except Unproven:
