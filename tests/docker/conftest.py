@@ -11,7 +11,10 @@ import pytest
 from swarmlab.cluster import history, lifecycle
 from tests.docker.lifecycle_site import LabNode, RealLab
 
-SLOWEST = ("test_chapter.py", "test_lab_proofs.py", "test_standby.py", "test_any_order.py")
+SLOWEST = (
+    *("test_chapter.py", "test_lab_proofs.py", "test_standby.py", "test_any_order.py"),
+    "test_docker_machine.py",
+)
 
 
 @pytest.hookimpl(trylast=True)
