@@ -84,9 +84,9 @@ def cluster_up(cluster: Cluster, following: Step | None) -> None:
         tell(
             say(
                 "Next: {step} ({title}), or {run} (all that is left of the chapter).",
-                step=f"[bold]{program()} step {following.number}{name}[/bold]",
+                step=f"[bold]{escape(program())} step {following.number}{name}[/bold]",
                 title=escape(following.title),
-                run=f"[bold]{program()} run{name}[/bold]",
+                run=f"[bold]{escape(program())} run{name}[/bold]",
             )
         )
 
@@ -150,7 +150,7 @@ def cluster_stopped(stopped: Stopped) -> None:
     else:
         words = say("The lab {name!r} is stopped already.", name=stopped.name)
     tell(words)
-    command = f"[bold]{program()} start{name}[/bold]"
+    command = f"[bold]{escape(program())} start{name}[/bold]"
     tell(say("Next: {command} (goes on where you were)", command=command))
 
 
@@ -169,7 +169,7 @@ def standing(result: RunResult, last: int) -> None:
         else later("Not as before: steps {numbers}. `{verify}` tells why, `{run}` does it again.")
     )
     numbers = say(", ").join(str(step.number) for step in lost)
-    verify, run = f"{program()} verify{name}", f"{program()} run --to {last}{name}"
+    verify, run = f"{escape(program())} verify{name}", f"{escape(program())} run --to {last}{name}"
     tell(say(message, numbers=numbers, verify=verify, run=run), mark_good=False)
 
 
