@@ -92,18 +92,21 @@ def aside(line: str) -> None:
 def show_error(error: SwarmlabError) -> None:
     """What happened, what was seen, what to do next; secrets removed."""
     from swarmlab.process import redact
+    from swarmlab.report.wrapping import flowing
 
     console = err()
     # A log or another program wants whole lines; only a terminal has a width to keep to.
     whole = not console.is_terminal
     head = Text(say("Error: "), style="bold red")
-    console.print(head + Text(redact(named(error.message))), soft_wrap=whole)
+    said = head + Text(redact(named(error.message)))
+    console.print(said if whole else flowing(said), soft_wrap=whole)
     if error.evidence:
         for line in redact(error.evidence).splitlines():
             console.print(Text(f"  {line}", style="dim"), soft_wrap=whole)
     if error.hint:
         what_next = Text(say("What next: "), style="bold")
-        console.print(what_next + Text(redact(named(error.hint))), soft_wrap=whole)
+        said = what_next + Text(redact(named(error.hint)))
+        console.print(said if whole else flowing(said), soft_wrap=whole)
 
 
 class ConsoleProgress:
@@ -130,8 +133,10 @@ class ConsoleProgress:
             self._leave(stage, good)
 
     def note(self, text: str) -> None:
+        from swarmlab.report.wrapping import flowing
+
         with self._lock:
-            self._console.print(f"[dim]·[/dim] {escape(named(text))}")
+            self._console.print(flowing(Text.assemble(("·", "dim"), " ", named(text))))
 
     def _enter(self, stage: _ConsoleStage) -> None:
         with self._lock:

@@ -97,7 +97,9 @@ def _published(node: str, ports: Mapping[int, Sequence[object]]) -> None:
     found = {port: at for port, at in sorted(ports.items()) if port != ENGINE_PORT}
     if found:
         host, _ = next(iter(found.values()))
-        list_ = ", ".join(say("{port} is {at}", port=port, at=at[1]) for port, at in found.items())
+        list_ = say(", ").join(
+            say("{port} is {at}", port=port, at=at[1]) for port, at in found.items()
+        )
         tell("  " + say("{node} at {host}: port {ports}", node=node, host=host, ports=list_))
 
 
