@@ -89,7 +89,8 @@ def test_a_machine_that_is_switched_off_and_on_again(
         assert second.address in refused.stderr
     finally:
         on(second)
-    assert "mended" in swarmlab(there, "up").stderr
+    # Its swarm and the gate come back by themselves; what does not, `up` mends.
+    done(there, "up")
     assert json.loads(done(there, "status", "--json"))["healthy"]
     faults = [swarmlab(there, "fault", what, "swarm-2") for what in ("stop", "pause", "cut")]
     for refused in (swarmlab(there, "stop"), *faults):
