@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ class Second:
 
 
 @pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What the registry holds: swarmlab's images, and the same under the originals' names."""
     folder = tmp_path_factory.mktemp("registry")
     here = docker.from_env()
@@ -89,7 +90,9 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for far in (f"{host}/{PLACE}/{original}", f"{host}/{LIBRARY.get(original, original)}"):
                 _push(here, keys.reference(name), far)
     here.close()
-    return folder
+    yield folder
+    # Hundreds of megabytes, which pytest would keep for three runs more.
+    shutil.rmtree(folder)
 
 
 def _push(here: DockerClient, reference: str, far: str) -> None:
@@ -133,6 +136,7 @@ def second(folder: Path, storage: Path) -> Iterator[Second]:
             stdout=log,
             stderr=log,
         )
+        stack.callback(shutil.rmtree, folder / "data")
         stack.callback(_end, daemon)
         _answers(made, daemon)
         yield made
