@@ -165,9 +165,10 @@ def main() -> int:
     except SwarmlabError as error:
         say(str(error))
         return EXIT_ENVIRONMENT
-    if args.evidence:
-        args.evidence.parent.mkdir(parents=True, exist_ok=True)
-        args.evidence.write_text(_record(findings), encoding="utf-8")
+    finally:
+        if args.evidence and findings:
+            args.evidence.parent.mkdir(parents=True, exist_ok=True)
+            args.evidence.write_text(_record(findings), encoding="utf-8")
     return EXIT_PASSED if all(found.passed for found in findings) else EXIT_FAILED
 
 

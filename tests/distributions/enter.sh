@@ -51,5 +51,9 @@ fi
 [ -z "$NO_VENV" ] || rm -rf "$root"/usr/lib/python3.*/ensurepip
 groups=$(chroot "$root" id -g student)
 [ -z "$MEMBER" ] || groups=$groups,$GROUP
-exec chroot --userspec=student:student --groups="$groups" "$root" \
-    sh -c 'cd /home/student/swarmlab && exec "$@"' sh "$@"
+# Not by words of a command: a proxy's password would stand in the list of processes.
+cp "$SCRATCH/environment" "$root/home/student/.environment"
+chroot "$root" chown student:student /home/student/.environment
+chroot=$(command -v chroot)
+exec env -i "$chroot" --userspec=student:student --groups="$groups" "$root" \
+    sh -c '. /home/student/.environment && cd /home/student/swarmlab && exec "$@"' sh "$@"

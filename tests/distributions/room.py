@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm.disks import ROOT
+from swarmlab.process import redact
+from tests.vm.disks import ROOT, run
 
 ENTER = Path(__file__).with_name("enter.sh")
 # Not by /var/run: followed from outside, that link of a distribution leads to this machine's.
 SOCKET = Path("/run/docker.sock")
 HOME = "/home/student"
+TOO_LATE = 124
+"""The exit code of a program that was ended at its time limit."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,7 @@ class Room:
     def __init__(self, tree: Path, scratch: Path) -> None:
         self._tree = tree
         self._scratch = scratch
-        subprocess.run(
-            ["git", "clone", "--quiet", "--no-hardlinks", ROOT, scratch / "clone"], check=True
-        )
+        run("git", "clone", "--quiet", "--no-hardlinks", ROOT, scratch / "clone")
         (scratch / "pip.conf").write_text(_pip_settings(), encoding="utf-8")
 
     def run(
@@ -73,14 +75,21 @@ class Room:
         }
         clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "LC_ALL": "C.UTF-8"}
         inside = {**clean, **kept, **(environment or {})}
-        words = ["env", "-i", *(f"{key}={value}" for key, value in inside.items()), *argv]
-        done = subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-             "sh", str(ENTER), *words],
-            env={**os.environ, **told}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False,
-        )  # fmt: skip
-        return Ended(done.returncode, done.stdout)
+        file = self._scratch / "environment"
+        file.touch(mode=0o600)
+        lines = (f"export {key}={shlex.quote(value)}\n" for key, value in inside.items())
+        file.write_text("".join(lines), encoding="utf-8")
+        try:
+            done = subprocess.run(
+                ["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+                 "--kill-child", "sh", str(ENTER), *argv],
+                env={**os.environ, **told}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            said = late.stdout.decode(errors="replace") if late.stdout else ""
+            return Ended(TOO_LATE, redact(f"{said}\nended after {seconds:g} seconds"))
+        return Ended(done.returncode, redact(done.stdout))
 
 
 @contextmanager
