@@ -92,6 +92,10 @@ class EngineUnreachable(EnvironmentProblem):
     """No Docker engine answers, or it does not let this user in."""
 
 
+class MachineUnknown(EnvironmentProblem):
+    """What became of a machine elsewhere cannot be told any more."""
+
+
 class ClusterProblem(EnvironmentProblem):
     """The lab's cluster is not, or not yet, in the state that was waited for."""
 

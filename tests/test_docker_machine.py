@@ -13,9 +13,10 @@ from typing import Any, cast
 import pytest
 
 from swarmlab import labels
+from swarmlab.cluster import lifecycle, remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, TimedOut, UsageError
-from swarmlab.providers import docker_machine, machine_options, machine_store, registry
+from swarmlab.providers import docker_machine, machine_options, machine_store, network, registry
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.docker_machine import DockerMachine
 from swarmlab.providers.registry import Choice
@@ -499,6 +500,90 @@ def test_labs_are_found_in_the_store_when_nothing_else_is_left(room: Room) -> No
     assert registry.strays() == {
         "demo": Choice("docker-machine", {"store": str(room.store)}),
     }
+
+
+class Docker:
+    """The lab's own engine, that holds its network and nothing else of it."""
+
+    def __init__(self, store: Path) -> None:
+        kept = json.dumps({"store": str(store), "driver": "unit", "options": ["unit-memory=1"]})
+        marks = {labels.PROVIDER: "docker-machine", labels.SETTINGS: kept, **Size(3).marks}
+        self.there = [{"Name": "swarmlab-demo", "Labels": {labels.LAB: "demo", **marks}}]
+
+    def networks(self, **more: object) -> list[dict[str, Any]]:
+        return list(self.there)
+
+    def containers(self, **more: object) -> list[dict[str, Any]]:
+        return []
+
+    def volumes(self, **more: object) -> dict[str, Any]:
+        return {}
+
+    def inspect_network(self, name: str) -> dict[str, Any]:
+        return {}
+
+    def remove_network(self, name: str) -> None:
+        self.there.clear()
+
+
+def engine_of(docker: Docker) -> Engine:
+    client = SimpleNamespace(api=docker, close=lambda: None)
+    return cast(Engine, SimpleNamespace(client=client))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_machines_of_which_nothing_can_be_told_are_not_forgotten(room: Room, gone: bool) -> None:
+    nodes: tuple[str, ...] = ("swarm-1", "swarm-2", "swarm-3")
+    if not gone:
+        for node in (*nodes, "swarm-4"):
+            (room.machine(node) / "config.json").write_text("{")
+        nodes = ("swarm-1", "swarm-3")
+        (room.store / "machines" / "swarm-2" / "config.json").unlink()
+    docker = Docker(room.store)
+    engine = engine_of(docker)
+    there = remains.look(engine, "demo")
+    assert there.machines == nodes
+    with pytest.raises(EnvironmentProblem, match="were not cleaned") as caught:
+        remains.clear(engine, "demo", there)
+    assert "--forget-lost" in caught.value.hint
+    assert all(node in caught.value.evidence for node in nodes)
+    assert docker.there
+    told = remains.clear(engine, "demo", there, lost=True)
+    assert len(told) == len(nodes)
+    assert docker.there == []
+
+
+def test_a_lab_of_which_no_machine_was_made_yet_has_lost_none(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network.LabNetwork, "prepare", lambda *words: None)
+    room.provider().prepare()
+    assert remains.look(engine_of(Docker(room.store)), "demo").machines == ()
+
+
+def test_a_store_that_cannot_be_made_is_said_before_anything_is_made(room: Room) -> None:
+    room.store.write_text("no folder")
+    with pytest.raises(EnvironmentProblem, match="cannot be made") as caught:
+        room.provider().prepare()
+    assert "MACHINE_STORAGE_PATH" in caught.value.hint
+
+
+def test_secrets_given_again_go_to_what_is_mended_and_are_not_kept(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.machine("swarm-1")
+    docker = Docker(room.store)
+    mended: list[remains.Remains] = []
+    monkeypatch.setattr("swarmlab.engine.connect", lambda: engine_of(docker))
+    monkeypatch.setattr(lifecycle, "_mend", lambda name, engine, there, *_: mended.append(there))
+    again = registry.asked("docker-machine", "", ["unit-token=hunter2", "unit-memory=9"])
+    lifecycle.up("demo", choice=again)
+    provider = registry.make(mended[0].choice, ENGINE, "demo", size=Size(3))
+    provider.create("swarm-2")
+    made = room.calls[-1]
+    assert "--unit-token=hunter2" in made and "--unit-memory=1" in made
+    assert "--unit-memory=9" not in made
+    assert "hunter2" not in json.dumps(provider.marks)
 
 
 # Which provider is asked for.

@@ -40,7 +40,7 @@ from swarmlab.errors import (
     TimedOut,
     UsageError,
 )
-from swarmlab.progress import SilentProgress
+from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.base import Node, NodeState, Reach
 from swarmlab.size import Quorum, Size
 
@@ -735,8 +735,9 @@ class FakeSite:
     def lookout(self, node: str) -> None:
         pass
 
-    def remove(self, node: str) -> None:
+    def remove(self, node: str) -> tuple[str, ...]:
         self._did("remove")
+        return ("It may still run.",)
 
     def boot(self, node: str, *_: object, **__: object) -> str:
         self._did("boot")
@@ -748,11 +749,13 @@ class FakeSite:
             raise error
 
 
-def engine_of_a_stopped_node(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Any:
+def engine_of_a_stopped_node(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, told: Progress | None = None
+) -> Any:
     monkeypatch.setattr(cutting, "join", lambda *_: False)
     listed = [container("swarm-1", "exited"), container("swarm-2"), container("swarm-3")]
     there = remains.read([*listed, SHELL], [], NETWORK)
-    job = repair._Job(cast(Any, site), there, ring(), SilentProgress())
+    job = repair._Job(cast(Any, site), there, ring(), told or SilentProgress())
     return job.engine("swarm-1", Crew())
 
 
@@ -825,8 +828,12 @@ def test_a_node_whose_engine_cannot_start_is_made_again(
     monkeypatch: pytest.MonkeyPatch, answering: Exception
 ) -> None:
     site = FakeSite(None, answering)
-    assert engine_of_a_stopped_node(site, monkeypatch) == "a new one"
+    heard: list[str] = []
+    progress = SilentProgress()
+    monkeypatch.setattr(progress, "note", heard.append)
+    assert engine_of_a_stopped_node(site, monkeypatch, progress) == "a new one"
     assert site.did == ["start", "answering", "remove", "boot"]
+    assert "It may still run." in heard
 
 
 # The status in words.

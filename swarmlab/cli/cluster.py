@@ -83,8 +83,6 @@ def up(
     wanted = asked(
         provider,
         hosts,
-        managers,
-        workers,
         beside=beside,
         leave_swarm=leave_swarm,
         rename=rename,
@@ -93,9 +91,9 @@ def up(
     )
     with lifecycle.up(
         name,
-        managers=wanted.managers,
-        workers=wanted.workers,
-        choice=wanted.choice,
+        managers=managers,
+        workers=workers,
+        choice=wanted,
         reach=reach.value,
         publish=publish,
         sources=sources.wanted(catalog, registry, mirror),
@@ -180,7 +178,7 @@ def down(
     from swarmlab.report.cluster import cluster_down
 
     speak(language)
-    choice = asked("", hosts).choice
+    choice = asked("", hosts)
     names = lifecycle.names() if everything else [name]
     if not names:
         cluster_down(None)

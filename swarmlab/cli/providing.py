@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,30 +97,19 @@ MachineOptions = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What was asked for: a provider, None for the lab's own or the usual one, and how many."""
-
-    choice: Choice | None
-    managers: int | None
-    workers: int | None
-
-
 def asked(
     provider: str,
     hosts: Path | None,
-    managers: int | None = None,
-    workers: int | None = None,
     *,
     beside: bool = False,
     leave_swarm: bool = False,
     rename: bool = False,
     machine_driver: str = "",
     machine_options: Sequence[str] | None = None,
-) -> Asked:
-    """The choice that the options make. Raises UsageError for those that do not go together.
+) -> Choice | None:
+    """The provider that the options ask for; None for the lab's own or the usual one.
 
-    All machines of a file become managers where no number is given.
+    Raises UsageError for options that do not go together.
     """
     from swarmlab.providers import registry
 
@@ -128,16 +117,12 @@ def asked(
         from swarmlab.providers.hosts import file, machines
         from swarmlab.providers.hosts.guards import Consent
 
-        named = file.load(hosts)
-        if managers is None:
-            managers = len(named) - (workers or 0)
-        elif workers is None:
-            workers = len(named) - managers
+        # Refuses docker-machine's options.
+        registry.asked("hosts", machine_driver, machine_options)
         consent = Consent(beside=beside, leave_swarm=leave_swarm, rename=rename)
-        choice = registry.Choice("hosts", machines.settings(named, consent))
-        return Asked(choice, managers, workers)
+        return registry.Choice("hosts", machines.settings(file.load(hosts), consent))
     for given, name in (
-        (hosts is not None, "--hosts"),
+        (hosts is not None and not _exported(hosts), "--hosts"),
         (beside, "--beside-containers"),
         (leave_swarm, "--leave-swarm"),
         (rename, "--rename"),
@@ -147,4 +132,9 @@ def asked(
                 f"{name} is about machines of your own.",
                 hint="Give it with `--provider hosts --hosts FILE`.",
             )
-    return Asked(registry.asked(provider, machine_driver, machine_options), managers, workers)
+    return registry.asked(provider, machine_driver, machine_options)
+
+
+def _exported(hosts: Path) -> bool:
+    """Whether it is the file that the environment names for all commands."""
+    return Path(os.environ.get("SWARMLAB_HOSTS", "")) == hosts

@@ -7,6 +7,7 @@ needs a file of its own to know what there is.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swarmlab import engine as engines
@@ -62,12 +63,13 @@ def up(
 ) -> Cluster:
     """Bring the lab up, mend it, or find it in order; returns when the swarm is proven ready.
 
-    `managers` and `workers` None: as many as it has, or three and none. `reach` is `auto`,
-    `direct`, `published` or `relay`; `publish` is an address other than 127.0.0.1 to open the
-    nodes' ports at. `choice` None: the provider that it has, or for a new lab what the environment
-    asks for; likewise `sources`, where its images come from. Raises UsageError for what makes no
-    sense, LabBusy, EngineUnreachable, EnvironmentProblem. What the first `up` of a lab made is
-    removed when it fails or is interrupted.
+    `managers` and `workers` None: as many as it has, or three and none, or as many managers as
+    there are machines of one's own. `reach` is `auto`, `direct`, `published` or `relay`;
+    `publish` is an address other than 127.0.0.1 to open the nodes' ports at. `choice` None: the
+    provider that it has, or for a new lab what the environment asks for; likewise `sources`,
+    where its images come from. Raises UsageError for what makes no sense, LabBusy,
+    EngineUnreachable, EnvironmentProblem. What the first `up` of a lab made is removed when it
+    fails or is interrupted.
     """
     size = Size.wanted(managers, workers)
     told = progress or SilentProgress()
@@ -81,8 +83,10 @@ def up(
         if there.nothing:
             chosen = choice or registry.wanted()
             asked = sources or wanted()
+            size = registry.sized(chosen, managers, workers)
             return _anew(name, engine, size, reach, told, publish, chosen, asked)
         refusing.other_provider(name, there.choice, choice)
+        there = replace(there, choice=registry.given_again(there.choice, choice))
         refusing.change(name, there, reach, publish)
         refusing.other_images(name, there.sources, sources)
         if keeps := refusing.kept(there.sources, sources):
@@ -96,7 +100,9 @@ def up(
                 ),
                 hint=say("`swarmlab down` removes it; then bring it up with the other number."),
             )
-        return _mend(name, engine, there, has if has.count else size, reach, told)
+        if not has.count:
+            has = registry.sized(there.choice, managers, workers)
+        return _mend(name, engine, there, has, reach, told)
 
 
 def down(

@@ -12,13 +12,14 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.cluster.crew import Crew
 from swarmlab.engine import Engine
-from swarmlab.errors import EngineUnreachable, EnvironmentProblem
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem, MachineUnknown
 from swarmlab.images import sources
 from swarmlab.images.sources import Sources
 from swarmlab.providers import at_once, dind, registry
 from swarmlab.providers.base import Info, NodeState, Provider
 from swarmlab.providers.problems import explained, said
 from swarmlab.providers.registry import Choice
+from swarmlab.size import UNKNOWN, Size
 from swarmlab.wait import Observation, until
 from swarmlab.words import say
 
@@ -36,7 +37,7 @@ class Remains:
 
     `reach` and `publish` are what the lab was made with, as `up` takes them, `sources` where its
     images come from. `choice` is its provider, and `machines` the nodes elsewhere than on the
-    lab's own engine.
+    lab's own engine. `size` is what the lab was made with, also where no node is left.
     """
 
     info: Info
@@ -49,6 +50,7 @@ class Remains:
     choice: Choice = registry.NO_OTHER
     sources: Sources = sources.USUAL
     machines: tuple[str, ...] = ()
+    size: Size = UNKNOWN
 
     @property
     def holders(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ def look(engine: Engine, lab: str, choice: Choice | None = None) -> Remains:
         networks = crew.go(api.networks, filters=of)
         there = read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
     if choice is not None and there.choice.contained and not there.info.nodes:
-        there = replace(there, choice=choice)
+        there = replace(there, choice=choice, size=UNKNOWN)
     return elsewhere(engine, lab, there)
 
 
@@ -100,13 +102,13 @@ def elsewhere(engine: Engine, lab: str, there: Remains) -> Remains:
     A provider that keeps a list of its own is also asked about a lab of which nothing else is
     left. Raises EnvironmentProblem.
     """
-    choice = there.choice
+    choice, size = there.choice, there.size
     if choice.contained:
         stray = None if there.info.nodes else registry.strays().get(lab)
         if stray is None:
             return there
-        choice = stray
-    provider = registry.make(choice, engine, lab)
+        choice, size = stray, UNKNOWN
+    provider = registry.make(choice, engine, lab, size=size)
     return replace(there, choice=choice, info=provider.info(), machines=provider.left())
 
 
@@ -133,6 +135,7 @@ def read(
         publish=next((told[labels.PUBLISH] for told in marked if told.get(labels.PUBLISH)), ""),
         choice=registry.told([*containers, *networks]),
         sources=sources.told([*networks, *containers]),
+        size=max((Size.told(told) for told in marked), key=lambda one: one.count, default=UNKNOWN),
     )
 
 
@@ -230,7 +233,9 @@ def _machines(provider: Provider, nodes: Sequence[str], lost: bool) -> tuple[str
     changed = [one for told in outcome.done.values() for one in told]
     wrong = dict(outcome.failed)
     if lost:
-        silent = [n for n, error in wrong.items() if isinstance(error, EngineUnreachable)]
+        silent = [
+            n for n, error in wrong.items() if isinstance(error, EngineUnreachable | MachineUnknown)
+        ]
         changed += [wrong.pop(node).message for node in silent]
     if len(wrong) == 1:
         raise next(iter(wrong.values()))

@@ -181,7 +181,8 @@ class _Job:
             )
         )
         # A disk without its machine holds the membership of a node that is gone.
-        self._site.provider.remove(node)
+        for change in self._site.provider.remove(node):
+            self._told.note(change)
         return self._site.boot(node, lambda: self._keyring, crew=crew)
 
     def rejoin(self, apis: Mapping[str, APIClient]) -> None:

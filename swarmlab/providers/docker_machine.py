@@ -65,6 +65,7 @@ class DockerMachine(LabNetwork):
         self._program.path()
         for node in self._size.names:
             self._free(node)
+        stores.begin(self._store)
         super().prepare(reach, publish)
 
     def create(self, node: str) -> None:
@@ -175,8 +176,11 @@ class DockerMachine(LabNetwork):
         """Remove the lab's machine of that name.
 
         One that its driver cannot remove is forgotten all the same, and that said, when it was
-        never whole; another is kept, for its driver may do so another time.
+        never whole; another is kept, for its driver may do so another time. Raises MachineUnknown
+        when it cannot be told whether there is one.
         """
+        if not stores.there(self._store):
+            raise stores.lost(self._store, node)
         found = self._machine(node)
         if found is None or found.lab != self._lab:
             return ()
@@ -200,7 +204,12 @@ class DockerMachine(LabNetwork):
         return (words,)
 
     def left(self) -> tuple[str, ...]:
-        return tuple(sorted((one.name for one in self._own()), key=number))
+        own = self._own()
+        size = self._size
+        if not size.count and own:
+            size = Size.told(own[0].marks)
+        unknown = {node for node in size.names if not stores.tells(self._store, node)}
+        return tuple(sorted({one.name for one in own} | unknown, key=number))
 
     def _drop_empty(self, node: str) -> None:
         """Take a folder away that docker-machine had begun and written nothing into."""

@@ -49,6 +49,15 @@ def strays() -> dict[str, Choice]:
     return {one.lab: choice for one in stores.machines(store) if one.lab}
 
 
+def given_again(has: Choice, wanted: Choice | None) -> Choice:
+    """A lab's own choice with the secrets that `wanted` has: none are kept with the lab."""
+    if wanted is None or has.provider != NAME:
+        return has
+    secrets = [option for option in wanted.settings.get(OPTIONS) or () if secret(option)]
+    options = [*(has.settings.get(OPTIONS) or ()), *secrets]
+    return Choice(NAME, {**has.settings, OPTIONS: options})
+
+
 def secret(option: str) -> bool:
     """Whether the option's value is one that is neither shown nor kept.
 

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from swarmlab import labels
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.errors import EnvironmentProblem, MachineUnknown
 from swarmlab.providers.base import ENGINE_PORT
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 CONFIG_VERSION = 3
+_FORGET = later(
+    "`swarmlab down --forget-lost` forgets such machines, which may then still run somewhere."
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,54 @@ def folder(store: Path, name: str) -> Path:
     return store / "machines" / name
 
 
+def begin(store: Path) -> None:
+    """Make its folders, as docker-machine does: one that is missing later on was lost.
+
+    Raises EnvironmentProblem.
+    """
+    try:
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (store / "machines").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(
+            say("docker-machine's folder {store} cannot be made.", store=store),
+            evidence=str(error)[:300],
+            hint=say("MACHINE_STORAGE_PATH names another one."),
+        ) from error
+
+
+def there(store: Path) -> bool:
+    """Whether its folder of machines is there."""
+    try:
+        return (store / "machines").is_dir()
+    except OSError:
+        return False
+
+
+def tells(store: Path, name: str) -> bool:
+    """Whether it can be told what there is of that name, be it nothing."""
+    if not there(store):
+        return False
+    try:
+        machine(store, name)
+    except MachineUnknown:
+        return False
+    return True
+
+
+def lost(store: Path, name: str) -> MachineUnknown:
+    """The error of a machine whose store is gone."""
+    return MachineUnknown(
+        say(
+            "What became of {node} cannot be told: docker-machine kept it in {store}, which is not"
+            " there or may not be read.",
+            node=name,
+            store=store,
+        ),
+        hint=f"{say('Bring that folder back, then run the command again.')} {say(_FORGET)}",
+    )
+
+
 def machines(store: Path) -> Iterator[Machine]:
     """The machines whose file can be read, in no order; what cannot be read is nobody's."""
     try:
@@ -66,7 +117,7 @@ def machines(store: Path) -> Iterator[Machine]:
 def machine(store: Path, name: str) -> Machine | None:
     """The machine of that name; None when it has no file.
 
-    Raises EnvironmentProblem for a file that is not what docker-machine writes.
+    Raises MachineUnknown for a file that is not what docker-machine writes.
     """
     path = folder(store, name) / "config.json"
     try:
@@ -97,13 +148,14 @@ def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _odd(path: Path, why: str) -> EnvironmentProblem:
-    return EnvironmentProblem(
+def _odd(path: Path, why: str) -> MachineUnknown:
+    wrong = say(
+        "`docker-machine inspect {node}` tells what is wrong; a machine that is of no more use"
+        " is removed with `docker-machine rm -f`.",
+        node=path.parent.name,
+    )
+    return MachineUnknown(
         say("{path} is not a file as docker-machine writes it.", path=path),
         evidence=why[:300],
-        hint=say(
-            "`docker-machine inspect {node}` tells what is wrong; a machine that is of no more use"
-            " is removed with `docker-machine rm -f`.",
-            node=path.parent.name,
-        ),
+        hint=f"{wrong} {say(_FORGET)}",
     )

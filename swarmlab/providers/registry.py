@@ -22,7 +22,10 @@ USUAL = "dind"
 
 @dataclass(frozen=True)
 class Choice:
-    """A provider and its settings, which hold nothing but what JSON can, and no secret."""
+    """A provider and its settings, which hold nothing but what JSON can.
+
+    The provider keeps no secret that may be among them.
+    """
 
     provider: str = USUAL
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -119,6 +122,26 @@ def wanted() -> Choice:
 
         return Choice(name, machines.settings(load(Path(file)), Consent()))
     return asked(name) or NO_OTHER
+
+
+def given_again(has: Choice, wanted: Choice | None) -> Choice:
+    """A lab's own choice with what no lab keeps, and `wanted` brings again."""
+    from swarmlab.providers import machine_options
+
+    return machine_options.given_again(has, wanted)
+
+
+def sized(choice: Choice, managers: int | None, workers: int | None) -> Size:
+    """The size of a new lab; of machines that a file names all are used, as managers first of all.
+
+    Raises UsageError for one that makes no sense.
+    """
+    named = choice.settings.get("hosts") if choice.provider == "hosts" else None
+    if named:
+        from swarmlab.providers.hosts import machines
+
+        managers, workers = machines.counted(len(named), managers, workers)
+    return Size.wanted(managers, workers)
 
 
 def strays() -> dict[str, Choice]:

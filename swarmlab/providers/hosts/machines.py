@@ -86,6 +86,28 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return places[0] == places[1]
 
 
+def counted(count: int, managers: int | None, workers: int | None) -> tuple[int, int]:
+    """How many of so many machines become managers, and workers: what is not asked for, the rest.
+
+    Raises UsageError when no machine is left for it.
+    """
+    if managers is None:
+        workers = workers or 0
+        asked = f"a manager and {workers} workers"
+        managers = count - workers
+    elif workers is None:
+        asked = f"{managers} managers"
+        workers = count - managers
+    else:
+        return managers, workers
+    if managers < 1 or workers < 0:
+        raise UsageError(
+            f"The hosts file names {count} machines, too few for {asked}.",
+            hint="Name more machines in it, or ask for fewer nodes.",
+        )
+    return managers, workers
+
+
 def image(api: Any, *references: str) -> str:
     """The id of the first of these images that the engine has; empty when it has none."""
     for reference in references:
