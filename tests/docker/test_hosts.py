@@ -38,7 +38,8 @@ def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
         assert "already up" in swarmlab(there, "up").stderr
         found = json.loads(done(there, "run", "--json", timeout=600))
     finally:
-        swarmlab(there, "down")
+        ended = swarmlab(there, "down")
+    assert ended.returncode == 0, ended.stderr
     wrong = [
         (step["id"], check["id"], check["verdict"], check["actual"])
         for step in found["steps"]

@@ -174,8 +174,9 @@ def test_an_interrupted_up_takes_everything_back(there: Room, moment: str) -> No
     finally:
         process.kill()
         process.wait()
-    assert all_held(there) == before
-    assert left(NAME) == []
+        interrupted = all_held(there), left(NAME)
+        swarmlab(there, "down")
+    assert interrupted == (before, [])
 
 
 def test_a_port_in_use_is_found_and_all_is_taken_back(there: Room) -> None:
