@@ -15,6 +15,11 @@ from swarmlab.providers.hosts import cleaning, gate
 from swarmlab.providers.hosts.snapshot import Snapshot, take
 
 LAB = {"swarmlab.lab": "monday"}
+GATE = {**LAB, "swarmlab.role": "gate", "swarmlab.node": "swarm-1"}
+MINE = "10.0.0.1"
+MACHINES = frozenset({MINE, "10.0.0.2", "10.0.0.3"})
+TASK = {"com.docker.swarm.task.id": "t"}
+BROUGHT = {"swarmlab.content": "abc"}
 OURS, DEBIAN, OLD = ("sha256:" + digit * 64 for digit in "123")
 
 
@@ -28,7 +33,9 @@ class Machine:
     stores: list[dict[str, Any]] = field(default_factory=list)
     nets: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[dict[str, Any]] = field(default_factory=list)
-    renamed: list[str] = field(default_factory=list)
+    managers: list[str] = field(default_factory=lambda: sorted(MACHINES))
+    served: list[str] = field(default_factory=list)
+    given: str = ""
 
     @property
     def engine(self) -> Engine:
@@ -52,15 +59,18 @@ class Machine:
 
     def info(self) -> dict[str, Any]:
         state = "active" if self.swarm else "inactive"
-        return {"Name": self.name, "Swarm": {"LocalNodeState": state, "NodeID": self.swarm}}
+        remote = [{"NodeID": "n", "Addr": f"{one}:2377"} for one in self.managers]
+        place = {"NodeID": self.swarm, "NodeAddr": MINE, "RemoteManagers": remote}
+        return {"Name": self.name, "Swarm": {"LocalNodeState": state, **place}}
+
+    def services(self) -> list[str]:
+        return self.served
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         return list(self.boxes)
 
-    def volumes(self, filters: dict[str, str] | None = None) -> dict[str, Any]:
-        key, _, value = (filters or {}).get("label", "").partition("=")
-        found = [one for one in self.stores if not key or (one["Labels"] or {}).get(key) == value]
-        return {"Volumes": found or None}
+    def volumes(self) -> dict[str, Any]:
+        return {"Volumes": list(self.stores) or None}
 
     def networks(self) -> list[dict[str, Any]]:
         return list(self.nets)
@@ -76,7 +86,9 @@ class Machine:
     def inspect_container(self, name: str) -> dict[str, Any]:
         for one in self.boxes:
             if f"/{name}" in one["Names"]:
-                return {"Image": one["ImageID"]}
+                host = {"UTSMode": "host" if self.given else ""}
+                marks = {**one["Labels"], "swarmlab.node": self.given}
+                return {"Image": one["ImageID"], "HostConfig": host, "Config": {"Labels": marks}}
         raise NotFound(name)
 
     def inspect_image(self, name: str) -> dict[str, Any]:
@@ -97,10 +109,10 @@ class Machine:
     def remove_network(self, name: str) -> None:
         self.nets = [one for one in self.nets if one["Id"] != name]
 
-    def remove_image(self, name: str, force: bool = False) -> None:
+    def remove_image(self, name: str) -> None:
         one = self.inspect_image(name)
         one["RepoTags"] = [tag for tag in one["RepoTags"] if tag != name]
-        if not one["RepoTags"] and force:
+        if not one["RepoTags"]:
             self.pictures.remove(one)
 
     def tag(self, image: str, repository: str, tag: str) -> None:
@@ -122,9 +134,11 @@ def machine() -> Machine:
 def with_lab(machine: Machine) -> None:
     """As the chapter's end finds it."""
     machine.swarm = "node1"
-    machine.box("gate", OURS, "swarmlab-monday-gate", **LAB)
-    machine.box("task", OURS, "proxy.1.x", **{"com.docker.swarm.task.id": "t"})
+    machine.box("gate", OURS, "swarmlab-monday-gate", **GATE)
+    machine.box("task", OURS, "proxy.1.x", **TASK)
     machine.box("consul", OURS, "consul")
+    machine.box("naive", DEBIAN, "keen_hare", naive="go-demo")
+    machine.stores.append({"Name": "go-demo-db", "Labels": None})
     project = {"com.docker.compose.project": "consul"}
     machine.stores.append({"Name": "consul_consul-data", "Labels": project})
     machine.nets += [
@@ -136,7 +150,9 @@ def with_lab(machine: Machine) -> None:
 
 
 def clean(machine: Machine, found: Snapshot | None) -> list[str]:
-    return cleaning.clean(machine.engine, "monday", found, lambda words: None, nullcontext())
+    return cleaning.clean(
+        machine.engine, "monday", found, lambda words: None, nullcontext(), MACHINES
+    )
 
 
 def test_the_engine_is_left_as_it_was_found(machine: Machine) -> None:
@@ -172,7 +188,7 @@ def test_a_renamed_machine_gets_its_name_back(
 ) -> None:
     before = take(machine.engine, "monday")
     with_lab(machine)
-    machine.name = "swarm-1"
+    machine.name = machine.given = "swarm-1"
 
     def rename(api: Machine, image: str, name: str, lab: str) -> None:
         assert (image, lab) == (OURS, "monday")
@@ -194,3 +210,114 @@ def test_without_a_snapshot_only_what_is_surely_the_labs_goes(
     assert [one["Name"] for one in machine.stores] == ["data"]
     assert [one["Name"] for one in machine.nets] == ["bridge"]
     assert machine.swarm == ""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "_SETTLE_SECONDS", 0.1)
+
+
+def owned(machine: Machine, *managers: str) -> None:
+    """Its owner has put it into his own swarm, where a task of his runs."""
+    machine.swarm = "theirs"
+    machine.managers = list(managers)
+    machine.box("their-task", DEBIAN, "web.1.x", **TASK)
+    machine.nets += [
+        {"Id": "n8", "Name": "ingress", "Driver": "overlay", "Scope": "swarm"},
+        {"Id": "n9", "Name": "docker_gwbridge", "Driver": "bridge", "Scope": "local"},
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_machine_that_was_cleaned_is_only_compared(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    assert clean(machine, before) == []
+    owned(machine, MINE)
+    machine.box("consul", DEBIAN, "consul")
+    machine.image("sha256:" + "9" * 64, "mongo:3.2.10")
+    machine.stores.append({"Name": "go-demo-db", "Labels": None})
+    now = take(machine.engine, "monday", after=True)
+    told = clean(machine, before)
+    assert "it is in a swarm as node theirs, and was in no swarm" in told
+    assert {"container consul is new", "image mongo:3.2.10 is new"} <= set(told)
+    assert take(machine.engine, "monday", after=True) == now
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("managers", [[MINE], [MINE, "10.0.0.99"], ["10.0.0.99"]])
+def test_a_swarm_of_others_is_not_left(machine: Machine, managers: list[str]) -> None:
+    """The gate is there still: the machine did not answer when the lab was taken down."""
+    before = take(machine.engine, "monday")
+    machine.box("gate", OURS, "swarmlab-monday-gate", **GATE)
+    owned(machine, *managers)
+    machine.served = ["web"]
+    told = clean(machine, before)
+    assert machine.swarm == "theirs"
+    assert "it is in a swarm as node theirs, and was in no swarm" in told
+    assert {one["Id"] for one in machine.boxes} == {"web", "their-task"}
+    assert {net["Name"] for net in machine.nets} == {"bridge", "ingress", "docker_gwbridge"}
+
+
+def test_a_swarm_that_was_only_begun_is_left(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.managers = [MINE]
+    assert clean(machine, before) == []
+    assert machine.swarm == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_containers_of_others_from_images_of_the_catalog_stay(machine: Machine) -> None:
+    mongo = "sha256:" + "7" * 64
+    machine.image(mongo, "mongo:3.2.10")
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.image("sha256:" + "8" * 64, "hashicorp/consul:1.15.4")
+    machine.box("data", mongo, "their-data")
+    machine.box("registry", mongo, "registry")
+    machine.box("late", "sha256:" + "8" * 64, "their-consul")
+    told = clean(machine, before)
+    assert {"container their-data is new", "container their-consul is new"} <= set(told)
+    assert {one["Id"] for one in machine.boxes} == {"web", "data", "registry", "late"}
+
+
+def test_what_was_made_from_an_image_that_the_lab_brought_goes(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.image("sha256:" + "8" * 64, "swarmlab/go-demo:1.0", **BROUGHT)
+    machine.box("extra", "sha256:" + "8" * 64, "quick_fox")
+    assert clean(machine, before) == []
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("given", ["", "swarm-1"])
+def test_a_name_that_the_owner_gave_stays(machine: Machine, given: str) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.given, machine.name = given, "lab-room-7"
+    assert clean(machine, before) == ["its name is lab-room-7, and was pc-01"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_on_the_own_engine_only_gate_and_lookout_go(machine: Machine) -> None:
+    """The rest tells where the other machines are, and goes last."""
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    role = "swarmlab.role"
+    machine.box("lookout", OURS, "swarmlab-lookout", **LAB, **{role: "lookout"})
+    machine.box("shell", OURS, "swarmlab-monday-workstation", **LAB, **{role: "workstation"})
+    told = {**LAB, role: "network"}
+    machine.nets.append(
+        {"Id": "n7", "Name": "x", "Driver": "bridge", "Scope": "local", "Labels": told}
+    )
+    assert clean(machine, before) == []
+    assert {one["Id"] for one in machine.boxes} == {"web", "shell"}
+    assert {net["Id"] for net in machine.nets} == {"n1", "n7"}
+
+
+def test_what_the_lab_leaves_behind_on_a_machine_is_told(machine: Machine) -> None:
+    machine.box("lookout", OURS, "swarmlab-lookout", **LAB, **{"swarmlab.role": "lookout"})
+    machine.box("shell", OURS, "swarmlab-monday-w", **LAB, **{"swarmlab.role": "workstation"})
+    assert set(take(machine.engine, "monday").containers) == {"web"}
+    assert set(take(machine.engine, "monday", after=True).containers) == {"web", "lookout"}

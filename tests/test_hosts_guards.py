@@ -12,7 +12,7 @@ from swarmlab.providers import at_once
 from swarmlab.providers.hosts import ports
 from swarmlab.providers.hosts.facts import Facts
 from swarmlab.providers.hosts.file import Host
-from swarmlab.providers.hosts.guards import GATE_PORT, Consent, troubles
+from swarmlab.providers.hosts.guards import GATE_PORT, PORTS, Consent, troubles
 from swarmlab.providers.hosts.snapshot import Snapshot
 
 HOSTS = [Host(f"swarm-{n}", url=f"ssh://me@pc-{n}") for n in (1, 2, 3)]
@@ -74,6 +74,7 @@ OTHERS = {"containers": {f"c{n}": f"web-{n}" for n in range(6)}}
         ),
         ({"found": {"containers": {"c": "consul"}}}, "a container named consul", "docker rename"),
         ({"found": {"volumes": frozenset({"consul_consul-data"})}}, "a volume named", "volume rm"),
+        ({"found": {"volumes": frozenset({"go-demo-db"})}}, "a volume named go-demo-db", "volume"),
         ({"found": {"networks": frozenset({"proxy"})}}, "a network named proxy", "network rm"),
         ({"skew": 95.0}, "its clock is 95 s ahead of the others'", "set-ntp"),
         ({"skew": -95.0}, "its clock is 95 s behind the others'", "set-ntp"),
@@ -156,3 +157,9 @@ def test_the_failure_of_one_machine_hides_that_of_no_other() -> None:
     assert list(outcome.failed) == ["swarm-1", "swarm-3"]
     with pytest.raises(EnvironmentProblem, match="swarm-1"):
         at_once.must(["swarm-1", "swarm-2", "swarm-3"], work)
+
+
+def test_consul_has_its_ports() -> None:
+    """Servers, members in both rooms, clients and names: what `consul agent` binds."""
+    assert {8300, 8301, 8302, 8500, 8600} <= set(PORTS)
+    assert {8301, 8302, 8600} <= set(ports.UDP)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from swarmlab import labels
+from swarmlab.cluster import refusing, remains, repair, swarm
 from swarmlab.engine import Target
-from swarmlab.errors import EnvironmentProblem, UsageError
-from swarmlab.providers.hosts import reaching
+from swarmlab.errors import ClusterProblem, EngineUnreachable, EnvironmentProblem, UsageError
+from swarmlab.progress import SilentProgress
+from swarmlab.providers.hosts import cleaning, reaching
 from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.guards import Consent
 from swarmlab.providers.hosts.machines import settings, told
+from swarmlab.providers.hosts.provider import Hosts
+from swarmlab.providers.hosts.snapshot import Snapshot
+from swarmlab.size import Size
 
 HOSTS = (
     Host("swarm-1", url="ssh://me@pc-01", address="10.0.0.1", api="1.41"),
@@ -79,3 +88,114 @@ def test_an_address_that_cannot_be_found_out_is_to_be_given(url: str, said: str)
         reaching.address(Host("swarm-1", url=url), Target(url, "test"))
     assert said in caught.value.message
     assert "`address:`" in caught.value.hint
+
+
+class Api:
+    """An engine that tells by which managers it is in a swarm."""
+
+    def __init__(self, *managers: str) -> None:
+        self.managers = managers
+
+    def info(self) -> dict[str, Any]:
+        state = "active" if self.managers else "inactive"
+        remote = [{"Addr": f"{one}:2377"} for one in self.managers]
+        return {"Swarm": {"LocalNodeState": state, "RemoteManagers": remote}}
+
+
+def test_mending_takes_no_machine_out_of_a_swarm_of_others() -> None:
+    at = {"swarm-1": "10.0.0.1", "swarm-2": "10.0.0.2"}
+    both = cast(Any, Api("10.0.0.1", "10.0.0.2"))
+    refusing.other_swarms({"swarm-1": both, "swarm-2": cast(Any, Api())}, at)
+    refusing.own_swarm(both, "swarm-2", at)
+    with pytest.raises(ClusterProblem, match="swarm-2 is in another swarm") as told:
+        refusing.other_swarms({"swarm-1": both, "swarm-2": cast(Any, Api("10.0.0.9"))}, at)
+    assert "docker swarm leave --force" in told.value.hint
+    with pytest.raises(ClusterProblem, match="swarm-2 is in another swarm"):
+        refusing.own_swarm(cast(Any, Api("10.0.0.2")), "swarm-2", at)
+
+
+@pytest.mark.parametrize("borrowed", [True, False])
+def test_mending_asks_whose_the_swarm_is_before_it_leaves_one(
+    monkeypatch: pytest.MonkeyPatch, borrowed: bool
+) -> None:
+    left: list[Any] = []
+    monkeypatch.setattr(swarm, "leave", left.append)
+    monkeypatch.setattr(swarm, "join", lambda *_: None)
+    site = SimpleNamespace(
+        provider=SimpleNamespace(borrowed=borrowed), addresses={"swarm-2": "10.0.0.2"}, size=Size(2)
+    )
+    job = repair._Job(cast(Any, site), remains.read([]), cast(Any, None), SilentProgress())
+    own = cast(Any, Api("10.0.0.2"))
+    standing = swarm.Standing("active", "n", True, "theirs")
+    tokens = swarm.Tokens(swarm.Token("a"), swarm.Token("b"))
+    with pytest.raises(ClusterProblem) if borrowed else nullcontext():
+        job._join("swarm-2", own, standing, ["10.0.0.1"], tokens)
+    assert left == ([] if borrowed else [own])
+
+
+class Own:
+    """The lab's own engine, which has lost the lab; `boxes` are on each machine that answers."""
+
+    def __init__(self, *boxes: dict[str, Any]) -> None:
+        self.boxes = list(boxes)
+
+    def networks(self, **_: Any) -> list[Any]:
+        return []
+
+    def containers(self, **_: Any) -> list[dict[str, Any]]:
+        return self.boxes
+
+
+GATE = {"Labels": {labels.LAB: "monday", labels.ROLE: labels.ROLE_GATE}}
+SHELL = {"Labels": {labels.LAB: "monday", labels.ROLE: labels.ROLE_WORKSTATION}}
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    """A lab of three machines: one with its gate, one silent, one with the workstation alone."""
+
+    def connect(host: Host) -> Any:
+        if host.node == "swarm-2":
+            raise EngineUnreachable("No answer.")
+        box = GATE if host.node == "swarm-1" else SHELL
+        return SimpleNamespace(client=SimpleNamespace(api=Own(box)))
+
+    monkeypatch.setattr(reaching, "connect", connect)
+    monkeypatch.setattr("swarmlab.providers.hosts.provider._REACH_SECONDS", 0.1)
+    own = cast(Any, SimpleNamespace(client=SimpleNamespace(api=Own())))
+    return Hosts(own, "monday", settings(HOSTS, Consent()))
+
+
+def test_a_silent_machine_hides_no_other_and_only_gates_tell_of_a_lab(lab: Hosts) -> None:
+    assert lab.left() == ("swarm-1", "swarm-2")
+
+
+def test_a_silent_machine_is_lost_and_named(lab: Hosts) -> None:
+    with pytest.raises(EngineUnreachable, match=r"The machine of swarm-2 .* was not cleaned"):
+        lab.remove("swarm-2")
+
+
+@pytest.mark.parametrize("error", [EngineUnreachable("Slow."), EnvironmentProblem("Refused.")])
+def test_a_machine_that_answered_is_named_and_not_lost(
+    lab: Hosts, monkeypatch: pytest.MonkeyPatch, error: EnvironmentProblem
+) -> None:
+    def clean(*_: Any) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(cleaning, "clean", clean)
+    lab._found["swarm-1"] = Snapshot("pc-01")
+    with pytest.raises(EnvironmentProblem, match=r"The machine of swarm-1 .* was not") as told:
+        lab.remove("swarm-1")
+    assert not isinstance(told.value, EngineUnreachable)
+    with pytest.raises(EnvironmentProblem, match="swarm-1"):
+        remains._machines(lab, ["swarm-1"], lost=True)
+
+
+def test_what_is_left_of_a_lab_tells_of_its_machines_as_long_as_its_record_is() -> None:
+    marks = {
+        labels.PROVIDER: "hosts",
+        labels.SETTINGS: json.dumps(settings(HOSTS, Consent())),
+    }
+    there = remains.read([], [{"Name": "swarmlab-monday-found", "Labels": marks}], [])
+    assert there.choice.provider == "hosts"
+    assert len(there.choice.settings["hosts"]) == 3

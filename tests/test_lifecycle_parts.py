@@ -783,7 +783,12 @@ def test_a_worker_that_waits_for_a_leader_is_not_taken_for_a_stranger(
             return {"Swarm": {"LocalNodeState": state, "NodeID": "id-swarm-2"}}
 
     manager = Manager(node("swarm-1"), node("swarm-2", Role="worker"))
-    site = SimpleNamespace(size=Size(1, 1), names=Size(1, 1).names, addresses={"swarm-1": "a"})
+    site = SimpleNamespace(
+        size=Size(1, 1),
+        names=Size(1, 1).names,
+        addresses={"swarm-1": "a"},
+        provider=SimpleNamespace(borrowed=False),
+    )
     there = remains.read([container("swarm-1"), container("swarm-2"), SHELL], [], NETWORK)
     job = repair._Job(cast(Any, site), there, ring(), SilentProgress())
     job.rejoin({"swarm-1": cast(Any, manager), "swarm-2": cast(Any, Worker())})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
+
+from docker import APIClient
 
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
 from swarmlab.images import trust
 from swarmlab.images.sources import Sources
 from swarmlab.providers import registry
+from swarmlab.providers.hosts import belonging
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
@@ -128,6 +131,40 @@ def rootless(engine: Engine) -> None:
             say("A lab cannot run here: {seen}. {why}", seen=found.seen, why=found.why),
             hint=found.mend,
         )
+
+
+def other_swarms(apis: Mapping[str, APIClient], addresses: Mapping[str, str]) -> None:
+    """A machine of somebody's own stays in a swarm that has other managers than the lab's nodes.
+
+    Raises ClusterProblem.
+    """
+    for node, api in apis.items():
+        if _managers(api) - set(addresses.values()):
+            raise _in_swarm(node)
+
+
+def own_swarm(api: APIClient, node: str, addresses: Mapping[str, str]) -> None:
+    """The same for a node that is no member of the lab's swarm: one in which no other node of the
+    lab is a manager is its owner's. Raises ClusterProblem."""
+    if not _managers(api) - {addresses[node]}:
+        raise _in_swarm(node)
+
+
+def _managers(api: APIClient) -> set[str]:
+    """The addresses of the managers that the engine knows of, itself included if it is one."""
+    with explained(say("asking the engine about itself")):
+        return belonging.managers(api.info().get("Swarm") or {})
+
+
+def _in_swarm(node: str) -> ClusterProblem:
+    """What is said of a machine whose swarm is not the lab's."""
+    return ClusterProblem(
+        say("{node} is in another swarm than the lab's, and is left there.", node=node),
+        hint=say(
+            "If nobody needs that swarm, type `docker swarm leave --force` on that machine and run "
+            "the command again; otherwise `swarmlab down` takes the lab off the machines."
+        ),
+    )
 
 
 def changed(name: str, changes: Sequence[str]) -> None:

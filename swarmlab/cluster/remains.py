@@ -133,7 +133,7 @@ def read(
         workstation=workstation,
         reach=next((told[labels.REACH] for told in marked if labels.REACH in told), "auto"),
         publish=next((told[labels.PUBLISH] for told in marked if told.get(labels.PUBLISH)), ""),
-        choice=registry.told([*containers, *networks]),
+        choice=registry.told([*containers, *networks, *volumes]),
         sources=sources.told([*networks, *containers]),
         size=max((Size.told(told) for told in marked), key=lambda one: one.count, default=UNKNOWN),
     )

@@ -11,7 +11,7 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import cutting, keys, settling, stock, swarm, workstation
+from swarmlab.cluster import cutting, keys, refusing, settling, stock, swarm, workstation
 from swarmlab.cluster.create import Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
@@ -189,6 +189,8 @@ class _Job:
         """Bring all engines into one swarm again, and prove it."""
         names, size = self._site.names, self._site.size
         standings = {node: _standing(api) for node, api in apis.items()}
+        if self._site.provider.borrowed:
+            refusing.other_swarms(apis, self._site.addresses)
         main = _main_cluster(standings)
         if not main:
             raise NoSwarm(say("its nodes never formed a swarm"))
@@ -240,6 +242,8 @@ class _Job:
         tokens: swarm.Tokens,
     ) -> None:
         if standing.state != "inactive":
+            if self._site.provider.borrowed:
+                refusing.own_swarm(api, node, self._site.addresses)
             swarm.leave(api)
         known = self._there.info.node(node)
         if known is not None and known.state is NodeState.RUNNING:

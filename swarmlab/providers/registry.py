@@ -66,7 +66,7 @@ def known(name: str) -> str:
 
 
 def told(listed: Iterable[Mapping[str, Any]]) -> Choice:
-    """What the labels of a lab's containers and networks say; `dind` when they say nothing."""
+    """What the labels of what a lab has on its engine say; `dind` when they say nothing."""
     for one in listed:
         marks = one.get("Labels") or {}
         if labels.PROVIDER in marks:

@@ -1,13 +1,14 @@
 """Takes all of a lab off a machine's engine, and nothing else: the engine is left as it was found.
 
 What was there before the lab, by the snapshot, is never touched. Of the rest, the lab's is what
-carries its label, what runs in its swarm, what was made from its images, and what the chapter's
-compose file made. Anything else that is new is somebody else's, and is named instead.
+carries its label, what runs in its swarm, what was made from images that it brought, and what the
+chapter gives a label or a name. Anything else that is new is somebody else's, and is named instead.
+So is all that is new on a machine without gate and lookout, which was cleaned before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -16,15 +17,20 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.images import catalog, recipe
-from swarmlab.providers.hosts import gate
-from swarmlab.providers.hosts.snapshot import Snapshot, differences, membership, take
+from swarmlab.providers.hosts import belonging, gate
+from swarmlab.providers.hosts.guards import CONTAINERS, VOLUMES
+from swarmlab.providers.hosts.snapshot import Snapshot, differences, membership, on_machine, take
 from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, poll
 
 _BRIDGE = "docker_gwbridge"
 """What every engine makes for itself when it first joins a swarm, and keeps."""
 _TASK = "com.docker.swarm.task.id"
-_PROJECT = ("com.docker.compose.project", "consul")
+_COMPOSE = "com.docker.compose.project"
+_NAIVE = "naive"
+"""The label of what the chapter's own little manager starts."""
+_NAMELESS = "<none>:<none>"
+_IN_USE = 409
 _SETTLE_SECONDS = 30.0
 
 
@@ -34,27 +40,36 @@ def clean(
     found: Snapshot | None,
     say: Callable[[str], None],
     turn: AbstractContextManager[Any],
+    addresses: Collection[str],
 ) -> list[str]:
     """Take the lab off the engine; what is then not as it was found, in words.
 
     `turn` is held while it leaves the swarm: managers that leave together wait for one another.
+    `addresses` are those of the lab's machines: a swarm with other managers is not the lab's.
     Without a snapshot nothing tells what was there before: only what bears the lab's label goes,
     and its swarm. Raises EnvironmentProblem when something will not go.
     """
     api: Any = engine.client.api
     with explained("taking the lab off a machine"):
-        before = found or _nothing_of_ours(take(engine, lab), api)
-        with turn:
-            _leave(api, before, say)
-        say("removing containers, volumes and networks")
-        _containers(api, lab, before)
-        _volumes(api, before)
-        _networks(api, lab, before)
-        _name(api, lab, before)
-        say("removing images")
-        gate.remove(api, lab)
-        _images(api, before)
-    left = _settled(engine, lab, before)
+        info = api.info()
+        foreign = belonging.of_others(api, info, addresses)
+        before = found or _nothing_of_ours(take(engine, lab), api, foreign)
+        there = holds(api, lab)
+        if there:
+            if not foreign and membership(info) != before.swarm:
+                with turn:
+                    say("leaving the swarm")
+                    leave(api)
+            say("removing containers, volumes and networks")
+            _containers(api, lab, before, foreign)
+            _volumes(api, before)
+            if not foreign:
+                _networks(api, before)
+            _name(api, lab, before)
+            say("removing images")
+            gate.remove(api, lab)
+        _images(api, before, there)
+    left = _settled(engine, lab, before, there)
     if found is None:
         left.append("its snapshot is lost: whether it is as it was found cannot be told")
     return left
@@ -65,25 +80,52 @@ def leave(api: Any) -> None:
     api.leave_swarm(force=True)
 
 
-def _leave(api: Any, before: Snapshot, say: Callable[[str], None]) -> None:
-    now = membership(api.info())
-    if now and now != before.swarm:
-        say("leaving the swarm")
-        leave(api)
+def holds(api: Any, lab: str) -> bool:
+    """Whether the lab has its gate or lookout there. Raises what docker-py raises."""
+    return any(on_machine(one, lab) for one in api.containers(all=True))
 
 
-def _containers(api: Any, lab: str, before: Snapshot) -> None:
-    ours = {str(one["Id"]) for one in api.images() if of_lab(one)}
+def _containers(api: Any, lab: str, before: Snapshot, foreign: bool) -> None:
+    pictures = _pictures(api, before)
     for one in api.containers(all=True):
         if one["Id"] in before.containers or _is_gate(one, lab):
             continue
-        told = one.get("Labels") or {}
-        # On the engine that the workstation is on, too, there may be other labs.
-        of = told.get(labels.LAB, lab)
-        known = labels.LAB in told or _TASK in told or one.get("ImageID") in ours
-        if of == lab and known:
+        if on_machine(one, lab) or _is_ours(one, pictures, foreign):
             with suppress(NotFound):
                 api.remove_container(one["Id"], v=True, force=True)
+
+
+def _pictures(api: Any, before: Snapshot) -> dict[str, bool]:
+    """The ids of the lab's images that were not there before, or are swarmlab's own anyway.
+
+    True: both, so that nobody but the lab can have made a container from it.
+    """
+    return {
+        str(one["Id"]): new and own
+        for one in api.images()
+        for new, own in [(one["Id"] not in before.images, _own(one))]
+        if of_lab(one) and (new or own)
+    }
+
+
+def _is_ours(container: Mapping[str, Any], pictures: Mapping[str, bool], foreign: bool) -> bool:
+    """Whether a container that is new was made by the chapter.
+
+    On the engine that the workstation is on there may be the lab's other parts, and other labs:
+    what says of itself what it is to a lab, is not meant.
+    """
+    told = container.get("Labels") or {}
+    if labels.LAB in told or labels.ROLE in told:
+        return False
+    if _TASK in told:
+        return not foreign
+    named = any(f"/{name}" in (container.get("Names") or ()) for name in CONTAINERS)
+    image = pictures.get(str(container.get("ImageID")))
+    return (
+        _NAIVE in told
+        or (named and (told.get(_COMPOSE) == "consul" or image is not None))
+        or image is True
+    )
 
 
 def _is_gate(container: Mapping[str, Any], lab: str) -> bool:
@@ -93,17 +135,22 @@ def _is_gate(container: Mapping[str, Any], lab: str) -> bool:
 
 def _volumes(api: Any, before: Snapshot) -> None:
     for one in api.volumes().get("Volumes") or []:
-        told = one.get("Labels") or {}
-        if one["Name"] not in before.volumes and told.get(_PROJECT[0]) == _PROJECT[1]:
-            with suppress(NotFound):
+        if one["Name"] in VOLUMES and one["Name"] not in before.volumes:
+            try:
                 api.remove_volume(one["Name"])
+            except NotFound:
+                continue
+            except APIError as error:
+                # Somebody else's container has it: told as a difference.
+                if error.status_code != _IN_USE:
+                    raise
 
 
-def _networks(api: Any, lab: str, before: Snapshot) -> None:
+def _networks(api: Any, before: Snapshot) -> None:
     """Those of the swarm go by themselves once it is left; what stays is helped."""
 
     def look() -> Observation[None]:
-        left = [net for net in api.networks() if _of_swarm(net, lab, before)]
+        left = [net for net in api.networks() if _of_swarm(net, before)]
         for net in left:
             try:
                 api.remove_network(net["Id"])
@@ -116,11 +163,8 @@ def _networks(api: Any, lab: str, before: Snapshot) -> None:
     poll(look, within=_SETTLE_SECONDS, every=0.3)
 
 
-def _of_swarm(net: Mapping[str, Any], lab: str, before: Snapshot) -> bool:
-    if net["Name"] in before.networks:
-        return False
-    of = (net.get("Labels") or {}).get(labels.LAB)
-    return _shared(net) or net["Name"] == _BRIDGE or of == lab
+def _of_swarm(net: Mapping[str, Any], before: Snapshot) -> bool:
+    return net["Name"] not in before.networks and (_shared(net) or net["Name"] == _BRIDGE)
 
 
 def _shared(net: Mapping[str, Any]) -> bool:
@@ -129,24 +173,31 @@ def _shared(net: Mapping[str, Any]) -> bool:
 
 
 def _name(api: Any, lab: str, before: Snapshot) -> None:
-    """Call the machine again as it was called; the gate's image is still there for that."""
-    if str(api.info().get("Name", "")) == before.name:
-        return
-    with suppress(NotFound):
-        image = api.inspect_container(labels.container(lab, gate.NAME))["Image"]
+    """Call the machine again as it was called, if it still has the name that the gate gave it.
+
+    The gate's image is still there for that.
+    """
+    given, image = gate.renamed(api, lab)
+    if given and given != before.name and str(api.info().get("Name", "")) == given:
         gate.remove(api, lab)
         gate.rename(api, image, before.name, lab)
 
 
-def _images(api: Any, before: Snapshot) -> None:
+def _images(api: Any, before: Snapshot, there: bool) -> None:
+    """Take away what the lab brought; what a container of somebody else is made from stays.
+
+    Where the lab is not `there`, it has brought images of swarmlab's own at most.
+    """
+    if not there:
+        for one in api.images():
+            if one["Id"] not in before.images and of_lab(one) and _own(one):
+                _image(api, one)
+        return
     for one in api.images():
-        tags = [tag for tag in one.get("RepoTags") or () if tag != "<none>:<none>"]
+        tags = [tag for tag in one.get("RepoTags") or () if tag != _NAMELESS]
         if one["Id"] not in before.images:
             if of_lab(one):
-                for name in tags or [one["Id"]]:
-                    # What will not go is told as a difference.
-                    with suppress(APIError):
-                        api.remove_image(name, force=True)
+                _image(api, one)
             continue
         for tag in set(tags) - set(before.images[one["Id"]]):
             if tag in _inside():
@@ -163,6 +214,18 @@ def _images(api: Any, before: Snapshot) -> None:
                     api.tag(image, repository, tag)
 
 
+def _image(api: Any, image: Mapping[str, Any]) -> None:
+    """Remove it under all its names. What will not go is told as a difference."""
+    for name in [tag for tag in image.get("RepoTags") or () if tag != _NAMELESS] or [image["Id"]]:
+        with suppress(APIError):
+            api.remove_image(name)
+
+
+def _own(image: Mapping[str, Any]) -> bool:
+    """Whether it is one of swarmlab's own, whatever it is called."""
+    return recipe.LABEL in (image.get("Labels") or {})
+
+
 def of_lab(image: Mapping[str, Any]) -> bool:
     """Whether an image is one that a lab brings or has pulled, also when it has lost its name.
 
@@ -171,8 +234,7 @@ def of_lab(image: Mapping[str, Any]) -> bool:
     tags = image.get("RepoTags") or ()
     if any(tag in _inside() for tag in tags):
         return True
-    brought = recipe.LABEL in (image.get("Labels") or {})
-    return brought and not any(tag.endswith(":latest") for tag in tags)
+    return _own(image) and not any(tag.endswith(":latest") for tag in tags)
 
 
 def _inside() -> set[str]:
@@ -180,36 +242,34 @@ def _inside() -> set[str]:
     return {name for names in catalog.load().catalogs.values() for name in names.values()}
 
 
-def _settled(engine: Engine, lab: str, before: Snapshot) -> list[str]:
+def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[str]:
     """What is not as it was; an engine that is still letting go of something is waited for.
 
     An image may still come that was under way when the user interrupted.
     """
 
     def look() -> Observation[list[str]]:
-        left = differences(before, take(engine, lab))
+        left = differences(before, take(engine, lab, after=True))
         if left:
             with explained("removing images"):
-                _images(engine.client.api, before)
+                _images(engine.client.api, before, there)
         return Observation(not left, "; ".join(left), left)
 
     return poll(look, within=_SETTLE_SECONDS / 3, every=0.5).last.value or []
 
 
-def _nothing_of_ours(now: Snapshot, api: Any) -> Snapshot:
+def _nothing_of_ours(now: Snapshot, api: Any, foreign: bool) -> Snapshot:
     """The engine without what is surely the lab's, in place of a snapshot that is lost."""
     images = {str(one["Id"]) for one in api.images() if of_lab(one)}
-    boxes = {
-        str(one["Id"])
-        for one in api.containers(all=True)
-        if _TASK in (one.get("Labels") or {}) or one.get("ImageID") in images
-    }
-    volumes = api.volumes(filters={"label": "=".join(_PROJECT)}).get("Volumes") or []
+    pictures = dict.fromkeys(images, False)
+    boxes = {str(one["Id"]) for one in api.containers(all=True) if _is_ours(one, pictures, foreign)}
+    nets = set() if foreign else {_BRIDGE, *(n["Name"] for n in api.networks() if _shared(n))}
     return Snapshot(
         name=now.name,
+        swarm=now.swarm if foreign else "",
         containers={one: name for one, name in now.containers.items() if one not in boxes},
         running=now.running - boxes,
-        volumes=now.volumes - {str(one["Name"]) for one in volumes},
-        networks=now.networks - {_BRIDGE, *(net["Name"] for net in api.networks() if _shared(net))},
+        volumes=now.volumes - set(VOLUMES),
+        networks=now.networks - nets,
         images={one: tags for one, tags in now.images.items() if one not in images},
     )

@@ -113,6 +113,17 @@ def start(
     api.restart(name, timeout=1)
 
 
+def renamed(api: Any, lab: str) -> tuple[str, str]:
+    """The name that it gives the machine, and the id of its image; empty for none."""
+    try:
+        told = api.inspect_container(labels.container(lab, NAME))
+    except NotFound:
+        return "", ""
+    if told["HostConfig"].get("UTSMode") != "host":
+        return "", ""
+    return str(told["Config"]["Labels"].get(labels.NODE, "")), str(told["Image"])
+
+
 def stop(api: Any, lab: str) -> None:
     """End it; content when there is none."""
     try:

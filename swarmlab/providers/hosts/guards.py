@@ -19,7 +19,11 @@ PORTS = {
     2377: "the swarm's managers",
     7946: "the swarm",
     8080: "the proxy's commands",
+    8300: "Consul",
+    8301: "Consul",
+    8302: "Consul",
     8500: "Consul",
+    8600: "Consul",
     GATE_PORT: "the lab's way in",
     27017: "the database of step 1",
 }
@@ -31,8 +35,8 @@ CLOCK_MOST = 30.0
 _MEMORY = 1 << 30
 _MOST_NAMED = 4
 # Names that the chapter gives to what it makes.
-_CONTAINERS = ("consul", "registry")
-_VOLUMES = ("consul_consul-data",)
+CONTAINERS = ("consul", "registry")
+VOLUMES = ("consul_consul-data", "go-demo-db")
 _NETWORKS = ("proxy", "go-demo")
 _DRIVERS = ("overlay2", "overlayfs", "btrfs", "zfs", "fuse-overlayfs")
 
@@ -199,8 +203,8 @@ def _ports(node: str, facts: Facts) -> list[Trouble]:
 def _names(node: str, facts: Facts) -> list[Trouble]:
     """Things of others that have the name of something which the chapter makes."""
     kinds = (
-        ("container", set(facts.found.containers.values()), _CONTAINERS, "docker rename"),
-        ("volume", set(facts.found.volumes), _VOLUMES, "docker volume rm"),
+        ("container", set(facts.found.containers.values()), CONTAINERS, "docker rename"),
+        ("volume", set(facts.found.volumes), VOLUMES, "docker volume rm"),
         ("network", set(facts.found.networks), _NETWORKS, "docker network rm"),
     )
     return [

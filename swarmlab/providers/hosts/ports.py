@@ -12,7 +12,13 @@ from swarmlab.providers.hosts import gate
 from swarmlab.providers.hosts.guards import PORTS, Trouble
 from swarmlab.providers.problems import said
 
-UDP = {4789: "overlay networks", 7946: "the swarm"}
+UDP = {
+    4789: "overlay networks",
+    7946: "the swarm",
+    8301: "Consul",
+    8302: "Consul",
+    8600: "Consul",
+}
 _RIGHTS = {"CapDrop": ["ALL"], "CapAdd": ["NET_BIND_SERVICE"], "SecurityOpt": gate.SECURITY}
 
 # Binding is the question itself: it meets listeners of every program, address and family.

@@ -17,7 +17,7 @@ from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 from swarmlab.images import carrying, catalog, recipe
 from swarmlab.providers import at_once
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
-from swarmlab.providers.hosts import cleaning, examining, gate, ports, record
+from swarmlab.providers.hosts import cleaning, examining, gate, ports, reaching, record
 from swarmlab.providers.hosts.guards import GATE_PORT, Trouble
 from swarmlab.providers.hosts.machines import image, settings, told
 from swarmlab.providers.hosts.snapshot import Snapshot, take
@@ -209,34 +209,56 @@ class Hosts(LabNetwork):
         with suppress(EnvironmentProblem):
             self.adopt()
             return tuple(self._machines)
-        there = at_once.must(self._machines, self._holds)
-        return tuple(node for node, holds in there.items() if holds)
+        # One that does not answer is not known to have nothing: `remove` will tell.
+        there = at_once.each(self._machines, self._holds)
+        empty = {node for node, holds in there.done.items() if not holds}
+        return tuple(node for node in self._machines if node not in empty)
 
     def _holds(self, node: str) -> bool:
         """Whether anything of the lab is on the machine."""
-        api = self._machines.api(node)
-        of = labels.of(self._lab)
         with explained(f"looking for the lab on {node}"):
-            return bool(api.containers(all=True, filters=of) or api.networks(filters=of))
+            return cleaning.holds(self._machines.api(node), self._lab)
 
     def remove(self, node: str) -> tuple[str, ...]:
         place = self._machines[node].place
         try:
             engine = self._patiently(node)
-        except SwarmlabError as error:
+        except EngineUnreachable as error:
             raise EngineUnreachable(
-                f"The machine of {node} ({place}) was not cleaned. {error.message}",
+                _uncleaned(node, place, error),
                 evidence=error.evidence,
                 hint="When it answers again, `swarmlab down` does the rest; `swarmlab down "
                 "--forget-lost` forgets machines that never will, with what the lab left there.",
             ) from error
+        try:
+            left = self._clean(node, engine)
+        except SwarmlabError as error:
+            # Not an EngineUnreachable: a machine that answered is not lost.
+            raise EnvironmentProblem(
+                _uncleaned(node, place, error), evidence=error.evidence, hint=error.hint
+            ) from error
+        return tuple(f"{node} ({place}): {one}" for one in left)
+
+    def _clean(self, node: str, engine: Engine) -> list[str]:
         found = self._known(node)
         if found is None and not self._holds(node):
-            return ()
-        left = cleaning.clean(
-            engine, self._lab, found, lambda words: self.report(f"{node}: {words}"), self._turn
+            return []
+        return cleaning.clean(
+            engine,
+            self._lab,
+            found,
+            lambda words: self.report(f"{node}: {words}"),
+            self._turn,
+            self._addresses(),
         )
-        return tuple(f"{node} ({place}): {one}" for one in left)
+
+    def _addresses(self) -> set[str]:
+        """The machines' addresses; those that neither the lab nor the file tells are found out."""
+        found = set()
+        for host in self._machines.all():
+            with suppress(SwarmlabError):
+                found.add(host.address or reaching.address(host, reaching.target(host)))
+        return found
 
     def _patiently(self, node: str) -> Engine:
         """The machine's engine; one that is just starting, or very busy, is waited for."""
@@ -264,6 +286,10 @@ class Hosts(LabNetwork):
             if kept is not None:
                 self._found[node] = kept
         return self._found.get(node)
+
+
+def _uncleaned(node: str, place: str, error: SwarmlabError) -> str:
+    return f"The machine of {node} ({place}) was not cleaned. {error.message}"
 
 
 def _inside() -> str:

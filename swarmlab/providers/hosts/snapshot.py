@@ -11,6 +11,8 @@ from swarmlab.engine import Engine
 from swarmlab.providers.problems import explained
 
 VERSION = 1
+# What a lab has on its own engine, which may be one of the machines'.
+_OF_ENGINE = (labels.ROLE_WORKSTATION, labels.ROLE_NETWORK, labels.ROLE_VOLUME)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ class Snapshot:
         )
 
 
-def take(engine: Engine, lab: str) -> Snapshot:
-    """The engine as it is now. Raises EnvironmentProblem when it does not tell."""
+def take(engine: Engine, lab: str, *, after: bool = False) -> Snapshot:
+    """The engine as it is now. Raises EnvironmentProblem when it does not tell.
+
+    `after` the lab was taken off, what it has left behind on the machine is among it.
+    """
     api: Any = engine.client.api
     with explained("looking at what it holds"):
         return read(
@@ -69,6 +74,7 @@ def take(engine: Engine, lab: str) -> Snapshot:
             api.networks(),
             api.images(),
             lab,
+            after=after,
         )
 
 
@@ -79,16 +85,22 @@ def read(
     networks: Sequence[Mapping[str, Any]],
     images: Sequence[Mapping[str, Any]],
     lab: str,
+    *,
+    after: bool = False,
 ) -> Snapshot:
     """The same from what the engine listed."""
-    boxes = [one for one in containers if not _of(one, lab)]
+
+    def left_out(one: Mapping[str, Any]) -> bool:
+        return _of(one, lab) and not (after and _role(one) not in _OF_ENGINE)
+
+    boxes = [one for one in containers if not left_out(one)]
     return Snapshot(
         name=str(info.get("Name", "")),
         swarm=membership(info),
         containers={str(one["Id"]): _name(one) for one in boxes},
         running=frozenset(str(one["Id"]) for one in boxes if one.get("State") == "running"),
-        volumes=frozenset(str(one["Name"]) for one in volumes if not _of(one, lab)),
-        networks=frozenset(str(one["Name"]) for one in networks if not _of(one, lab)),
+        volumes=frozenset(str(one["Name"]) for one in volumes if not left_out(one)),
+        networks=frozenset(str(one["Name"]) for one in networks if not left_out(one)),
         images={
             str(one["Id"]): tuple(
                 sorted(tag for tag in one.get("RepoTags") or () if tag != "<none>:<none>")
@@ -155,6 +167,15 @@ def short(one: str) -> str:
 def _name(container: Mapping[str, Any]) -> str:
     names = container.get("Names") or [str(container["Id"])[:12]]
     return str(names[0]).lstrip("/")
+
+
+def on_machine(one: Mapping[str, Any], lab: str) -> bool:
+    """Whether it is one of the containers by which the lab makes a machine a node."""
+    return _of(one, lab) and _role(one) in (labels.ROLE_GATE, labels.ROLE_LOOKOUT)
+
+
+def _role(one: Mapping[str, Any]) -> str:
+    return str((one.get("Labels") or {}).get(labels.ROLE, ""))
 
 
 def _of(one: Mapping[str, Any], lab: str) -> bool:
