@@ -225,18 +225,17 @@ class Hosts(LabNetwork):
             engine = self._patiently(node)
         except EngineUnreachable as error:
             raise EngineUnreachable(
-                _uncleaned(node, place, error),
+                f"The machine of {node} ({place}) was not cleaned. {error.message}",
                 evidence=error.evidence,
                 hint="When it answers again, `swarmlab down` does the rest; `swarmlab down "
                 "--forget-lost` forgets machines that never will, with what the lab left there.",
             ) from error
+        except SwarmlabError as error:
+            raise _uncleaned(node, place, error) from error
         try:
             left = self._clean(node, engine)
         except SwarmlabError as error:
-            # Not an EngineUnreachable: a machine that answered is not lost.
-            raise EnvironmentProblem(
-                _uncleaned(node, place, error), evidence=error.evidence, hint=error.hint
-            ) from error
+            raise _uncleaned(node, place, error) from error
         return tuple(f"{node} ({place}): {one}" for one in left)
 
     def _clean(self, node: str, engine: Engine) -> list[str]:
@@ -288,8 +287,13 @@ class Hosts(LabNetwork):
         return self._found.get(node)
 
 
-def _uncleaned(node: str, place: str, error: SwarmlabError) -> str:
-    return f"The machine of {node} ({place}) was not cleaned. {error.message}"
+def _uncleaned(node: str, place: str, error: SwarmlabError) -> EnvironmentProblem:
+    """Never an EngineUnreachable: a machine that answered, however badly, is not lost."""
+    return EnvironmentProblem(
+        f"The machine of {node} ({place}) was not cleaned. {error.message}",
+        evidence=error.evidence,
+        hint=error.hint,
+    )
 
 
 def _inside() -> str:
