@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
+from requests import Response
 
 from swarmlab.engine import Engine
 from swarmlab.providers.hosts import cleaning, gate
@@ -36,6 +37,7 @@ class Machine:
     managers: list[str] = field(default_factory=lambda: sorted(MACHINES))
     served: list[str] = field(default_factory=list)
     given: str = ""
+    busy: int = 0
 
     @property
     def engine(self) -> Engine:
@@ -104,6 +106,11 @@ class Machine:
         self.boxes.remove(gone[0])
 
     def remove_volume(self, name: str) -> None:
+        if self.busy:
+            self.busy -= 1
+            answer = Response()
+            answer.status_code = 409
+            raise APIError("volume is in use", answer)
         self.stores = [one for one in self.stores if one["Name"] != name]
 
     def remove_network(self, name: str) -> None:
@@ -257,6 +264,13 @@ def test_a_swarm_of_others_is_not_left(machine: Machine, managers: list[str]) ->
     assert "it is in a swarm as node theirs, and was in no swarm" in told
     assert {one["Id"] for one in machine.boxes} == {"web", "their-task"}
     assert {net["Name"] for net in machine.nets} == {"bridge", "ingress", "docker_gwbridge"}
+
+
+def test_a_volume_that_a_task_is_just_letting_go_of_goes(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.busy = 2
+    assert clean(machine, before) == []
 
 
 def test_a_swarm_that_was_only_begun_is_left(machine: Machine) -> None:

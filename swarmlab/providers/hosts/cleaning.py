@@ -56,7 +56,7 @@ def clean(
         before = found or _nothing_of_ours(take(engine, lab), api, foreign)
         there = holds(api, lab)
         if there:
-            if not foreign and membership(info) != before.swarm:
+            if not foreign and membership(info) not in ("", before.swarm):
                 with turn:
                     say("leaving the swarm")
                     leave(api)
@@ -141,7 +141,7 @@ def _volumes(api: Any, before: Snapshot) -> None:
             except NotFound:
                 continue
             except APIError as error:
-                # Somebody else's container has it: told as a difference.
+                # A task is just ending; or somebody else's container has it: told as a difference.
                 if error.status_code != _IN_USE:
                     raise
 
@@ -251,7 +251,9 @@ def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[st
     def look() -> Observation[list[str]]:
         left = differences(before, take(engine, lab, after=True))
         if left:
-            with explained("removing images"):
+            with explained("removing volumes and images"):
+                if there:
+                    _volumes(engine.client.api, before)
                 _images(engine.client.api, before, there)
         return Observation(not left, "; ".join(left), left)
 
