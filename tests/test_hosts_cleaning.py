@@ -89,8 +89,11 @@ class Machine:
         for one in self.boxes:
             if f"/{name}" in one["Names"]:
                 host = {"UTSMode": "host" if self.given else ""}
-                marks = {**one["Labels"], "swarmlab.node": self.given}
-                return {"Image": one["ImageID"], "HostConfig": host, "Config": {"Labels": marks}}
+                return {
+                    "Image": one["ImageID"],
+                    "HostConfig": host,
+                    "Config": {"Labels": one["Labels"]},
+                }
         raise NotFound(name)
 
     def inspect_image(self, name: str) -> dict[str, Any]:
@@ -305,12 +308,12 @@ def test_what_was_made_from_an_image_that_the_lab_brought_goes(machine: Machine)
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("given", ["", "swarm-1"])
-def test_a_name_that_the_owner_gave_stays(machine: Machine, given: str) -> None:
+@pytest.mark.parametrize(("given", "name"), [("", "swarm-1"), ("swarm-1", "lab-room-7")])
+def test_a_name_that_the_owner_gave_stays(machine: Machine, given: str, name: str) -> None:
     before = take(machine.engine, "monday")
     with_lab(machine)
-    machine.given, machine.name = given, "lab-room-7"
-    assert clean(machine, before) == ["its name is lab-room-7, and was pc-01"]
+    machine.given, machine.name = given, name
+    assert clean(machine, before) == [f"its name is {name}, and was pc-01"]
 
 
 @pytest.mark.usefixtures("quick")
