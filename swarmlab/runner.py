@@ -72,7 +72,7 @@ class Runner:
         world = self._up()
         results: list[StepResult] = []
         if first is not None:
-            start = self._sound(world, self._index(first))
+            start = self._cleared(world, self._index(first))
         else:
             start = self._floor(end + 1)
             results = self._still(world, start, end)
@@ -84,7 +84,6 @@ class Runner:
                 start, results = wrong, results[:wrong]
         if start <= end:
             self._undone |= self._undoer().recorded(start)
-            self._along(start, self._index(first) if first is not None else start)
             results += self._forward(world, start, end)
         return self._result("run", results)
 
@@ -97,9 +96,7 @@ class Runner:
             self._listener.note(notes.nothing_to_clean_up())
             return self._result("step", [])
         world = self._up()
-        start = self._sound(world, target)
-        self._undone |= self._undoer().recorded(start)
-        self._along(start, target)
+        start = self._cleared(world, target)
         return self._result("step", self._forward(world, start, target))
 
     def goto(self, number: int) -> RunResult:
@@ -107,10 +104,8 @@ class Runner:
         target = self._index(number)
         self._start()
         world = self._up()
-        start = self._sound(world, target)
         # Where all before it holds, what is left of the step itself can have been typed by hand.
-        self._undone |= self._undoer().recorded(start, also=target if start == target else None)
-        self._along(start, target)
+        start = self._cleared(world, target, typed=True)
         return self._result("goto", self._forward(world, start, target - 1))
 
     def reset(self, number: int) -> RunResult:
@@ -197,11 +192,6 @@ class Runner:
         """The first step that is missing before `target`, or `target`."""
         return byhand.first_missing(self._lab.steps[:target], self._known().done)
 
-    def _along(self, start: int, target: int) -> None:
-        if start < target:
-            missing = self._lab.steps[start:target]
-            self._listener.note(notes.along(missing[0].number, missing[-1].number))
-
     def _sound(self, world: World, target: int) -> int:
         """The first step before `target` that is missing or no longer holds, or `target`.
 
@@ -213,6 +203,15 @@ class Runner:
             if result.verdict is Verdict.FAILED:
                 self._listener.note(notes.no_longer_holds(result.number))
                 return index
+        return start
+
+    def _cleared(self, world: World, target: int, *, typed: bool = False) -> int:
+        """Reset from the first step that does not hold, or from `target`; see `Undoer.back_to`."""
+        start, undone = self._undoer().back_to(lambda: self._sound(world, target), target, typed)
+        self._undone |= undone
+        if start < target:
+            missing = self._lab.steps[start:target]
+            self._listener.note(notes.along(missing[0].number, missing[-1].number))
         return start
 
     # Looking.

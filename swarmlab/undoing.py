@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from swarmlab import notes
 from swarmlab.errors import ClusterProblem
@@ -42,6 +43,22 @@ class Undoer:
         touched = self._progress.load(self._cluster).touched
         steps = list(enumerate(self._lab.steps))[start:]
         return self._undo([s for index, s in steps if s.id in touched or index == also])
+
+    def back_to(
+        self, sound: Callable[[], int], target: int, typed: bool
+    ) -> tuple[int, frozenset[str]]:
+        """Reset from the step that `sound` names on, the first that does not hold up to `target`.
+
+        Returns its index and the ids of the steps that were reset; `typed` resets `target` also
+        when it is not on record. Raises ClusterProblem when a reset fails.
+        """
+        start = sound()
+        undone = self.recorded(start, also=target if typed and start == target else None)
+        if any(step.removes_lab and step.id in undone for step in self._lab.steps):
+            # What such a step took away no reset brings back, and until now its claims were over.
+            start = sound()
+            undone |= self.recorded(start)
+        return start, undone
 
     def everything(self, start: int) -> frozenset[str]:
         """Reset all steps from `start` on, on record or not: whatever was typed by hand goes.

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -442,6 +443,21 @@ def test_an_interruption_ends_waiting_checks_soon(room: Room) -> None:
     while threading.active_count() > before and time.monotonic() < deadline:
         threading.Event().wait(0.01)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("move", ["step", "goto", "run"])
+def test_what_a_broken_clean_up_took_away_is_made_again(tmp_path: Path, move: str) -> None:
+    first = step(1, checks=(check("f1", until="clean-up"),))
+    broken = replace(last_step(2), commands=(command("drop f1\nfail 1"), *last_step(2).commands))
+    room = Room(lab(first, broken), tmp_path)
+    assert room.runner.run().exit_code == 1
+    assert "f1" not in room.facts.true
+    if move == "goto":
+        room.runner.goto(2)
+        assert "f1" in room.facts.true
+        return
+    result = room.runner.step(2) if move == "step" else room.runner.run(2)
+    assert [s.number for s in result.steps] == [1, 2]
 
 
 # Verifying.
