@@ -121,7 +121,8 @@ def test_what_is_drawn_is_what_there_is(site: RealLab, tmp_path: Path) -> None:
     lines = topology(site, "--text", "--lang", "zh").splitlines()
     assert any("管理节点（领导者）" in line for line in lines)
     assert any(line.startswith("  proxy.1; 配置 ") for line in lines)
-    assert lines[-1] == "服务（运行数/期望数）：proxy 2/2"
+    assert lines[-2] == "服务（运行数/期望数）：proxy 2/2"
+    assert lines[-1].startswith("管理节点：3 个") and lines[-1].endswith("现在可达 3 个")
 
 
 def test_an_instance_that_missed_an_order_stands_out(site: RealLab) -> None:
