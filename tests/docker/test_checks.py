@@ -255,7 +255,7 @@ def test_routes_from_none_over_one_to_all_and_back_from_the_dead(made: Site) -> 
 
     made.fails("swarm.healed", "still its first task", service="proxy", slot=3)
     one = next(c for n in made.world.nodes for c in _containers(made, n, "proxy.3."))
-    one.remove(force=True)
+    one.remove(force=True, v=True)
     assert " s after task" in made.becomes("swarm.healed", service="proxy", slot=3).actual
     made.becomes("proxy.instance", slot=3, contains=[line])
     made.becomes("http.all", **HELLO)

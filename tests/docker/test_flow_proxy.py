@@ -198,7 +198,7 @@ def test_distribute_reaches_all_and_says_who_was_not_reached(here: Place) -> Non
         f"Could not send distribute request to the following addresses: [{here.address(silent)}]"
     )
     assert [proxy.get("/again") for proxy in proxies] == [200, 200, 200]
-    silent.remove(force=True)
+    silent.remove(force=True, v=True)
 
     assert proxies[2].call("remove", serviceName="go-demo", distribute="true").status == 200
     assert [proxy.get("/again") for proxy in proxies] == [503, 503, 503]

@@ -76,7 +76,7 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
         clients[0].swarm.leave(force=True)
         until_gone(clients[0], "docker_gwbridge")
         for box in clients[2].containers.list(all=True):
-            box.remove(force=True)
+            box.remove(force=True, v=True)
         clients[2].images.remove("foreign:1")
         for client in clients:
             client.close()

@@ -142,7 +142,7 @@ def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
     api: Any = docker.from_env(version="auto").api
     of = {"label": f"swarmlab.lab={NAME}"}
     for box in api.containers(all=True, filters=of):
-        api.remove_container(box["Id"], force=True)
+        api.remove_container(box["Id"], force=True, v=True)
     for volume in api.volumes(filters=of)["Volumes"]:
         api.remove_volume(volume["Name"])
     for net in api.networks(filters=of):

@@ -50,7 +50,7 @@ def test_labs_are_apart_and_all_go_without_a_file(
         for one in both:
             one.close()
         assert [(lab.name, lab.state) for lab in lifecycle.labs()] == [(n, "up") for n in names]
-        host().remove_container(f"swarmlab-{names[0]}-workstation", force=True)
+        host().remove_container(f"swarmlab-{names[0]}-workstation", force=True, v=True)
         assert [lab.state for lab in lifecycle.labs()] == ["broken", "up"]
 
         shutil.rmtree(state.folder())

@@ -327,7 +327,7 @@ def test_a_node_that_may_not_start_keeps_its_disk(broken: str) -> None:
         with pytest.raises(EnvironmentProblem, match="is in use on this machine"):
             lifecycle.up(broken)
     finally:
-        host().remove_container(thief, force=True)
+        host().remove_container(thief, force=True, v=True)
     lifecycle.up(broken).close()
     proven(broken)
     assert in_node(node, "grep mine /var/lib/docker/mine") == 0
@@ -372,7 +372,7 @@ def test_all_nodes_stopped_come_back_as_the_same_swarm(broken: str) -> None:
 
 
 def test_the_workstation_is_made_again(broken: str) -> None:
-    host().remove_container(f"swarmlab-{broken}-workstation", force=True)
+    host().remove_container(f"swarmlab-{broken}-workstation", force=True, v=True)
     assert "the workstation is missing" in lifecycle.status(broken).problems
     with lifecycle.up(broken) as cluster:
         script = 'eval "$(docker-machine env swarm-2)" && docker node ls -q | wc -l'

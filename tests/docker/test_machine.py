@@ -59,7 +59,7 @@ def test_what_a_killed_swarmlab_left_is_found_and_removed_once() -> None:
         assert again.said == "removed 0 containers that were left behind"
     finally:
         with contextlib.suppress(NotFound):
-            engine.client.api.remove_container(made, force=True)
+            engine.client.api.remove_container(made, force=True, v=True)
 
 
 def test_a_root_on_two_overlays_is_seen_to_be_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

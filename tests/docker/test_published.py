@@ -126,7 +126,7 @@ def test_every_command_on_a_lab_that_is_open_at_an_address(name: str, tmp_path: 
     assert "open at" in done(name, "up", "--publish-address", "127.0.0.2", code=2)
 
     for one in host().containers(all=True, filters={"label": f"swarmlab.lab={name}"}):
-        host().remove_container(one["Id"], force=True)
+        host().remove_container(one["Id"], force=True, v=True)
     assert "made anew" in called(name, "up").stderr
     assert open_at(name) == {address}
     done(name, "down")

@@ -199,7 +199,7 @@ def test_a_container_on_a_node_opens_no_disk_of_the_host(lab: RealLab) -> None:
         container.wait(timeout=30)
         inner = heard("not permitted", lambda: container.logs().decode())
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     outer = heard("not permitted", lambda: on_node(lab, script)[1])
     assert "READ" not in inner + outer
 

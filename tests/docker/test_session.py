@@ -52,7 +52,7 @@ def start(engine: DockerClient) -> Container:
 def container(engine: DockerClient) -> Iterator[Container]:
     made = start(engine)
     yield made
-    made.remove(force=True)
+    made.remove(force=True, v=True)
 
 
 @pytest.fixture
@@ -272,6 +272,6 @@ def test_a_workstation_that_stops_or_is_gone_is_the_environments_fault(
         with pytest.raises(EnvironmentProblem):
             session.run("true")
     finally:
-        made.remove(force=True)
+        made.remove(force=True, v=True)
     with pytest.raises(EnvironmentProblem, match="cannot be used"):
         Session(made).run("true")
