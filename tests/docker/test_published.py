@@ -83,10 +83,8 @@ def open_at(name: str) -> set[str]:
 
 def test_every_command_on_a_lab_that_is_open_at_an_address(name: str, tmp_path: Path) -> None:
     """At another address than 127.0.0.1; a lab of which all is lost but a disk is open there."""
-    ours = serving.addresses()
-    if not ours:
-        pytest.skip("this machine has no other address than 127.0.0.1")
-    (address, *_) = ours
+    # A machine without a network still has the rest of 127.0.0.0/8.
+    address = next(iter(serving.addresses()), "127.0.0.7")
     said = done(name, "up", "--managers", "1", "--publish-address", address)
     assert f"at {address}: port 80 is " in said
     assert open_at(name) == {address}
