@@ -81,7 +81,7 @@ hosts:
     )
     told = "\n".join(found)
     assert [line.split(":")[1] for line in found] == ["2", "3", "5", "7", "8", "9", "11", "12"]
-    assert "names no machine: ssh://USER@HOST or tcp://HOST:2376" in told
+    assert "names no machine: write ssh://USER@HOST or tcp://HOST:2376" in told
     assert "certs is missing" in told
     assert "has no ca.pem, cert.pem, key.pem" in told
     assert "no field 'adress' (did you mean address?)" in told

@@ -12,7 +12,8 @@ from swarmlab.providers import at_once
 from swarmlab.providers.hosts import ports
 from swarmlab.providers.hosts.facts import Facts
 from swarmlab.providers.hosts.file import Host
-from swarmlab.providers.hosts.guards import GATE_PORT, PORTS, Consent, troubles
+from swarmlab.providers.hosts.guards import Consent, troubles
+from swarmlab.providers.hosts.needs import GATE_PORT, PORTS
 from swarmlab.providers.hosts.snapshot import Snapshot
 
 HOSTS = [Host(f"swarm-{n}", url=f"ssh://me@pc-{n}") for n in (1, 2, 3)]

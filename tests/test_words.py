@@ -184,6 +184,10 @@ WHOLLY = (
     *(f"providers/{name}" for name in ("dind", "network", "problems", "registry", "subnets")),
     *(f"providers/{name}" for name in ("docker_machine", "machine_options", "machine_program")),
     *("images/carrying", "providers/machine_store", "providers/ways"),
+    *(f"providers/hosts/{name}" for name in ("belonging", "cleaning", "examining", "facts")),
+    *(f"providers/hosts/{name}" for name in ("file", "gate", "guards", "machines", "needs")),
+    *(f"providers/hosts/{name}" for name in ("ports", "provider", "reaching", "record")),
+    *(f"providers/hosts/{name}" for name in ("snapshot", "trouble")),
     *(f"report/{name}" for name in ("bundle", "cluster", "diagnosis", "grades", "proofs")),
 )
 # Calls whose words are for programs: patterns, files and processes.
@@ -195,7 +199,8 @@ FOR_PROGRAMS = (
 # A command or a setting as it stands in every language, and what engines say of themselves.
 ALIKE = re.compile(
     r"\s*`[^`]*`|(  | --)\S.*|#? ?(eval|export) .*|[A-Z ,]+|bytes .*|SHA-256 .*|Data plane"
-    r"|# eval .*|swarmlab (up|start|env|bundle load).*"
+    r"|# eval .*|swarmlab (up|start|env|bundle load).*|sudo .*"
+    r"|docker (rename|volume rm|network rm) .*"
     r"|(\[bold\])?0 (start|step|run|verify)\S*( --to)?( \S+)?(\[/bold\])?|[\W0]*(\[\S*\][\W0s]*)+",
     re.S,
 )
@@ -205,7 +210,8 @@ TO_PROGRAMS = re.compile(
     r"|killed for want|unable to apply|no such (image|file)|connection (refused|reset)"
     r"|no route to host|timed out|permission denied|name or service|name resolution"
     r"|will continue in|exec |eval |\\{ SWARMLAB|table ip |\ntry|bold red|/dev/|already in prog"
-    r"|Running pre-create|is already|bash -|ip link|genl |resource busy|is in use|active endpoints",
+    r"|Running pre-create|is already|bash -|ip link|genl |resource busy|is in use|active endpoints"
+    r"|^\n?import |\n    maxconn ",
 )
 
 

@@ -18,10 +18,11 @@ from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.images import catalog, recipe
 from swarmlab.providers.hosts import belonging, gate
-from swarmlab.providers.hosts.guards import CONTAINERS, VOLUMES
+from swarmlab.providers.hosts.needs import CONTAINERS, VOLUMES
 from swarmlab.providers.hosts.snapshot import Snapshot, differences, membership, on_machine, take
 from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 _BRIDGE = "docker_gwbridge"
 """What every engine makes for itself when it first joins a swarm, and keeps."""
@@ -38,7 +39,7 @@ def clean(
     engine: Engine,
     lab: str,
     found: Snapshot | None,
-    say: Callable[[str], None],
+    tell: Callable[[str], None],
     turn: AbstractContextManager[Any],
     addresses: Collection[str],
 ) -> list[str]:
@@ -50,7 +51,7 @@ def clean(
     and its swarm. Raises EnvironmentProblem when something will not go.
     """
     api: Any = engine.client.api
-    with explained("taking the lab off a machine"):
+    with explained(say("taking the lab off a machine")):
         info = api.info()
         foreign = belonging.of_others(api, info, addresses)
         before = found or _nothing_of_ours(take(engine, lab), api, foreign)
@@ -58,20 +59,20 @@ def clean(
         if there:
             if not foreign and membership(info) not in ("", before.swarm):
                 with turn:
-                    say("leaving the swarm")
+                    tell(say("leaving the swarm"))
                     leave(api)
-            say("removing containers, volumes and networks")
+            tell(say("removing containers, volumes and networks"))
             _containers(api, lab, before, foreign)
             _volumes(api, before)
             if not foreign:
                 _networks(api, before)
             _name(api, lab, before)
-            say("removing images")
+            tell(say("removing images"))
             gate.remove(api, lab)
         _images(api, before, there)
     left = _settled(engine, lab, before, there)
     if found is None:
-        left.append("its snapshot is lost: whether it is as it was found cannot be told")
+        left.append(say("its snapshot is lost: whether it is as it was found cannot be told"))
     return left
 
 
@@ -251,7 +252,7 @@ def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[st
     def look() -> Observation[list[str]]:
         left = differences(before, take(engine, lab, after=True))
         if left:
-            with explained("removing volumes and images"):
+            with explained(say("removing volumes and images")):
                 if there:
                     _volumes(engine.client.api, before)
                 _images(engine.client.api, before, there)

@@ -8,9 +8,11 @@ from dataclasses import replace
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers import at_once
 from swarmlab.providers.hosts import facts, guards, reaching
-from swarmlab.providers.hosts.guards import Consent, Trouble
+from swarmlab.providers.hosts.guards import Consent
 from swarmlab.providers.hosts.machines import Machines
 from swarmlab.providers.hosts.snapshot import Snapshot
+from swarmlab.providers.hosts.trouble import Trouble
+from swarmlab.words import say
 
 
 def examine(machines: Machines, lab: str, consent: Consent) -> dict[str, Snapshot]:
@@ -26,23 +28,30 @@ def examine(machines: Machines, lab: str, consent: Consent) -> dict[str, Snapsho
     for node, address in addresses.done.items():
         machines.know(replace(machines[node], address=address, api=machines.engine(node).api))
     wrong = [
-        Trouble(node, error.message.rstrip("."), error.hint)
+        Trouble(node, error.message.rstrip(".。"), error.hint)
         for failed in (engines.failed, addresses.failed, seen.failed)
         for node, error in failed.items()
     ]
     wrong += guards.troubles(machines.all(), seen.done, addresses.done, consent)
     order = list(machines)
-    refuse(sorted(wrong, key=lambda one: order.index(one.node)), "Nothing on them was touched.")
+    refuse(
+        sorted(wrong, key=lambda one: order.index(one.node)), say("Nothing on them was touched.")
+    )
     return {node: seen.done[node].found for node in machines}
 
 
-def refuse(wrong: Sequence[Trouble], words: str) -> None:
-    """Raises EnvironmentProblem with all that is wrong, if anything is."""
+def refuse(wrong: Sequence[Trouble], touched: str) -> None:
+    """Raises EnvironmentProblem with all that is wrong, if anything is, and what was touched."""
     if not wrong:
         return
-    count = "One thing speaks" if len(wrong) == 1 else f"{len(wrong)} things speak"
     raise EnvironmentProblem(
-        f"{count} against a lab on these machines. {words}",
+        say("One thing speaks against a lab on these machines. {touched}", touched=touched)
+        if len(wrong) == 1
+        else say(
+            "{count} things speak against a lab on these machines. {touched}",
+            count=len(wrong),
+            touched=touched,
+        ),
         evidence="\n".join(map(str, wrong)),
-        hint="Mend what is named above and run the command again.",
+        hint=say("Mend what is named above and run the command again."),
     )

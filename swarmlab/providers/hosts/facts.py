@@ -11,6 +11,7 @@ from typing import Any
 from swarmlab.engine import Engine
 from swarmlab.providers.hosts.snapshot import Snapshot, read
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Facts:
 def look(engine: Engine, lab: str) -> Facts:
     """Ask the engine. Raises EnvironmentProblem when it does not answer."""
     api: Any = engine.client.api
-    with explained("asking it about itself"):
+    with explained(say("asking it about itself")):
         before = time.time()
         info = api.info()
         between = (before + time.time()) / 2

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from swarmlab.errors import UsageError
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes, short
+from swarmlab.words import say
 
 MOST = 14
 SOCKET = "/var/run/docker.sock"
@@ -43,7 +44,7 @@ class Host:
     @property
     def place(self) -> str:
         """Where it is, as the file says it."""
-        return self.url or f"the docker context {self.context}"
+        return self.url or say("the docker context {name}", name=self.context)
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "certs": str(self.certs) if self.certs else ""}
@@ -71,21 +72,29 @@ def load(path: Path) -> tuple[Host, ...]:
             data = file.read(nodes.MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            f"The hosts file {path} cannot be read: {error.strerror or error}.",
-            hint="Give --hosts the file that names your machines; the page `Machines of your own` "
-            "of the documents shows one.",
+            say(
+                "The hosts file {path} cannot be read: {why}.",
+                path=path,
+                why=error.strerror or error,
+            ),
+            hint=say(
+                "Give --hosts the file that names your machines; the page `Machines of your own` "
+                "of the documents shows one."
+            ),
         ) from error
     root = nodes.parse(data, notes.at)
     if root is not None:
-        hosts = _hosts(Fields(notes, root, "the file", ("hosts",)), path.absolute().parent)
+        hosts = _hosts(Fields(notes, root, say("the file"), ("hosts",)), path.absolute().parent)
     if notes.problems:
         count = len(notes.problems)
         raise UsageError(
-            f"The hosts file {path} has {count} problem{'' if count == 1 else 's'}.",
+            say("The hosts file {path} has a problem.", path=path)
+            if count == 1
+            else say("The hosts file {path} has {count} problems.", path=path, count=count),
             evidence="\n".join(
                 str(problem) for problem in sorted(notes.problems, key=lambda p: (p.line, p.column))
             ),
-            hint="Mend the lines named above and run the command again.",
+            hint=say("Mend the lines named above and run the command again."),
         )
     return tuple(hosts)
 
@@ -93,11 +102,18 @@ def load(path: Path) -> tuple[Host, ...]:
 def _hosts(root: Fields, folder: Path) -> list[Host]:
     items = root.items("hosts", required=True)
     if len(items) > MOST:
-        root.wrong("hosts", f"{len(items)} machines are more than a lab can have, {MOST}")
+        root.wrong(
+            "hosts",
+            say(
+                "{count} machines are too many: a lab has {most} at most",
+                count=len(items),
+                most=MOST,
+            ),
+        )
     hosts = []
     seen: dict[str, int] = {}
     for number, item in enumerate(items, 1):
-        fields = Fields(root.notes, item, f"machine {number}", _FIELDS)
+        fields = Fields(root.notes, item, say("machine {number}", number=number), _FIELDS)
         host = _host(fields, f"swarm-{number}", folder)
         for name, text in (("engine", host.url), ("context", host.context)):
             _once(fields, name, text.rstrip("/"), seen)
@@ -111,16 +127,29 @@ def _once(fields: Fields, name: str, text: str, seen: dict[str, int]) -> None:
         return
     first = seen.setdefault(f"{name} {text}", fields.place(name).line)
     if first != fields.place(name).line:
-        fields.wrong(name, f"{short(text)} is in line {first} already: one machine, one node")
+        fields.wrong(
+            name,
+            say(
+                "{text} is in line {line} already: each node needs a machine of its own",
+                text=short(text),
+                line=first,
+            ),
+        )
 
 
 def _host(fields: Fields, node: str, folder: Path) -> Host:
     url, context = fields.text("engine", ""), fields.text("context", "")
     if bool(url) == bool(context) and fields.sound:
-        said = "engine and context both say where it is; one is enough"
-        fields.wrong("engine", said if url else "engine (ssh:// or tcp://) or context is missing")
+        fields.wrong(
+            "engine",
+            say("engine and context both say where it is: leave one of them away")
+            if url
+            else say("engine (ssh:// or tcp://) or context is missing"),
+        )
     if context and not _CONTEXT.fullmatch(context):
-        fields.wrong("context", f"{short(context)} cannot be the name of a docker context")
+        fields.wrong(
+            "context", say("{text} cannot be the name of a docker context", text=short(context))
+        )
     parts = _engine(fields, url)
     if parts is not None and parts.scheme == "tcp" and parts.port is None:
         url = f"tcp://{parts.hostname}:{TLS_PORT}"
@@ -142,21 +171,28 @@ def _engine(fields: Fields, url: str) -> SplitResult | None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        fields.wrong("engine", f"{short(url)} is no address: the port must be a number")
+        fields.wrong(
+            "engine", say("{url} is no address: the port must be a number", url=short(url))
+        )
         return None
     if parts.password is not None:
         # Not shown: it would stand in logs.
-        fields.wrong("engine", "a password has no place here; ssh needs a key in an agent")
+        fields.wrong("engine", say("a password has no place here; give ssh a key in an agent"))
         return None
     if parts.scheme not in ("ssh", "tcp") or not host or host.startswith("-"):
         fields.wrong(
-            "engine", f"{short(url)} names no machine: ssh://USER@HOST or tcp://HOST:{TLS_PORT}"
+            "engine",
+            say(
+                "{url} names no machine: write ssh://USER@HOST or tcp://HOST:{port}",
+                url=short(url),
+                port=TLS_PORT,
+            ),
         )
         return None
     if parts.query or parts.fragment or (parts.scheme == "tcp" and parts.path not in ("", "/")):
-        fields.wrong("engine", f"{short(url)} has something behind the machine's name")
+        fields.wrong("engine", say("{url} has something behind the machine's name", url=short(url)))
     if parts.scheme == "tcp" and parts.username:
-        fields.wrong("engine", "tcp:// knows no user; certificates say who you are")
+        fields.wrong("engine", say("tcp:// knows no user; certificates say who you are"))
     return parts if port != 0 else None
 
 
@@ -167,20 +203,29 @@ def _certs(fields: Fields, parts: SplitResult | None, folder: Path) -> Path | No
         if tcp:
             fields.wrong(
                 "engine",
-                "certs is missing: the folder with ca.pem, cert.pem and key.pem. An engine that "
-                "listens without TLS makes everybody root on its machine, and is not used",
+                say(
+                    "certs is missing: the folder with ca.pem, cert.pem and key.pem. An engine "
+                    "that listens without TLS makes everybody root on its machine, and is not used"
+                ),
             )
         return None
     if not tcp and fields.value("engine") is not None:
-        fields.wrong("certs", "certs are for tcp://; ssh has its own keys")
+        fields.wrong("certs", say("certs are for tcp://; ssh has its own keys"))
         return None
     if fields.value("context") is not None:
-        fields.wrong("certs", "a docker context has its own certificates")
+        fields.wrong("certs", say("a docker context has its own certificates"))
         return None
     path = folder / Path(told).expanduser()
     missing = [name for name in CERTIFICATES if not (path / name).is_file()]
     if missing:
-        fields.wrong("certs", f"the folder {short(str(path))} has no {', '.join(missing)}")
+        fields.wrong(
+            "certs",
+            say(
+                "the folder {path} has no {names}",
+                path=short(str(path)),
+                names=say(", ").join(missing),
+            ),
+        )
     return path
 
 
@@ -191,10 +236,10 @@ def _address(fields: Fields) -> str:
     try:
         address = ipaddress.IPv4Address(told)
     except ValueError:
-        fields.wrong("address", f"{short(told)} is no IPv4 address")
+        fields.wrong("address", say("{text} is no IPv4 address", text=short(told)))
         return ""
     if address.is_loopback or address.is_unspecified or address.is_multicast:
-        fields.wrong("address", f"{told} cannot be reached by the other machines")
+        fields.wrong("address", say("{text} cannot be reached by the other machines", text=told))
         return ""
     return told
 
@@ -204,5 +249,5 @@ def _socket(fields: Fields, parts: SplitResult | None) -> str:
     if not told and parts is not None and parts.scheme == "ssh" and len(parts.path) > 1:
         return parts.path
     if told and (not posixpath.isabs(told) or ":" in told):
-        fields.wrong("socket", f"{short(told)} is no absolute path")
+        fields.wrong("socket", say("{text} is no absolute path", text=short(told)))
     return told or SOCKET

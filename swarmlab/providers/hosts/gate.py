@@ -15,8 +15,9 @@ from typing import Any
 from docker.errors import NotFound
 
 from swarmlab import archive, labels
-from swarmlab.providers.hosts.guards import GATE_PORT
+from swarmlab.providers.hosts.needs import GATE_PORT
 from swarmlab.providers.hosts.snapshot import Snapshot
+from swarmlab.words import say
 
 NAME = "gate"
 IMAGE = "flow-proxy"
@@ -155,8 +156,9 @@ def last_words(api: Any, lab: str) -> str | None:
     state = api.inspect_container(name)["State"]
     if state["Running"] and not state.get("Restarting"):
         return None
-    said = api.logs(name, tail=8).decode("utf-8", "replace").strip()
-    return f"has a way in that ended with exit code {state.get('ExitCode')}\n{said}"
+    last = api.logs(name, tail=8).decode("utf-8", "replace").strip()
+    ended = say("has a way in that ended with exit code {code}", code=state.get("ExitCode"))
+    return f"{ended}\n{last}"
 
 
 def found(api: Any, lab: str) -> Snapshot | None:

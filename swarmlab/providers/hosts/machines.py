@@ -14,6 +14,7 @@ from swarmlab.errors import UsageError
 from swarmlab.providers.hosts import reaching
 from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.guards import Consent
+from swarmlab.words import say
 
 
 class Machines:
@@ -67,16 +68,16 @@ def told(settings: Mapping[str, Any], lab: str) -> tuple[Machines, Consent]:
     """What `settings` made. Raises UsageError for anything else."""
     if not settings:
         raise UsageError(
-            f"Of which machines the lab {lab!r} is to be made is not said.",
-            hint="Name them in a file: `swarmlab up --provider hosts --hosts FILE`.",
+            say("Nothing says of which machines the lab {lab!r} is to be made.", lab=lab),
+            hint=say("Name them in a file: `swarmlab up --provider hosts --hosts FILE`."),
         )
     try:
         machines = Machines(Host.from_dict(one) for one in settings["hosts"])
         return machines, Consent(**settings["consent"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            f"The labels of the lab {lab!r} do not tell of which machines it is made.",
-            hint="Name them once more: `swarmlab down --hosts FILE`.",
+            say("The labels of the lab {lab!r} do not tell of which machines it is made.", lab=lab),
+            hint=say("Name them once more: `swarmlab down --hosts FILE`."),
         ) from error
 
 
@@ -93,17 +94,21 @@ def counted(count: int, managers: int | None, workers: int | None) -> tuple[int,
     """
     if managers is None:
         workers = workers or 0
-        asked = f"a manager and {workers} workers"
+        asked = say("a manager and {count} workers", count=workers)
         managers = count - workers
     elif workers is None:
-        asked = f"{managers} managers"
+        asked = say("{count} managers", count=managers)
         workers = count - managers
     else:
         return managers, workers
     if managers < 1 or workers < 0:
         raise UsageError(
-            f"The hosts file names {count} machines, too few for {asked}.",
-            hint="Name more machines in it, or ask for fewer nodes.",
+            say(
+                "The hosts file names {count} machines, too few for {asked}.",
+                count=count,
+                asked=asked,
+            ),
+            hint=say("Name more machines in it, or ask for fewer nodes."),
         )
     return managers, workers
 

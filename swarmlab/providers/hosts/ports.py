@@ -9,12 +9,14 @@ from docker.errors import APIError
 
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.hosts import gate
-from swarmlab.providers.hosts.guards import PORTS, Trouble
+from swarmlab.providers.hosts.needs import PORTS
+from swarmlab.providers.hosts.trouble import Trouble
 from swarmlab.providers.problems import said
+from swarmlab.words import later, say
 
 UDP = {
-    4789: "overlay networks",
-    7946: "the swarm",
+    4789: later("overlay networks"),
+    7946: later("the swarm"),
     8301: "Consul",
     8302: "Consul",
     8600: "Consul",
@@ -75,9 +77,12 @@ def troubles(
         told = None
     if code != 0 or told is None:
         raise EnvironmentProblem(
-            f"Whether the ports of {node} are free cannot be tried there.",
+            say("Whether the ports of {node} are free cannot be tried there.", node=node),
             evidence=words[-300:],
-            hint="Look whether its engine can run a container at all.",
+            hint=say(
+                "Look whether its engine runs a container at all: there, "
+                "`docker run --rm --network host IMAGE true` with an image that it has."
+            ),
         )
     return judge(node, address, path, engine, told)
 
@@ -89,8 +94,11 @@ def judge(node: str, address: str, path: str, engine: str, told: dict[str, Any])
         found.append(
             Trouble(
                 node,
-                f"its machine has no interface with the address {address}",
-                "Give it an `address:` in the hosts file: one that `ip -br address` lists there.",
+                say("its machine has no interface with the address {address}", address=address),
+                say(
+                    "Give it an `address:` in the hosts file: one that `ip -br address` lists "
+                    "there."
+                ),
             )
         )
     for kind, ports, flag in (("TCP", PORTS, "t"), ("UDP", UDP, "u")):
@@ -98,8 +106,17 @@ def judge(node: str, address: str, path: str, engine: str, told: dict[str, Any])
             found.append(
                 Trouble(
                     node,
-                    f"{kind} port {port}, which {ports[port]} needs, is in use",
-                    f"There: `sudo ss -l{flag}np 'sport = :{port}'` shows by what; end that.",
+                    say(
+                        "{kind} port {port}, which {what} needs, is in use",
+                        kind=kind,
+                        port=port,
+                        what=say(ports[port]),
+                    ),
+                    say(
+                        "There: `sudo ss -l{flag}np 'sport = :{port}'` shows by what; end that.",
+                        flag=flag,
+                        port=port,
+                    ),
                 )
             )
     return found
@@ -108,7 +125,9 @@ def judge(node: str, address: str, path: str, engine: str, told: dict[str, Any])
 def _elsewhere(node: str, path: str) -> Trouble:
     return Trouble(
         node,
-        f"the engine that is reached does not listen at {path} of its machine",
-        "Give the machine a `socket:` in the hosts file: the path that `docker context inspect` "
-        "shows there.",
+        say("the engine that is reached does not listen at {path} of its machine", path=path),
+        say(
+            "Give the machine a `socket:` in the hosts file: the path that `docker context "
+            "inspect` shows there."
+        ),
     )

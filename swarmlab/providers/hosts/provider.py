@@ -18,13 +18,15 @@ from swarmlab.images import carrying, catalog, recipe
 from swarmlab.providers import at_once
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
 from swarmlab.providers.hosts import cleaning, examining, gate, ports, reaching, record
-from swarmlab.providers.hosts.guards import GATE_PORT, Trouble
 from swarmlab.providers.hosts.machines import image, settings, told
+from swarmlab.providers.hosts.needs import GATE_PORT
 from swarmlab.providers.hosts.snapshot import Snapshot, take
+from swarmlab.providers.hosts.trouble import Trouble
 from swarmlab.providers.network import LabNetwork
 from swarmlab.providers.problems import explained
 from swarmlab.size import UNKNOWN, Size
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 _LOOK_SECONDS = 1.0
 _REACH_SECONDS = 15.0
@@ -49,10 +51,17 @@ class Hosts(LabNetwork):
         self._machines, self._consent = told(chosen, lab)
         if size.count not in (0, len(self._machines)):
             raise UsageError(
-                f"The hosts file names {len(self._machines)} machines, and a lab of {size} has "
-                f"{size.count} nodes.",
-                hint="Give --managers and --workers that make as many, or neither: then all "
-                "become managers.",
+                say(
+                    "The hosts file names {machines} machines, and a lab of {size} has {nodes} "
+                    "nodes.",
+                    machines=len(self._machines),
+                    size=size,
+                    nodes=size.count,
+                ),
+                hint=say(
+                    "Give --managers and --workers that make as many, or neither: then all "
+                    "become managers."
+                ),
             )
         super().__init__(engine, lab, size=size, settings=chosen)
         self._found: dict[str, Snapshot] = {}
@@ -66,7 +75,7 @@ class Hosts(LabNetwork):
 
         Raises EnvironmentProblem.
         """
-        self.report("looking at the machines")
+        self.report(say("looking at the machines"))
         self._found = examining.examine(self._machines, self._lab, self._consent)
         self._settings = settings(self._machines.all(), self._consent)
         addresses = [host.address for host in self._machines.all()]
@@ -77,19 +86,19 @@ class Hosts(LabNetwork):
         if self._consent.leave_swarm:
             at_once.must(self._machines, self._leave)
         record.write(self._api, self._lab, self._found, self._labels(labels.ROLE_VOLUME))
-        self.report("bringing the gate's image")
+        self.report(say("bringing the gate's image"))
         at_once.must(self._machines, self._give, self._stop)
-        self.report("trying the machines' ports")
+        self.report(say("trying the machines' ports"))
         wrong = at_once.must(self._machines, self._ports)
         examining.refuse(
             [one for found in wrong.values() for one in found],
-            "What was begun there is taken back.",
+            say("What was begun there is taken back."),
         )
 
     def _leave(self, node: str) -> None:
         """Out of the swarm that it is in, as the user wants; then it is looked at anew."""
         if self._found[node].swarm:
-            with explained(f"taking {node} out of its swarm"):
+            with explained(say("taking {node} out of its swarm", node=node)):
                 cleaning.leave(self._machines.api(node))
             self._found[node] = take(self._machines.engine(node), self._lab)
 
@@ -107,12 +116,12 @@ class Hosts(LabNetwork):
     def _check(self) -> None:
         """Called while an image is under way; raises when the user has interrupted."""
         if self._stop.is_set():
-            raise EnvironmentProblem("Interrupted.")
+            raise EnvironmentProblem(say("Interrupted."))
 
     def _ports(self, node: str) -> list[Trouble]:
         engine, host = self._machines.engine(node), self._machines[node]
         api: Any = engine.client.api
-        with explained(f"trying the ports of {node}"):
+        with explained(say("trying the ports of {node}", node=node)):
             return ports.troubles(
                 api,
                 image(api, _inside()),
@@ -129,7 +138,7 @@ class Hosts(LabNetwork):
         api = self._machines.api(node)
         if not image(api, _inside()):
             self._give(node)
-        with explained(f"making the gate of {node}"):
+        with explained(say("making the gate of {node}", node=node)):
             gate.create(
                 api,
                 self._lab,
@@ -142,25 +151,25 @@ class Hosts(LabNetwork):
 
     def start(self, node: str, files: Mapping[str, bytes]) -> None:
         api = self._machines.api(node)
-        with explained(f"opening the gate of {node}"):
+        with explained(say("opening the gate of {node}", node=node)):
             if not gate.there(api, self._lab):
                 self.create(node)
             gate.start(api, self._lab, self._machines[node].address, files, self._known(node))
 
     def stop(self, node: str) -> None:
-        raise self._own(node, "stop", "sudo systemctl stop docker docker.socket")
+        raise _owned(
+            say("{node} is a machine of your own, which swarmlab does not stop.", node=node),
+            "sudo systemctl stop docker docker.socket",
+        )
 
     def pause(self, node: str) -> None:
-        raise self._own(node, "pause", "sudo pkill -STOP dockerd")
-
-    def _own(self, node: str, what: str, command: str) -> UsageError:
-        return UsageError(
-            f"{node} is a machine of your own, which swarmlab does not {what}.",
-            hint=f"Do so there: `{command}`.",
+        raise _owned(
+            say("{node} is a machine of your own, which swarmlab does not pause.", node=node),
+            "sudo pkill -STOP dockerd",
         )
 
     def last_words(self, node: str) -> str | None:
-        with explained(f"looking at the gate of {node}"):
+        with explained(say("looking at the gate of {node}", node=node)):
             return gate.last_words(self._machines.api(node), self._lab)
 
     def check_kernel(self, node: str) -> None:
@@ -199,7 +208,7 @@ class Hosts(LabNetwork):
             socket.create_connection((there.address, GATE_PORT), timeout=_LOOK_SECONDS).close()
         except OSError as error:
             why = error.strerror or str(error)
-            return replace(there, state=NodeState.STOPPED, detail=f"no answer: {why}")
+            return replace(there, state=NodeState.STOPPED, detail=say("no answer: {why}", why=why))
         return there
 
     # -- the end -----------------------------------------------------------------------------
@@ -216,7 +225,7 @@ class Hosts(LabNetwork):
 
     def _holds(self, node: str) -> bool:
         """Whether anything of the lab is on the machine."""
-        with explained(f"looking for the lab on {node}"):
+        with explained(say("looking for the lab on {node}", node=node)):
             return cleaning.holds(self._machines.api(node), self._lab)
 
     def remove(self, node: str) -> tuple[str, ...]:
@@ -225,10 +234,12 @@ class Hosts(LabNetwork):
             engine = self._patiently(node)
         except EngineUnreachable as error:
             raise EngineUnreachable(
-                f"The machine of {node} ({place}) was not cleaned. {error.message}",
+                _not_cleaned(node, place, error),
                 evidence=error.evidence,
-                hint="When it answers again, `swarmlab down` does the rest; `swarmlab down "
-                "--forget-lost` forgets machines that never will, with what the lab left there.",
+                hint=say(
+                    "When it answers again, `swarmlab down` does the rest; `swarmlab down "
+                    "--forget-lost` forgets machines that never will, with what the lab left there."
+                ),
             ) from error
         except SwarmlabError as error:
             raise _uncleaned(node, place, error) from error
@@ -236,7 +247,9 @@ class Hosts(LabNetwork):
             left = self._clean(node, engine)
         except SwarmlabError as error:
             raise _uncleaned(node, place, error) from error
-        return tuple(f"{node} ({place}): {one}" for one in left)
+        return tuple(
+            say("{node} ({place}): {what}", node=node, place=place, what=one) for one in left
+        )
 
     def _clean(self, node: str, engine: Engine) -> list[str]:
         found = self._known(node)
@@ -246,7 +259,7 @@ class Hosts(LabNetwork):
             engine,
             self._lab,
             found,
-            lambda words: self.report(f"{node}: {words}"),
+            lambda what: self.report(say("{node}: {what}", node=node, what=what)),
             self._turn,
             self._addresses(),
         )
@@ -265,7 +278,7 @@ class Hosts(LabNetwork):
 
         def look() -> Observation[Engine]:
             try:
-                return Observation(True, "it answers", self._machines.engine(node))
+                return Observation(True, say("it answers"), self._machines.engine(node))
             except EngineUnreachable as error:
                 failures.append(error)
                 return Observation(False, error.message)
@@ -280,7 +293,7 @@ class Hosts(LabNetwork):
         if node not in self._found:
             self._found |= record.read(self._api, self._lab)
         if node not in self._found:
-            with explained(f"asking the gate of {node}"):
+            with explained(say("asking the gate of {node}", node=node)):
                 kept = gate.found(self._machines.api(node), self._lab)
             if kept is not None:
                 self._found[node] = kept
@@ -290,10 +303,22 @@ class Hosts(LabNetwork):
 def _uncleaned(node: str, place: str, error: SwarmlabError) -> EnvironmentProblem:
     """Never an EngineUnreachable: a machine that answered, however badly, is not lost."""
     return EnvironmentProblem(
-        f"The machine of {node} ({place}) was not cleaned. {error.message}",
-        evidence=error.evidence,
-        hint=error.hint,
+        _not_cleaned(node, place, error), evidence=error.evidence, hint=error.hint
     )
+
+
+def _not_cleaned(node: str, place: str, error: SwarmlabError) -> str:
+    return say(
+        "The machine of {node} ({place}) was not cleaned. {why}",
+        node=node,
+        place=place,
+        why=error.message,
+    )
+
+
+def _owned(what: str, command: str) -> UsageError:
+    """Why swarmlab leaves a machine alone, with the command that does so there."""
+    return UsageError(what, hint=say("Do so there: `{command}`.", command=command))
 
 
 def _inside() -> str:

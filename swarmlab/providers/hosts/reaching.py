@@ -12,6 +12,7 @@ from swarmlab.engine import Engine, Target
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem, SwarmlabError
 from swarmlab.process import run
 from swarmlab.providers.hosts.file import Host
+from swarmlab.words import say
 
 _CALL_SECONDS = 60
 _SSH_SECONDS = 10.0
@@ -29,8 +30,11 @@ def connect(host: Host, *, timeout: int = _CALL_SECONDS) -> Engine:
         raise EngineUnreachable(
             error.message,
             evidence=error.evidence,
-            hint=f"Look whether the machine is on, and whether `docker -H {where.url} version` "
-            "answers from here (over TLS with --tlsverify and the certificates).",
+            hint=say(
+                "Look whether the machine is on, and whether `docker -H {url} version` answers "
+                "from here (over TLS with --tlsverify and the certificates).",
+                url=where.url,
+            ),
         ) from error
 
 
@@ -38,7 +42,7 @@ def target(host: Host) -> Target:
     """Where its engine is. Raises EngineUnreachable for a context that cannot be read."""
     if host.context:
         return engines.of_context(host.context)
-    return Target(host.url, "the hosts file", host.certs)
+    return Target(host.url, say("the hosts file"), host.certs)
 
 
 def address(host: Host, where: Target) -> str:
@@ -60,11 +64,17 @@ def address(host: Host, where: Target) -> str:
     if told and not ipaddress.IPv4Address(told).is_loopback:
         return told
     raise EnvironmentProblem(
-        f"{where.url} leads to this machine itself, which tells no address of {host.node}."
+        say(
+            "{url} leads to this machine itself, which tells no address of {node}.",
+            url=where.url,
+            node=host.node,
+        )
         if told
-        else f"{name or where.url} tells no IPv4 address of {host.node}.",
-        hint="Give its machine an `address:` in the hosts file: the one by which the others "
-        "reach it.",
+        else say("{name} tells no IPv4 address of {node}.", name=name or where.url, node=host.node),
+        hint=say(
+            "Give its machine an `address:` in the hosts file: the one by which the others "
+            "reach it."
+        ),
     )
 
 

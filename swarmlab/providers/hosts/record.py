@@ -16,6 +16,7 @@ from docker.errors import NotFound
 from swarmlab import labels
 from swarmlab.providers.hosts.snapshot import Snapshot
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 _NAME = "found"
 _MARK = "swarmlab.found."
@@ -25,13 +26,13 @@ def write(api: Any, lab: str, found: Mapping[str, Snapshot], told: Mapping[str, 
     """Keep the snapshots; `told` are the labels of everything of the lab."""
     name = labels.container(lab, _NAME)
     marks = {f"{_MARK}{node}": _packed(one) for node, one in found.items()}
-    with explained("writing down what the machines hold"):
+    with explained(say("writing down what the machines hold")):
         api.create_volume(name, labels={**told, labels.ROLE: labels.ROLE_VOLUME, **marks})
 
 
 def read(api: Any, lab: str) -> dict[str, Snapshot]:
     """The snapshots by node; those that cannot be read are left out."""
-    with explained("reading what the machines held"):
+    with explained(say("reading what the machines held")):
         try:
             marks = api.inspect_volume(labels.container(lab, _NAME)).get("Labels") or {}
         except NotFound:

@@ -9,10 +9,17 @@ from typing import Any
 from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.providers.problems import explained
+from swarmlab.words import later, say
 
 VERSION = 1
 # What a lab has on its own engine, which may be one of the machines'.
 _OF_ENGINE = (labels.ROLE_WORKSTATION, labels.ROLE_NETWORK, labels.ROLE_VOLUME)
+_GONE_AND_NEW = {
+    "container": (later("container {name} is gone"), later("container {name} is new")),
+    "volume": (later("volume {name} is gone"), later("volume {name} is new")),
+    "network": (later("network {name} is gone"), later("network {name} is new")),
+    "image": (later("image {name} is gone"), later("image {name} is new")),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def take(engine: Engine, lab: str, *, after: bool = False) -> Snapshot:
     `after` the lab was taken off, what it has left behind on the machine is among it.
     """
     api: Any = engine.client.api
-    with explained("looking at what it holds"):
+    with explained(say("looking at what it holds")):
         return read(
             api.info(),
             api.containers(all=True),
@@ -121,25 +128,35 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
     """What is not as it was, each in a few words; nothing when the engine is as it was found."""
     found = []
     if before.name != after.name:
-        found.append(f"its name is {after.name}, and was {before.name}")
+        found.append(say("its name is {now}, and was {was}", now=after.name, was=before.name))
     if before.swarm != after.swarm:
-        was = f"in a swarm as node {before.swarm}" if before.swarm else "in no swarm"
-        now = f"in a swarm as node {after.swarm}" if after.swarm else "in no swarm"
-        found.append(f"it is {now}, and was {was}")
+        was, now = (
+            say("in a swarm as node {node}", node=of.swarm) if of.swarm else say("in no swarm")
+            for of in (before, after)
+        )
+        found.append(say("it is {now}, and was {was}", now=now, was=was))
     names = {**after.containers, **before.containers}
     found += _sets("container", before.containers, after.containers, names.__getitem__)
     for one in sorted(set(before.containers) & set(after.containers)):
-        if (one in before.running) != (one in after.running):
-            was, now = ("ran", "is stopped") if one in before.running else ("was stopped", "runs")
-            found.append(f"container {names[one]} {now}, and {was}")
+        if one in before.running - after.running:
+            found.append(say("container {name} is stopped, and ran", name=names[one]))
+        elif one in after.running - before.running:
+            found.append(say("container {name} runs, and was stopped", name=names[one]))
     found += _sets("volume", before.volumes, after.volumes, short)
     found += _sets("network", before.networks, after.networks, str)
     images = {one: _image(one, tags) for one, tags in {**after.images, **before.images}.items()}
     found += _sets("image", before.images, after.images, images.__getitem__)
     for one in sorted(set(before.images) & set(after.images)):
         if set(before.images[one]) != set(after.images[one]):
-            was, now = (", ".join(of.images[one]) or "no name" for of in (before, after))
-            found.append(f"image {short(one)} is called {now}, and was called {was}")
+            was, now = (", ".join(of.images[one]) or say("no name") for of in (before, after))
+            found.append(
+                say(
+                    "image {name} is called {now}, and was called {was}",
+                    name=short(one),
+                    now=now,
+                    was=was,
+                )
+            )
     return found
 
 
@@ -149,9 +166,11 @@ def _sets(
     after: Sequence[str] | Mapping[str, Any] | frozenset[str],
     shown: Callable[[str], str],
 ) -> list[str]:
-    gone = [f"{what} {shown(one)} is gone" for one in sorted(set(before) - set(after))]
-    new = [f"{what} {shown(one)} is new" for one in sorted(set(after) - set(before))]
-    return gone + new
+    gone, new = _GONE_AND_NEW[what]
+    return [
+        *(say(gone, name=shown(one)) for one in sorted(set(before) - set(after))),
+        *(say(new, name=shown(one)) for one in sorted(set(after) - set(before))),
+    ]
 
 
 def _image(one: str, tags: Sequence[str]) -> str:
