@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 
 from swarmlab import verbose
 from swarmlab.errors import EnvironmentProblem, TimedOut
+from swarmlab.words import say
 
 HIDDEN = "***"
 
@@ -164,14 +165,21 @@ def run(
         )
     except FileNotFoundError as error:
         raise EnvironmentProblem(
-            f"The program {argv[0]} is not installed here, or not on the PATH."
+            say(
+                "The program {program} is not installed here, or not on the PATH.", program=argv[0]
+            ),
+            hint=say("Install it, or put it on the PATH; then run the command again."),
         ) from error
     except OSError as error:
-        raise EnvironmentProblem(f"{argv[0]} cannot be started: {error.strerror}.") from error
+        raise EnvironmentProblem(
+            say("{program} cannot be started: {why}.", program=argv[0], why=error.strerror),
+            hint=say("Install it, or put it on the PATH; then run the command again."),
+        ) from error
     try:
         stdout, stderr = process.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise TimedOut(f"the end of `{_shown(argv)}`", timeout, _last_words(process)) from None
+        ended = say("the end of `{command}`", command=_shown(argv))
+        raise TimedOut(ended, timeout, _last_words(process)) from None
     except BaseException:
         # Ctrl-C does not reach another group: without this the program would run on.
         _last_words(process)
@@ -207,9 +215,9 @@ def _last_words(process: subprocess.Popen[str]) -> str:
                 with contextlib.suppress(OSError):
                     pipe.close()
         process.wait()
-        return "it was killed"
+        return say("it was killed")
     said = redact(stderr.strip() or stdout.strip())
-    return said.splitlines()[-1] if said else "no output"
+    return said.splitlines()[-1] if said else say("no output")
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

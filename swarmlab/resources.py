@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -14,8 +15,8 @@ def _folder(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise EnvironmentProblem(
-        f"swarmlab's own folder {name!r} is missing from this installation.",
-        hint="Install swarmlab again; the folder travels inside the package.",
+        say("swarmlab's own folder {name!r} is missing from this installation.", name=name),
+        hint=say("Install swarmlab again: the folder is part of the package."),
     )
 
 

@@ -33,7 +33,10 @@ def listen(api: APIClient) -> None:
 def ran(command: str, exit_code: int, seconds: float) -> None:
     """Tell of a program of this machine that has ended, when that is wanted."""
     if _on:
-        _tell(f"{command} -> exit code {exit_code}", seconds)
+        from swarmlab.words import say
+
+        told = say("{command} -> exit code {exit_code}", command=command, exit_code=exit_code)
+        _tell(told, seconds)
 
 
 def _answered(answer: Response, *_: Any, **__: Any) -> None:

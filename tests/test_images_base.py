@@ -143,7 +143,7 @@ def make(engine: DockerClient, said: list[str]) -> str:
         suite="trixie",
         target="swarmlab/base:0",
         key="0",
-        say=said.append,
+        tell=said.append,
         stop=threading.Event(),
     )
 
@@ -267,7 +267,7 @@ def test_a_maker_hears_that_it_should_stop(tmp_path: Path) -> None:
     with pytest.raises(schedule.Stopped):
         command.run(
             ["sh", "-c", "echo at it; cat >/dev/null; echo over"],
-            say=lambda line: stop.set(),
+            tell=lambda line: stop.set(),
             stop=stop,
             env={},
         )
@@ -279,7 +279,7 @@ def test_a_maker_hears_that_its_caller_is_gone(tmp_path: Path) -> None:
         "import sys, threading\n"
         "from swarmlab.images import command\n"
         "command.run(['sh', '-c', 'echo at it; cat >/dev/null; echo >\"$MARK\"'],"
-        " say=lambda line: print(line, flush=True), stop=threading.Event(),"
+        " tell=lambda line: print(line, flush=True), stop=threading.Event(),"
         f" env={{'MARK': {str(mark)!r}}})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", caller], stdout=subprocess.PIPE)
@@ -297,7 +297,7 @@ def test_a_maker_hears_that_its_caller_is_gone(tmp_path: Path) -> None:
 
 def test_a_program_that_is_absent_is_named() -> None:
     with pytest.raises(Exception, match="absent-program cannot be started"):
-        command.run(["absent-program"], say=print, stop=threading.Event(), env={})
+        command.run(["absent-program"], tell=print, stop=threading.Event(), env={})
 
 
 def test_the_loaded_node_is_saved_with_a_nodes_own_command(

@@ -53,8 +53,8 @@ def test_an_address_is_read(text: str, place: str, plain: bool) -> None:
         ("x.org/a//b", "cannot begin"),
         ("docker.io", "account"),
         ("docker.io/a/b", "account"),
-        (f"anna:{SECRET}@x.org", "no name and password"),
-        (f"https://anna:{SECRET}@x.org/a", "no name and password"),
+        (f"anna:{SECRET}@x.org", "No name and password"),
+        (f"https://anna:{SECRET}@x.org/a", "No name and password"),
     ],
 )
 def test_a_wrong_address_is_refused_in_words(text: str, word: str) -> None:
@@ -345,7 +345,7 @@ def test_a_stop_ends_a_pull() -> None:
     stop.set()
     fake = FakeEngine([[MOVED, MOVED]])
     with serving(fake) as engine, pytest.raises(Stopped):
-        transfer.pull(engine, _far("util"), say=lambda words: None, stop=stop)
+        transfer.pull(engine, _far("util"), tell=lambda words: None, stop=stop)
 
 
 def test_how_far_a_pull_is_and_that_it_is_tried_again_is_said() -> None:
@@ -354,7 +354,7 @@ def test_how_far_a_pull_is_and_that_it_is_tried_again_is_said() -> None:
     retry = {"status": "Retrying in 5 seconds", "id": "a", "progressDetail": {}}
     fake = FakeEngine([[MOVED, other, retry]])
     with serving(fake) as engine:
-        transfer.pull(engine, _far("util"), say=said.append, stop=threading.Event())
+        transfer.pull(engine, _far("util"), tell=said.append, stop=threading.Event())
     assert said[:2] == ["3 of 9 MB", "4 of 10 MB"]
     assert "tries again (retrying in 5 seconds)" in said[2]
 

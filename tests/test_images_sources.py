@@ -255,7 +255,7 @@ class Nodes:
             if reference == refused:
                 raise ImageProblem(f"no {reference}")
             assert not own
-            more["say"]("3 of 9 MB")
+            more["tell"]("3 of 9 MB")
             self.pulled.append((engine.node, reference, whose))
 
         monkeypatch.setattr(transfer, "pull", pull)

@@ -167,7 +167,7 @@ def test_errors_and_hints_are_said_too(module: str) -> None:
 # Of these every literal is looked at that has two words: new rooms join the list.
 WHOLLY = (
     *("console", "doctor", "engine", "findings", "mending", "probe", "session", "state"),
-    *("unconnected", "wait", "images/internet"),
+    *("unconnected", "wait", "process", "resources", "verbose", "relay/ssh", "relay/way"),
     *(f"authoring/{name}" for name in ("bench", "run", "snapshot", "steps", "testing")),
     "authoring/wrong_moves",
     *(f"bundle/{name}" for name in ("creating", "fetching", "loading", "manifest", "package")),
@@ -183,24 +183,28 @@ WHOLLY = (
     *(f"grading/{name}" for name in ("reading", "sheet")),
     *(f"providers/{name}" for name in ("dind", "network", "problems", "registry", "subnets")),
     *(f"providers/{name}" for name in ("docker_machine", "machine_options", "machine_program")),
-    *("images/carrying", "providers/machine_store", "providers/ways"),
+    *("cluster/memory", "providers/machine_store", "providers/ways"),
     *(f"providers/hosts/{name}" for name in ("belonging", "cleaning", "examining", "facts")),
     *(f"providers/hosts/{name}" for name in ("file", "gate", "guards", "machines", "needs")),
     *(f"providers/hosts/{name}" for name in ("ports", "provider", "reaching", "record")),
     *(f"providers/hosts/{name}" for name in ("snapshot", "trouble")),
+    *(f"images/{name}" for name in ("base", "build", "builder", "carrying", "catalog", "command")),
+    *(f"images/{name}" for name in ("engine", "internet", "recipe", "refusal", "registry")),
+    *(f"images/{name}" for name in ("shared", "sources", "store", "transfer", "trust", "turn")),
+    *("cli/images", "report/images"),
     *(f"report/{name}" for name in ("bundle", "cluster", "diagnosis", "grades", "proofs")),
 )
 # Calls whose words are for programs: patterns, files and processes.
 FOR_PROGRAMS = (
     *("compile", "sub", "search", "fullmatch", "match", "split", "partition", "strftime"),
     *("startswith", "endswith", "encode", "open", "get", "exec_create", "ValueError"),
-    *("Option", "Argument", "Typer", "_harm"),
+    *("Option", "Argument", "Typer", "_harm", "_heard"),
 )
 # A command or a setting as it stands in every language, and what engines say of themselves.
 ALIKE = re.compile(
     r"\s*`[^`]*`|(  | --)\S.*|#? ?(eval|export) .*|[A-Z ,]+|bytes .*|SHA-256 .*|Data plane"
-    r"|# eval .*|swarmlab (up|start|env|bundle load).*|sudo .*"
-    r"|docker (rename|volume rm|network rm) .*"
+    r"|# eval .*|swarmlab (up|start|env|bundle load|images pull).*|(sudo|apt-get) .*"
+    r"|docker (rename|volume rm|network rm) .*|docker login|Docker Hub"
     r"|(\[bold\])?0 (start|step|run|verify)\S*( --to)?( \S+)?(\[/bold\])?|[\W0]*(\[\S*\][\W0s]*)+",
     re.S,
 )
@@ -211,7 +215,7 @@ TO_PROGRAMS = re.compile(
     r"|no route to host|timed out|permission denied|name or service|name resolution"
     r"|will continue in|exec |eval |\\{ SWARMLAB|table ip |\ntry|bold red|/dev/|already in prog"
     r"|Running pre-create|is already|bash -|ip link|genl |resource busy|is in use|active endpoints"
-    r"|^\n?import |\n    maxconn ",
+    r"|^\n?import |\n    maxconn |^(LABEL|CMD) |^debootstrap: |private key",
 )
 
 

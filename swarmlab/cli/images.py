@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from swarmlab.cli.options import Json, ToRegistry
+from swarmlab.cli.options import DEFAULT_LANGUAGE, Json, Language, ToRegistry, speak
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ def build(
     names: Annotated[
         list[str] | None, typer.Argument(help="Images to build; none: all of them.")
     ] = None,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Build what is missing or has changed; what is built already is left as it is.
 
@@ -33,17 +34,19 @@ def build(
     from swarmlab.images import builder
     from swarmlab.report.images import built
 
+    speak(language)
     with closing(engine.connect().client) as client:
         built(builder.ensure(names or None, engine=client, progress=ConsoleProgress()))
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(as_json: Json = False, language: Language = DEFAULT_LANGUAGE) -> None:
     """List the lab's images: built or not, how large, from where."""
     from swarmlab import engine
     from swarmlab.images import builder
     from swarmlab.report.images import image_list
 
+    speak(language)
     with closing(engine.connect().client) as client:
         found = builder.list_images(client)
     if as_json:
@@ -58,6 +61,7 @@ def push(
     names: Annotated[
         list[str] | None, typer.Argument(help="Images to put there; none: all of them.")
     ] = None,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Put the images into a registry, for machines that cannot or shall not build them.
 
@@ -70,6 +74,7 @@ def push(
     from swarmlab.images import shared
     from swarmlab.report.images import pushed
 
+    speak(language)
     where = registries.parse(registry)
     with closing(engine.connect().client) as client:
         told = ConsoleProgress()
@@ -82,6 +87,7 @@ def pull(
     names: Annotated[
         list[str] | None, typer.Argument(help="Images to take; none: all of them.")
     ] = None,
+    language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Take the images from a registry; what is there already is left as it is.
 
@@ -93,6 +99,7 @@ def pull(
     from swarmlab.images import shared
     from swarmlab.report.images import pulled
 
+    speak(language)
     where = registries.parse(registry)
     with closing(engine.connect().client) as client:
         told = ConsoleProgress()

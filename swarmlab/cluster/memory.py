@@ -9,6 +9,7 @@ from swarmlab.errors import EngineUnreachable
 from swarmlab.images import sources
 from swarmlab.images.sources import Sources
 from swarmlab.providers.problems import explained
+from swarmlab.words import say
 
 
 def images(name: str, catalog: str = "") -> Sources:
@@ -24,7 +25,7 @@ def images(name: str, catalog: str = "") -> Sources:
         return asked
     try:
         api, of = engine.client.api, labels.of(state.checked(name))
-        with explained("looking for the lab"):
+        with explained(say("looking for the lab")):
             listed = [*api.networks(filters=of), *api.containers(all=True, filters=of)]
     finally:
         engine.client.close()

@@ -59,7 +59,7 @@ def _pulling(
             transfer.pull(
                 cluster.engine(node),
                 image,
-                say=lambda words, at=at: stage.say(f"{at}: {words}"),  # type: ignore[misc]
+                tell=lambda words, at=at: stage.say(f"{at}: {words}"),  # type: ignore[misc]
                 stop=stop,
                 own=False,
                 whose=node,

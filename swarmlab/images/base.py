@@ -25,6 +25,7 @@ from swarmlab.images.catalog import BASE
 from swarmlab.images.command import Say
 from swarmlab.images.schedule import Stopped
 from swarmlab.process import redact
+from swarmlab.words import say
 
 REGISTRY_SECONDS = 5.0
 """How long a registry may take to answer before the base is made on the machine instead."""
@@ -60,7 +61,7 @@ def make(
     suite: str,
     target: str,
     key: str,
-    say: Say,
+    tell: Say,
     stop: threading.Event,
 ) -> str:
     """Make the base image as `target`, labelled with `key`; returns how, in words.
@@ -68,27 +69,27 @@ def make(
     `image` is the registry image to take, `suite` the Debian suite for debootstrap. Raises
     ImageProblem when neither way is open, schedule.Stopped when `stop` was set.
     """
-    say(f"asking a registry for {image}")
+    tell(say("asking a registry for {image}", image=image))
     source = refusal = ""
     with tempfile.TemporaryFile(dir=_scratch()) as tar:
         if registry_has(engine, image):
             try:
-                _from_registry(engine, folder, image, tar, say, stop)
+                _from_registry(engine, folder, image, tar, tell, stop)
                 source = f"registry: {image}"
             except (ImageProblem, EngineUnreachable, DockerException) as error:
                 # A registry may answer and then refuse (a limit on pulls) or fall silent.
                 refusal = redact(transport.words(error))
-                say(f"the registry was of no use: {refusal}")
+                tell(say("the registry was of no use: {why}", why=refusal))
                 tar.seek(0)
                 tar.truncate()
         if not source:
             try:
-                mirror = _from_debootstrap(engine, folder, suite, tar, say, stop)
+                mirror = _from_debootstrap(engine, folder, suite, tar, tell, stop)
             except ImageProblem as error:
                 error.evidence = error.evidence or refusal
                 raise
             source = f"debootstrap: {suite} from {redact(mirror)}"
-        say("importing the base image")
+        tell(say("importing the base image"))
         tar.seek(0)
         _import(engine, tar, target, key, source)
     return source
@@ -103,7 +104,7 @@ def _from_registry(
     folder: Path,
     image: str,
     tar: IO[bytes],
-    say: Say,
+    tell: Say,
     stop: threading.Event,
 ) -> None:
     name, _, tag = image.rpartition(":")
@@ -115,10 +116,10 @@ def _from_registry(
                 raise Stopped(BASE)
             if "error" in message:
                 raise ImageProblem(
-                    f"Pulling {image} failed: {message['error']}",
-                    hint="Check the network and run the command again.",
+                    say("Pulling {image} failed: {why}", image=image, why=message["error"]),
+                    hint=say("Check the network, then run the command again."),
                 )
-            say(f"{message.get('id', '')} {message.get('status', '')}".strip())
+            tell(f"{message.get('id', '')} {message.get('status', '')}".strip())
     container = engine.api.create_container(image, command="true", labels=leftovers.labels())
     try:
         with (
@@ -169,7 +170,7 @@ def _import(engine: DockerClient, tar: IO[bytes], target: str, key: str, source:
     ) as response:
         for message in transport.messages(response):
             if "error" in message:
-                raise failure(BASE, f"importing it failed: {message['error']}", ())
+                raise failure(BASE, say("importing it failed: {why}", why=message["error"]), ())
 
 
 def _from_debootstrap(
@@ -177,29 +178,29 @@ def _from_debootstrap(
     folder: Path,
     suite: str,
     tar: IO[bytes],
-    say: Say,
+    tell: Say,
     stop: threading.Event,
 ) -> str:
     if platform.system() != "Linux" or not _same_architecture(engine):
-        raise _no_way("debootstrap works on Linux for the processor of the machine only")
+        raise _no_way(say("debootstrap works on Linux for the processor of the machine only"))
     mirror = os.environ.get("SWARMLAB_MIRROR")
     if not mirror and not apt.of_debian():
-        raise _no_way("this machine's apt is not Debian's")
+        raise _no_way(say("this machine's apt is not Debian's"))
     mirror = mirror or apt.mirror()
     if not mirror:
-        raise _no_way("this machine's apt configuration names no Debian archive")
+        raise _no_way(say("this machine's apt configuration names no Debian archive"))
     root = _as_root()
     if shutil.which("debootstrap", path=_ROOT_PATH) is None:
-        say("installing debootstrap")
-        _run([*root, "apt-get", "update", "-qq"], say, stop, "apt-get update")
+        tell(say("installing debootstrap"))
+        _run([*root, "apt-get", "update", "-qq"], tell, stop, "apt-get update")
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"]
-        _run([*root, *install], say, stop, "installing debootstrap")
+        _run([*root, *install], tell, stop, "apt-get install debootstrap")
     script = [
         *root, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
         "sh", str(folder / "make.sh"),
         transport.architecture(engine), suite, mirror, str(folder / "settings"),
     ]  # fmt: skip
-    _run(script, say, stop, "debootstrap", stdout=tar)
+    _run(script, tell, stop, "debootstrap", stdout=tar)
     return mirror
 
 
@@ -221,13 +222,15 @@ def _as_root() -> list[str]:
         if asked.returncode == 0:
             # By name, since a proxy's password would be readable in a command line.
             return ["sudo", "-n", f"--preserve-env={','.join(_KEPT)}"]
-    raise _no_way("debootstrap needs root, and sudo wants a password first (`sudo -v` asks for it)")
+    raise _no_way(
+        say("debootstrap needs root, and sudo wants a password first (`sudo -v` asks for it)")
+    )
 
 
 def _no_way(reason: str) -> ImageProblem:
     return ImageProblem(
-        f"The base image cannot be had: no registry gives it, and {reason}.",
-        hint=(
+        say("The base image cannot be had: no registry gives it, and {reason}.", reason=reason),
+        hint=say(
             "Give the machine access to a registry that has debian:trixie-slim, or run "
             "`swarmlab images build` once as root on a Debian machine (SWARMLAB_MIRROR names a "
             "Debian archive where apt's configuration has none)."
@@ -237,12 +240,15 @@ def _no_way(reason: str) -> ImageProblem:
 
 def _run(
     argv: Sequence[str],
-    say: Say,
+    tell: Say,
     stop: threading.Event,
-    what: str,
+    name: str,
     stdout: IO[bytes] | None = None,
 ) -> None:
-    """Run a long command, its words going to `say`; ImageProblem with their end if it fails."""
+    """Run a long command, its words going to `tell`; ImageProblem with their end if it fails.
+
+    `name` is what people call it.
+    """
     env = {
         **internet.proxies(),
         **internet.trusted(),
@@ -250,10 +256,10 @@ def _run(
         "LC_ALL": "C",
         "DEBIAN_FRONTEND": "noninteractive",
     }
-    ended = command.run(argv, say=say, stop=stop, env=env, stdout=stdout)
+    ended = command.run(argv, tell=tell, stop=stop, env=env, stdout=stdout)
     if ended.code != 0:
         raise ImageProblem(
-            f"{what} failed with exit code {ended.code}.",
+            say("`{name}` ended with exit code {code}.", name=name, code=ended.code),
             evidence="\n".join(ended.tail),
-            hint="Check the network and the disk, then run the command again.",
+            hint=say("Check the network and the disk, then run the command again."),
         )

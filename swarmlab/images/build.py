@@ -20,6 +20,7 @@ from swarmlab.images import command, context, internet, recipe, schedule
 from swarmlab.images import engine as transport
 from swarmlab.images.command import Say
 from swarmlab.process import redact
+from swarmlab.words import say
 
 _TAIL_LINES = 20
 _SILENCE_SECONDS = 600.0
@@ -35,10 +36,10 @@ def build(
     target: str,
     args: Mapping[str, str],
     labels: Mapping[str, str],
-    say: Say,
+    tell: Say,
     stop: Event,
 ) -> None:
-    """Build `folder` as `target`; every line of output goes to `say`.
+    """Build `folder` as `target`; every line of output goes to `tell`.
 
     Build containers are removed whatever happens. Raises ImageProblem with the last lines of
     the output, and schedule.Stopped when `stop` is set meanwhile.
@@ -54,7 +55,7 @@ def build(
     }
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     with (
-        _prepared(folder, transport.architecture(engine), name, say, stop) as ready,
+        _prepared(folder, transport.architecture(engine), name, tell, stop) as ready,
         tempfile.TemporaryFile() as tar,
     ):
         context.write_tar(ready, tar)
@@ -74,7 +75,7 @@ def build(
                     raise failure(name, redact(str(error)), tail)
                 for line in _lines(message):
                     tail.append(line)
-                    say(line)
+                    tell(line)
 
 
 def _lines(message: Mapping[str, object]) -> Iterator[str]:
@@ -90,13 +91,19 @@ def failure(name: str, reason: str, tail: Iterable[str]) -> ImageProblem:
     evidence = "\n".join(tail)
     if "no space left on device" in f"{reason}\n{evidence}".lower():
         return ImageProblem(
-            f"Building the image {name} stopped because the Docker engine's disk is full.",
-            hint="Free some space (`docker system df` shows who holds it), then run again.",
+            say("Building the image {name} stopped: the Docker engine's disk is full.", name=name),
+            hint=say(
+                "Free some space (`docker system df` shows who holds it), then run the command "
+                "again."
+            ),
             evidence=evidence,
         )
     return ImageProblem(
-        f"Building the image {name} failed: {reason.strip()}",
-        hint="The lines above say which step failed; most often it is the network. Run again.",
+        say("Building the image {name} failed: {reason}", name=name, reason=reason.strip()),
+        hint=say(
+            "What the build said last shows which of its steps failed; most often it is the "
+            "network. Mend that and run the command again: what is built already stays."
+        ),
         evidence=evidence,
     )
 
@@ -113,7 +120,7 @@ def tag_latest(engine: DockerClient, target: str) -> None:
 
 
 @contextmanager
-def _prepared(folder: Path, architecture: str, name: str, say: Say, stop: Event) -> Iterator[Path]:
+def _prepared(folder: Path, architecture: str, name: str, tell: Say, stop: Event) -> Iterator[Path]:
     """The folder itself, or a copy in which its `prepare` hook has run.
 
     A hook fetches what a build container cannot: pip settings of the machine hold outside of
@@ -132,13 +139,13 @@ def _prepared(folder: Path, architecture: str, name: str, say: Say, stop: Event)
             shutil.copy(folder / file, copy / file)
         ended = command.run(
             [sys.executable, str(copy / "prepare"), str(copy), architecture],
-            say=say,
+            tell=tell,
             stop=stop,
             env={"SWARMLAB_PYTHON": sys.executable, **internet.trusted()},
             own_group=True,
         )
         if ended.code != 0:
-            reason = f"its prepare hook ended with exit code {ended.code}"
+            reason = say("its prepare hook ended with exit code {code}", code=ended.code)
             raise failure(name, reason, ended.tail)
         yield copy
 

@@ -16,6 +16,7 @@ from swarmlab.images import base, build, catalog, leftovers, recipe, schedule, s
 from swarmlab.images import engine as transport
 from swarmlab.images.recipe import reference
 from swarmlab.progress import Progress, SilentProgress
+from swarmlab.words import later, say
 
 __all__ = ["Built", "ImageState", "ensure", "list_images", "reference"]
 
@@ -93,7 +94,7 @@ def list_images(engine: DockerClient) -> list[ImageState]:
     return states
 
 
-_OTHER_VERSIONS = {catalog.BASE: "Debian 13", catalog.LOADED_NODE: "node with its images"}
+_OTHER_VERSIONS = {catalog.BASE: "Debian 13", catalog.LOADED_NODE: later("node with its images")}
 
 
 def ensure(
@@ -176,7 +177,7 @@ class _Work:
         def make(stop: Event) -> Built:
             start = time.monotonic()
             target = self._keys.reference(name)
-            with self._progress.stage(f"image {name}") as stage:
+            with self._progress.stage(say("image {name}", name=name)) as stage:
                 try:
                     source = self._make(name, target, stage.say, stop)
                     build.tag_latest(self._engine, target)
@@ -188,24 +189,24 @@ class _Work:
 
         return make
 
-    def _make(self, name: str, target: str, say: Callable[[str], None], stop: Event) -> str:
+    def _make(self, name: str, target: str, tell: Callable[[str], None], stop: Event) -> str:
         if name == catalog.BASE:
-            return self._make_base(target, say, stop)
+            return self._make_base(target, tell, stop)
         if name == catalog.LOADED_NODE:
-            return store.make(self._engine, self._keys, target, say, stop)
+            return store.make(self._engine, self._keys, target, tell, stop)
         spec = catalog.load().images[name]
         try:
-            self._build(spec, target, {}, source := spec.source, say, stop)
+            self._build(spec, target, {}, source := spec.source, tell, stop)
         except ImageProblem:
             fallback = spec.fallback
             if fallback is None or not base.registry_has(self._engine, fallback.image):
                 raise
             source = f"registry: {fallback.image}"
-            say(f"taking {name} from {source}")
-            self._build(spec, target, {fallback.argument: fallback.image}, source, say, stop)
+            tell(say("taking {name} from {source}", name=name, source=source))
+            self._build(spec, target, {fallback.argument: fallback.image}, source, tell, stop)
         return source
 
-    def _make_base(self, target: str, say: Callable[[str], None], stop: Event) -> str:
+    def _make_base(self, target: str, tell: Callable[[str], None], stop: Event) -> str:
         known = catalog.load()
         return base.make(
             self._engine,
@@ -214,7 +215,7 @@ class _Work:
             suite=known.suite,
             target=target,
             key=self._keys.key(catalog.BASE),
-            say=say,
+            tell=tell,
             stop=stop,
         )
 
@@ -224,7 +225,7 @@ class _Work:
         target: str,
         extra: Mapping[str, str],
         source: str,
-        say: Callable[[str], None],
+        tell: Callable[[str], None],
         stop: Event,
     ) -> None:
         build.build(
@@ -234,6 +235,6 @@ class _Work:
             target=target,
             args={"BASE": self._keys.reference(catalog.BASE), **spec.args, **extra},
             labels=build.labels(self._keys, spec.name, source),
-            say=say,
+            tell=tell,
             stop=stop,
         )

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from swarmlab.errors import UsageError
+from swarmlab.words import say
 
 BASE = "base"
 LOADED_NODE = "loaded-node"
@@ -97,6 +98,7 @@ def substitutions(catalog: str = LOCAL) -> Mapping[str, str]:
     known = load().catalogs
     if catalog not in known:
         raise UsageError(
-            f"There is no image catalog {catalog!r}.", hint=f"Known: {', '.join(sorted(known))}."
+            say("There is no image catalog {catalog!r}.", catalog=catalog),
+            hint=say("Name one of these: {names}.", names=", ".join(sorted(known))),
         )
     return known[catalog]

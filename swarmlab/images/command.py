@@ -15,6 +15,7 @@ from typing import IO
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.images.schedule import Stopped
 from swarmlab.process import redact
+from swarmlab.words import say
 
 Say = Callable[[str], None]
 
@@ -33,13 +34,13 @@ class Ended:
 def run(
     argv: Sequence[str],
     *,
-    say: Say,
+    tell: Say,
     stop: threading.Event,
     env: Mapping[str, str],
     stdout: IO[bytes] | None = None,
     own_group: bool = False,
 ) -> Ended:
-    """Run a program to its end; every line that it writes goes to `say`, secrets removed.
+    """Run a program to its end; every line that it writes goes to `tell`, secrets removed.
 
     `env` is added to this process's environment. With `stdout` the output goes there and only
     the error output is said. The program's standard input is a pipe that ends early when `stop`
@@ -62,8 +63,8 @@ def run(
         )
     except OSError as error:
         raise EnvironmentProblem(
-            f"{argv[0]} cannot be started: {error.strerror}.",
-            hint="Install it or put it on the PATH, then run the command again.",
+            say("{program} cannot be started: {why}.", program=argv[0], why=error.strerror),
+            hint=say("Install it, or put it on the PATH; then run the command again."),
         ) from error
     words = process.stderr if stdout is not None else process.stdout
     assert words is not None  # one of the two is a pipe, see above
@@ -81,7 +82,7 @@ def run(
         for raw in words:
             if line := redact(raw.decode(errors="replace").strip()):
                 tail.append(line)
-                say(line)
+                tell(line)
         code = process.wait()
     except BaseException:
         _end(process, own_group)

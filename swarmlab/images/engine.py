@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 
 from swarmlab.errors import EngineUnreachable, ImageProblem, SwarmlabError
 from swarmlab.process import redact
+from swarmlab.words import say
 
 _CONNECT_SECONDS = 10.0
 
@@ -28,8 +29,8 @@ class Refused(ImageProblem):
 
     def __init__(self, words: str) -> None:
         super().__init__(
-            f"The Docker engine refused: {words}",
-            hint="Look with `swarmlab doctor`, then run the command again.",
+            say("The Docker engine refused: {words}", words=words),
+            hint=say("Look with `swarmlab doctor`, then run the command again."),
         )
         self.words = words
 
@@ -84,8 +85,8 @@ def lost(error: Exception) -> EngineUnreachable:
     To be raised `from None`: the error that it is made of holds the whole address.
     """
     return EngineUnreachable(
-        "The connection to the Docker engine broke, or it was silent for too long.",
-        hint="Look with `swarmlab doctor`, then run the command again.",
+        say("The connection to the Docker engine broke, or it was silent for too long."),
+        hint=say("Look with `swarmlab doctor`, then run the command again."),
         # The address holds what the call was given, a proxy's password among it.
         evidence=re.sub(r"\?[^\s'\"]+", "", redact(str(error)))[:300],
     )
@@ -95,7 +96,7 @@ def _words(response: requests.Response) -> str:
     try:
         return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
-        return f"The engine answered {response.status_code}."
+        return say("it answered {status}.", status=response.status_code)
 
 
 def messages(response: requests.Response) -> Iterator[dict[str, Any]]:
@@ -129,7 +130,10 @@ def architecture(engine: DockerClient) -> str:
     known = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
     if machine not in known:
         raise ImageProblem(
-            f"The engine runs on {machine}; swarmlab's images exist for amd64 and arm64.",
-            hint="Use a machine with an x86-64 or an ARM64 processor.",
+            say(
+                "The engine runs on {machine}; swarmlab's images exist for amd64 and arm64.",
+                machine=machine,
+            ),
+            hint=say("Use a machine with an x86-64 or an ARM64 processor."),
         )
     return known[machine]

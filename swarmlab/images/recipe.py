@@ -9,6 +9,7 @@ from pathlib import Path
 from swarmlab import resources
 from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.images import catalog, context
+from swarmlab.words import say
 
 BUILDER_VERSION = "1"
 """Changes when the way of building changes in a manner that the files do not show."""
@@ -30,8 +31,8 @@ def folder(name: str) -> Path:
     found = images / (catalog.BASE if name == catalog.BASE else known[name].folder)
     if not found.is_dir():
         raise EnvironmentProblem(
-            f"The sources of the image {name} are missing: {found}",
-            hint="Install swarmlab again; the folder travels with it.",
+            say("The sources of the image {name} are missing: {folder}", name=name, folder=found),
+            hint=say("Install swarmlab again: the folder is part of the package."),
         )
     return found
 
@@ -45,6 +46,14 @@ def needs(name: str) -> tuple[str, ...]:
     return (catalog.BASE,)
 
 
+def unknown(name: str) -> UsageError:
+    """The error of a name that no image has."""
+    return UsageError(
+        say("There is no image {name!r}.", name=name),
+        hint=say("Name one of these: {names}.", names=", ".join(names())),
+    )
+
+
 def closure(wanted: Iterable[str]) -> set[str]:
     """`wanted` and everything that they need. Raises UsageError for an unknown image."""
     found: set[str] = set()
@@ -52,7 +61,7 @@ def closure(wanted: Iterable[str]) -> set[str]:
     while todo:
         name = todo.pop()
         if name not in names():
-            raise UsageError(f"There is no image {name!r}.", hint=f"Known: {', '.join(names())}.")
+            raise unknown(name)
         if name not in found:
             found.add(name)
             todo.extend(needs(name))
@@ -68,7 +77,7 @@ class Keys:
     def key(self, name: str) -> str:
         """Twelve hex digits. Raises UsageError for an unknown image."""
         if name not in names():
-            raise UsageError(f"There is no image {name!r}.", hint=f"Known: {', '.join(names())}.")
+            raise unknown(name)
         if name not in self._known:
             parts = [BUILDER_VERSION, name, *self._own(name), *(self.key(n) for n in needs(name))]
             total = hashlib.sha256("\0".join(parts).encode())

@@ -30,17 +30,22 @@ class _Kind:
     hint: str
 
 
+def _heard(*signs: str) -> Sequence[str]:
+    """What engines say, in small letters, when it is trouble of a kind."""
+    return signs
+
+
 # The first that fits counts: what is sure before what is vague.
 _KINDS = (
     _Kind(
-        ("no space left on device",),
+        _heard("no space left on device"),
         later("The disk of {engine} is full, so {image} could not be stored."),
         later(
             "Free some space (`docker system df` shows who holds it), then run the command again."
         ),
     ),
     _Kind(
-        ("server gave http response to https client",),
+        _heard("server gave http response to https client"),
         later("{host} speaks plain HTTP, and {engine} asks registries over TLS only."),
         later(
             "Better: give the registry a certificate. Else name {host} as one without TLS: "
@@ -49,7 +54,9 @@ _KINDS = (
         ),
     ),
     _Kind(
-        ("x509", "certificate signed by unknown", "tls: failed to verify", "certificate is not"),
+        _heard(
+            "x509", "certificate signed by unknown", "tls: failed to verify", "certificate is not"
+        ),
         later("{engine} does not trust the certificate of {host}."),
         later(
             "Has the registry a certificate authority of its own? Put its certificate as "
@@ -58,7 +65,7 @@ _KINDS = (
         ),
     ),
     _Kind(
-        ("toomanyrequests", "too many requests", "rate limit"),
+        _heard("toomanyrequests", "too many requests", "rate limit"),
         later("{host} allows no more pulls for now: its limit is reached."),
         later(
             "Wait, or `docker login`, which gives a higher limit; a mirror in the room "
@@ -66,17 +73,17 @@ _KINDS = (
         ),
     ),
     _Kind(
-        ("no basic auth credentials",),
+        _heard("no basic auth credentials"),
         later("{host} wants a name and a password, and the docker configuration has none for it."),
         later("`{login}`, then run the command again."),
     ),
     _Kind(
-        ("manifest unknown", "name unknown", "name_unknown", "manifest_unknown"),
+        _heard("manifest unknown", "name unknown", "name_unknown", "manifest_unknown"),
         later("The registry has no {image}."),
         _MISSING,
     ),
     _Kind(
-        (
+        _heard(
             *("unauthorized", "authentication required", "incorrect username"),
             *("access denied", "denied:", "forbidden"),
         ),
@@ -88,12 +95,12 @@ _KINDS = (
         later("`{login}` as somebody who may do this, then run the command again."),
     ),
     _Kind(
-        ("not found",),
+        _heard("not found"),
         later("The registry has no {image}."),
         _MISSING,
     ),
     _Kind(
-        ("proxyconnect",),
+        _heard("proxyconnect"),
         later("{engine} asks for {host} by way of a proxy, which does not answer."),
         later(
             "The proxy is in the settings of the machine's own engine (HTTPS_PROXY in its "
@@ -101,12 +108,12 @@ _KINDS = (
         ),
     ),
     _Kind(
-        ("no such host", "server misbehaving", "name resolution"),
+        _heard("no such host", "server misbehaving", "name resolution"),
         later("The name {host} does not resolve where {engine} runs."),
         later("Check the spelling, and the DNS of the machine with the engine."),
     ),
     _Kind(
-        (
+        _heard(
             *("connection refused", "no route to host", "network is unreachable", "i/o timeout"),
             *("timeout exceeded", "context deadline exceeded", "handshake timeout"),
         ),
@@ -117,7 +124,7 @@ _KINDS = (
         ),
     ),
     _Kind(
-        ("no matching manifest", "does not match the specified platform"),
+        _heard("no matching manifest", "does not match the specified platform"),
         later("{image} is not for the processor of {engine}."),
         later(
             "The originals are for x86-64 alone; swarmlab's own images must be pushed once from "
@@ -125,7 +132,7 @@ _KINDS = (
         ),
     ),
     _Kind(
-        (
+        _heard(
             *("eof", "connection reset", "broken pipe", "use of closed"),
             *("verification failed", "unexpected status", "blob unknown"),
         ),

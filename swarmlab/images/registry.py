@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from swarmlab.errors import UsageError
+from swarmlab.words import later, say
 
 PREFIX = "swarmlab"
 """The prefix where none is given."""
@@ -16,7 +17,9 @@ _HUBS = (HUB, f"index.{HUB}", f"registry-1.{HUB}")
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
 _PART = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
-_FORM = "Write it as HOST[:PORT][/PREFIX], such as registry.example.org or 10.0.0.5:5000/class."
+_FORM = later(
+    "Write it as HOST[:PORT][/PREFIX], such as registry.example.org or 10.0.0.5:5000/class."
+)
 
 
 @dataclass(frozen=True)
@@ -62,30 +65,35 @@ def parse(text: str) -> Registry:
         scheme, rest = "", text
     if "@" in rest and ":" in rest.partition("@")[0]:
         raise UsageError(
-            "The address of a registry holds no name and password.",
-            hint="`docker login HOST` keeps them for docker and swarmlab.",
+            say("No name and password may stand in the address of a registry."),
+            hint=say("Leave them away: `docker login HOST` keeps them for docker and swarmlab."),
         )
     host, _, prefix = rest.partition("/")
     host = host.lower()
     prefix = prefix.strip("/")
     if scheme not in ("", "http", "https") or not _HOST.fullmatch(host):
-        raise UsageError(f"{text!r} is no address of a registry.", hint=_FORM)
+        raise UsageError(say("{text!r} is no address of a registry.", text=text), hint=say(_FORM))
     if prefix and not all(_PART.fullmatch(part) for part in prefix.split("/")):
         raise UsageError(
-            f"{prefix!r} cannot begin an image's name.",
-            hint="Use small letters and digits, with single dots, underscores and hyphens between "
-            "them, and no tag.",
+            say("{prefix!r} cannot begin an image's name.", prefix=prefix),
+            hint=say(
+                "Use small letters and digits, with single dots, underscores and hyphens between "
+                "them, and no tag."
+            ),
         )
     if not re.search(r"[.:]", host) and host != "localhost":
         # Docker would take it for a name on Docker Hub.
         raise UsageError(
-            f"{host!r} is no host that docker would look for: it has neither a dot nor a port.",
-            hint=_FORM,
+            say(
+                "{host!r} is no host that docker would look for: it has neither a dot nor a port.",
+                host=host,
+            ),
+            hint=say(_FORM),
         )
     if host in _HUBS and (not prefix or "/" in prefix):
         raise UsageError(
-            "On Docker Hub the prefix is an account's name, and nothing more.",
-            hint=f"Write it as {HUB}/ACCOUNT.",
+            say("On Docker Hub the prefix is an account's name, and nothing more."),
+            hint=say("Write it as {hub}/ACCOUNT.", hub=HUB),
         )
     return Registry(host, prefix or PREFIX, plain=scheme == "http")
 
@@ -100,17 +108,23 @@ def mirror(text: str) -> str:
         sound = False
     if not sound:
         raise UsageError(
-            "That is no URL of a registry mirror.",
-            hint="Write it as http://HOST:PORT or https://HOST.",
+            say("That is no URL of a registry mirror."),
+            hint=say("Write it as http://HOST:PORT or https://HOST."),
         )
     if "@" in parts.netloc:
         raise UsageError(
-            "The URL of a registry mirror holds no name and password.",
-            hint="Docker engines ask mirrors without any: open it to the nodes' addresses.",
+            say("No name and password may stand in the URL of a registry mirror."),
+            hint=say(
+                "Leave them away, and let the mirror serve the nodes' addresses without: Docker "
+                "engines send mirrors none."
+            ),
         )
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(
-            f"A registry mirror is named by its host alone, not with {parts.path or '?'!r}.",
-            hint="A registry below a path can be given by --registry HOST/PREFIX.",
+            say(
+                "A registry mirror is named by its host alone, not with {path!r}.",
+                path=parts.path or "?",
+            ),
+            hint=say("A registry below a path can be given by --registry HOST/PREFIX."),
         )
     return f"{parts.scheme}://{host.lower()}"

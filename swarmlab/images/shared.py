@@ -76,7 +76,7 @@ def _pulling(
         with told.stage(
             say("image {name} from {registry}", name=name, registry=str(registry))
         ) as stage:
-            transfer.pull(engine, far, say=stage.say, stop=stop)
+            transfer.pull(engine, far, tell=stage.say, stop=stop)
             with explained(say("taking the image {name} from a registry", name=name)):
                 try:
                     _accept(engine, far, keys, name)
@@ -145,7 +145,7 @@ def push(
         ):
             build.tag(engine, there[name].reference, far)
             try:
-                transfer.push(engine, far, say=stage.say, stop=Event())
+                transfer.push(engine, far, tell=stage.say, stop=Event())
             finally:
                 _untag(engine, far)
         pushed.append(far)

@@ -23,6 +23,7 @@ from swarmlab.images.command import Say
 from swarmlab.images.schedule import Stopped
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 _LOAD_SECONDS = 600.0
 _SAVE_SECONDS = 600.0
@@ -31,7 +32,7 @@ _DATA_BYTES = 3 << 30
 _PLENTY_OF_MEMORY = 12 << 30
 
 
-def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say, stop: Event) -> str:
+def make(engine: DockerClient, keys: recipe.Keys, target: str, tell: Say, stop: Event) -> str:
     """Make the loaded node image as `target`; returns where its content came from, in words.
 
     Raises ImageProblem with the loader's last words when an image does not fit into a store,
@@ -48,15 +49,15 @@ def make(engine: DockerClient, keys: recipe.Keys, target: str, say: Say, stop: E
         host_config=_host_config(engine),
     )["Id"]
     try:
-        say("loading the images")
+        tell(say("loading the images"))
         _feed(engine, loader, list(pairs), stop)
-        say("arranging the store")
+        tell(say("arranging the store"))
         code = _ended(engine, loader, stop)
         if code != 0:
             words = api.logs(loader, tail=20).decode(errors="replace").strip()
-            reason = f"the loader of the nodes' store ended with exit code {code}"
+            reason = say("the loader of the nodes' store ended with exit code {code}", code=code)
             raise failure(catalog.LOADED_NODE, reason, words.splitlines())
-        say("saving the node with its images")
+        tell(say("saving the node with its images"))
         _commit(engine, loader, target, keys.key(catalog.LOADED_NODE))
     finally:
         api.remove_container(loader, force=True, v=True)
@@ -91,13 +92,15 @@ def _ended(engine: DockerClient, loader: str, stop: Event) -> int:
         if stop.is_set():
             raise Stopped(catalog.LOADED_NODE)
         seen = engine.api.inspect_container(loader)["State"]
-        return Observation(not seen["Running"], "it is still at it", int(seen["ExitCode"]))
+        return Observation(not seen["Running"], say("it is still at it"), int(seen["ExitCode"]))
 
     waited = until(
-        "the nodes' store to be arranged",
+        say("the nodes' store to be arranged"),
         look,
         within=_LOAD_SECONDS,
-        hint="Give the Docker engine a faster disk or more memory, then run the command again.",
+        hint=say(
+            "Give the Docker engine a faster disk or more memory, then run the command again."
+        ),
     )
     return int(waited.last.value or 0)
 

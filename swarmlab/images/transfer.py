@@ -40,7 +40,7 @@ def pull(
     engine: DockerClient,
     reference: str,
     *,
-    say: Say,
+    tell: Say,
     stop: Event,
     own: bool = True,
     whose: str = "",
@@ -63,10 +63,10 @@ def pull(
             silence=patient(SILENCE_SECONDS),
         ) as response,
     ):
-        _follow(response, reference, _Amount("Downloading"), say, stop, own, whose)
+        _follow(response, reference, _Amount("Downloading"), tell, stop, own, whose)
 
 
-def push(engine: DockerClient, reference: str, *, say: Say, stop: Event) -> None:
+def push(engine: DockerClient, reference: str, *, tell: Say, stop: Event) -> None:
     """Have the engine push HOST/NAME:TAG, which it holds under that name. Raises as `pull`."""
     name, _, tag = reference.rpartition(":")
     # An engine wants the header of a push even when there is nothing in it.
@@ -82,7 +82,7 @@ def push(engine: DockerClient, reference: str, *, say: Say, stop: Event) -> None
             silence=patient(SILENCE_SECONDS),
         ) as response,
     ):
-        _follow(response, reference, _Amount("Pushing"), say, stop, True, "")
+        _follow(response, reference, _Amount("Pushing"), tell, stop, True, "")
 
 
 def credentials(engine: DockerClient, reference: str) -> dict[str, str]:

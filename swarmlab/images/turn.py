@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from swarmlab import flock, state
 from swarmlab.progress import Progress
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 _LONGEST = 1800.0
 
@@ -20,11 +21,11 @@ def taken(progress: Progress) -> Iterator[None]:
     """
     with state.opened(state.folder() / "locks" / "images.lock") as file:
         if not flock.take(file):
-            with progress.stage("waiting for another swarmlab that is building images"):
+            with progress.stage(say("Waiting for another swarmlab that is building images")):
                 until(
-                    "the other swarmlab to have built its images",
-                    lambda: Observation(flock.take(file), "it is still building"),
+                    say("the other swarmlab to have built its images"),
+                    lambda: Observation(flock.take(file), say("it is still building")),
                     within=_LONGEST,
-                    hint="Wait until it is done, or end it, then run the command again.",
+                    hint=say("Wait until it is done, or end it, then run the command again."),
                 )
         yield

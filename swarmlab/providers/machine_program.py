@@ -86,7 +86,7 @@ class Program:
         watcher.start()
         try:
             ended = command.run(
-                [self.path(), *words], say=heard, stop=stop, env=self._env(), own_group=True
+                [self.path(), *words], tell=heard, stop=stop, env=self._env(), own_group=True
             )
         except Stopped:
             raise why[0] from None

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from swarmlab.engine import Target
 from swarmlab.errors import EngineUnreachable, TimedOut, UsageError
 from swarmlab.wait import Observation, until
+from swarmlab.words import say
 
 _SECONDS = 30.0
 _REMOTE = "/var/run/docker.sock"
@@ -52,7 +53,8 @@ def command(url: str, local: Path) -> list[str]:
     # A host that begins with a dash would be an option.
     if not host or host.startswith("-") or (user or "").startswith("-"):
         raise UsageError(
-            f"{url!r} names no machine.", hint="It looks like ssh://me@lab.example.org."
+            say("{url!r} names no machine.", url=url),
+            hint=say("It looks like ssh://me@lab.example.org."),
         )
     options = [
         "BatchMode=yes", "ConnectTimeout=15", "ExitOnForwardFailure=yes",
@@ -69,13 +71,21 @@ def command(url: str, local: Path) -> list[str]:
 def _start(where: Target) -> tuple[Path, subprocess.Popen[bytes]]:
     if sys.platform == "win32":
         raise EngineUnreachable(
-            f"On Windows swarmlab cannot reach {where.url} (from {where.source}).",
-            hint="Run swarmlab in WSL, or reach the engine over TLS.",
+            say(
+                "On Windows swarmlab cannot reach {url} (from {source}).",
+                url=where.url,
+                source=where.source,
+            ),
+            hint=say("Run swarmlab in WSL, or reach the engine over TLS."),
         )
     if shutil.which("ssh") is None:
         raise EngineUnreachable(
-            f"There is no ssh here to reach {where.url} (from {where.source}).",
-            hint="Install it (on Debian and Ubuntu: `sudo apt-get install openssh-client`).",
+            say(
+                "There is no ssh here to reach {url} (from {source}).",
+                url=where.url,
+                source=where.source,
+            ),
+            hint=say("Install it (on Debian and Ubuntu: `sudo apt-get install openssh-client`)."),
         )
     folder = Path(tempfile.mkdtemp(prefix="swarmlab-ssh-"))
     words = folder / "words"
@@ -90,14 +100,24 @@ def _start(where: Target) -> tuple[Path, subprocess.Popen[bytes]]:
                 start_new_session=True,
             )
         try:
-            until("ssh to bring the engine's socket", lambda: _look(folder, ssh), within=_SECONDS)
+            until(
+                say("ssh to bring the engine's socket"),
+                lambda: _look(folder, ssh),
+                within=_SECONDS,
+            )
         except (TimedOut, _Ended) as error:
             _stop(ssh)
             raise EngineUnreachable(
-                f"Unreachable: ssh does not get to {where.url} (from {where.source}).",
+                say(
+                    "Unreachable: ssh does not get to {url} (from {source}).",
+                    url=where.url,
+                    source=where.source,
+                ),
                 evidence=words.read_text(errors="replace").strip()[-500:] or str(error),
-                hint="The same machine must answer `ssh` without any question: add your key to "
-                "an agent (`ssh-add`), and accept its host key once by hand.",
+                hint=say(
+                    "That machine must answer `ssh` without any question: add your key to an "
+                    "agent (`ssh-add`), and accept its host key once by hand."
+                ),
             ) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,13 +131,13 @@ class _Ended(Exception):
 
 def _look(folder: Path, ssh: subprocess.Popen[bytes]) -> Observation[None]:
     if ssh.poll() is not None:
-        raise _Ended(f"ssh ended with exit code {ssh.returncode}")
+        raise _Ended(say("ssh ended with exit code {code}", code=ssh.returncode))
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(folder / "engine.sock"))
         except OSError as error:
-            return Observation(False, error.strerror or "not there yet")
-    return Observation(True, "it is there")
+            return Observation(False, error.strerror or say("not there yet"))
+    return Observation(True, say("it is there"))
 
 
 def _stop(ssh: subprocess.Popen[bytes]) -> None:

@@ -25,6 +25,7 @@ from swarmlab.engine import Engine, Target
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
 from swarmlab.providers.problems import explained
 from swarmlab.relay import mux
+from swarmlab.words import say
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Way:
         self._mux: mux.Mux | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._words = ""
-        with explained("opening the way to the nodes"):
+        with explained(say("opening the way to the nodes")):
             container = _running(engine, lab)
             program = Path(mux.__file__).read_text(encoding="utf-8") + _PROGRAM
             api: Any = engine.client.api
@@ -57,9 +58,9 @@ class Way:
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             self.close()
             raise EngineUnreachable(
-                "The way to the nodes through the engine cannot be opened.",
+                say("The way to the nodes through the engine cannot be opened."),
                 evidence=self._words or str(error),
-                hint="Look with `swarmlab doctor`, then run the command again.",
+                hint=say("Look with `swarmlab doctor`, then run the command again."),
             ) from error
 
     @property
@@ -109,7 +110,7 @@ class Way:
         )
         if not self._mux.ready.is_set():
             ready.cancel()
-            raise OSError("the relay did not answer")
+            raise OSError(say("the relay did not answer"))
 
     async def _unwrap(self, reader: asyncio.StreamReader, frames: asyncio.StreamReader) -> None:
         """The engine puts a head of eight bytes before each piece: which output, how long."""
@@ -146,7 +147,7 @@ async def _connected(wire: Target) -> tuple[asyncio.StreamReader, asyncio.Stream
     if parts.scheme == "unix":
         return await asyncio.open_unix_connection(parts.path)
     if parts.scheme not in ("tcp", "http", "https"):
-        raise OSError(f"there is no way through {parts.scheme}")
+        raise OSError(say("there is no way through {scheme}", scheme=parts.scheme))
     context = _context(wire) if wire.certs is not None else None
     return await asyncio.open_connection(parts.hostname, parts.port or 2375, ssl=context)
 
@@ -174,7 +175,8 @@ def _running(engine: Engine, lab: str) -> str:
         )
         if not nodes:
             raise EnvironmentProblem(
-                f"The lab {lab!r} has no nodes to reach.", hint="`swarmlab up` makes them."
+                say("The lab {lab!r} has no nodes to reach.", lab=lab),
+                hint=say("`swarmlab up` makes them."),
             ) from None
         try:
             found = api.create_container_from_config(_configuration(lab, nodes[0]), name)

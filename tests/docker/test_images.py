@@ -28,7 +28,7 @@ import sys, threading, docker
 from pathlib import Path
 from swarmlab.images import build
 build.build(docker.from_env(), Path(sys.argv[1]), name="cut", target=sys.argv[2],
-            args={"BASE": sys.argv[3], "TARGET": sys.argv[2]}, labels={}, say=print,
+            args={"BASE": sys.argv[3], "TARGET": sys.argv[2]}, labels={}, tell=print,
             stop=threading.Event())
 """
 
@@ -106,7 +106,7 @@ def made(
         target=target,
         args={"BASE": recipe.reference("base"), "TARGET": target},
         labels={},
-        say=said.append,
+        tell=said.append,
         stop=stop or threading.Event(),
     )
     return said
@@ -343,7 +343,7 @@ def test_the_base_is_taken_from_a_registry_where_one_answers(
         suite="trixie",
         target=target,
         key="0" * 12,
-        say=said.append,
+        tell=said.append,
         stop=threading.Event(),
     )
     assert source == f"registry: {image}"

@@ -61,7 +61,7 @@ def built(engine: Any, folder: Path, on: str) -> tuple[str, list[str]]:
         target=target,
         args={"BASE": on, **dict(catalog.load().images[folder.name].args)},
         labels={labels.ROLE: labels.ROLE_BUILD},
-        say=said.append,
+        tell=said.append,
         stop=threading.Event(),
     )
     return target, said
@@ -164,7 +164,7 @@ def test_an_authority_of_ones_own_serves_every_build_and_stays_in_none(
             suite=catalog.load().suite,
             target=on,
             key="none",
-            say=lambda line: None,
+            tell=lambda line: None,
             stop=threading.Event(),
         )
         so_far = len(server.asked)

@@ -101,7 +101,7 @@ def _push(here: DockerClient, reference: str, far: str) -> None:
     name, _, tag = far.rpartition(":")
     here.api.tag(reference, name, tag)
     try:
-        transfer.push(here, far, say=lambda words: None, stop=Event())
+        transfer.push(here, far, tell=lambda words: None, stop=Event())
     finally:
         here.api.remove_image(far)
 
