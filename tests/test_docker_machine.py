@@ -11,12 +11,20 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import NotFound
 
 from swarmlab import labels
-from swarmlab.cluster import lifecycle, remains
+from swarmlab.cluster import lifecycle, remains, standby
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, TimedOut, UsageError
-from swarmlab.providers import docker_machine, machine_options, machine_store, network, registry
+from swarmlab.providers import (
+    docker_machine,
+    machine_env,
+    machine_options,
+    machine_store,
+    network,
+    registry,
+)
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.docker_machine import DockerMachine
 from swarmlab.providers.registry import Choice
@@ -33,6 +41,9 @@ with open(room / "calls", "a") as calls:
 store = pathlib.Path(os.environ["MACHINE_STORAGE_PATH"])
 command, name = sys.argv[1], sys.argv[-1]
 told = json.loads((room / "told").read_text()).get(command, {{}})
+if "first" in told and not (room / "asked").exists():
+    (room / "asked").touch()
+    told = told["first"]
 for line in told.get("says", []):
     print(line, flush=True)
 if told.get("certifies"):
@@ -53,6 +64,13 @@ if command == "create" and told.get("makes", True):
         "Driver": {{"IPAddress": told.get("address", "192.0.2.7")}},
         "HostOptions": {{"EngineOptions": {{"Labels": marks}}}},
     }}))
+if command == "env" and not told:
+    address = json.loads((folder / "config.json").read_text())["Driver"]["IPAddress"]
+    print('export DOCKER_TLS_VERIFY="1"')
+    print(f'export DOCKER_HOST="tcp://{{address}}:2376"')
+    print(f'export DOCKER_CERT_PATH="{{folder}}"')
+    print(f'export DOCKER_MACHINE_NAME="{{name}}"')
+    print("# Run this command to configure your shell: ")
 if command == "rm" and (told.get("code", 0) == 0 or "-f" in sys.argv):
     for path in [*folder.iterdir(), folder]:
         path.unlink() if path.is_file() else path.rmdir()
@@ -112,7 +130,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     made = Room(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(made.store))
-    for name in ("PROVIDER", "MACHINE_DRIVER", "MACHINE_OPTS"):
+    for name in ("PROVIDER", "HOSTS", "MACHINE_DRIVER", "MACHINE_OPTS"):
         monkeypatch.delenv(f"SWARMLAB_{name}", raising=False)
     return made
 
@@ -143,7 +161,8 @@ def test_a_machine_is_made_with_the_labs_labels_and_its_own_options(room: Room) 
             "--unit-name=demo-2",
             "--unit-quiet",
             "swarm-2",
-        ]
+        ],
+        ["env", "--shell", "sh", "swarm-2"],
     ]
     assert heard == ["swarm-2: Creating machine...", "swarm-2: Waiting for an IP..."]
     assert provider.left() == ("swarm-2",)
@@ -378,7 +397,7 @@ def test_whoever_is_called_off_lets_the_next_make_the_certificates(room: Room) -
     assert isinstance(first, CalledOff) and isinstance(second, CalledOff)
     provider.check = lambda: None
     assert in_time(lambda: provider.create("swarm-3")) == []
-    assert [call[-1] for call in room.calls] == ["swarm-3"]
+    assert {call[-1] for call in room.calls} == {"swarm-3"}
 
 
 def test_whoever_waits_for_the_certificates_can_be_called_off(room: Room) -> None:
@@ -402,7 +421,7 @@ def test_whoever_waits_for_the_certificates_can_be_called_off(room: Room) -> Non
     assert [type(one) for one in raised[0]] == [CalledOff]
 
 
-# What the store tells.
+# What a machine is, and where.
 
 
 @pytest.mark.parametrize(
@@ -429,8 +448,10 @@ def test_a_machine_that_is_running_already_is_no_error(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.machine("swarm-1")
-    room.tell(start={"says": ['Machine "swarm-1" is already running.'], "code": 1})
+    already = {"says": ['Machine "swarm-1" is already running.'], "code": 1}
+    room.tell(start=already, env={"says": list(WAY)})
     room.provider().start("swarm-1", {})
+    assert [call[0] for call in room.calls] == ["start", "env"]
     room.tell(stop={"says": ["generic driver does not support stop"], "code": 1})
     with pytest.raises(EnvironmentProblem, match="could not stop swarm-1") as caught:
         room.provider().stop("swarm-1")
@@ -444,6 +465,102 @@ def test_an_address_that_is_not_kept_is_asked_for(room: Room) -> None:
     room.tell(ip={"says": ["Host is not running"], "code": 1})
     with pytest.raises(EnvironmentProblem, match="address of swarm-1"):
         room.provider().address("swarm-1")
+
+
+# What `env` tells.
+
+
+WAY = (
+    'export DOCKER_TLS_VERIFY="1"',
+    'export DOCKER_HOST="tcp://192.0.2.44:2376"',
+    'export DOCKER_CERT_PATH="/certs"',
+)
+
+
+def way(room: Room, *lines: str) -> None:
+    room.tell(env={"says": list(lines)})
+
+
+def test_the_way_to_an_engine_is_as_docker_machine_says(room: Room) -> None:
+    """Its own words count before its file, and a path is not escaped in them."""
+    certs = room.folder / "it's $HOME"
+    way(
+        room,
+        'export DOCKER_TLS_VERIFY="1"',
+        'export DOCKER_HOST="tcp://192.0.2.44:12376"',
+        f'export DOCKER_CERT_PATH="{certs}"',
+        'export DOCKER_MACHINE_NAME="swarm-1"',
+        "# Run this command to configure your shell: ",
+    )
+    provider = room.provider()
+    provider.create("swarm-1")
+    place = provider.place("swarm-1")
+    assert (place.address, place.engine_port) == ("192.0.2.44", 12376)
+    assert provider.certs("swarm-1") == certs
+    assert provider.address("swarm-1") == "192.0.2.44"
+    # A process that has not asked goes by the file.
+    assert room.provider().address("swarm-1") == "192.0.2.7"
+    assert room.provider().certs("swarm-1") == room.store / "machines" / "swarm-1"
+    provider.stop("swarm-1")
+    assert provider.address("swarm-1") == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ['set -gx DOCKER_HOST "tcp://192.0.2.44:2376";'],
+        ['export DOCKER_HOST="tcp://192.0.2.44:2376"'],
+        ['export DOCKER_HOST="tcp://192.0.2.44:2376"', 'export DOCKER_CERT_PATH="/c"'],
+        [
+            'export DOCKER_TLS_VERIFY="1"',
+            'export DOCKER_HOST="tcp://192.0.2.44:port"',
+            'export DOCKER_CERT_PATH="/c"',
+        ],
+    ],
+)
+def test_words_that_tell_no_way_are_not_guessed_at(room: Room, lines: list[str]) -> None:
+    room.tell(env={"says": lines, "heard": True})
+    with pytest.raises(EnvironmentProblem, match="does not say where the engine of swarm-1 is"):
+        room.provider().create("swarm-1")
+
+
+def test_certificates_that_do_not_fit_are_said_at_once(room: Room) -> None:
+    said = [
+        "Error checking TLS connection: Error checking and/or regenerating the certs: There was an "
+        'error validating certificates for host "192.0.2.8:2376": x509: certificate is valid for '
+        "192.0.2.7, not 192.0.2.8",
+        "You can attempt to regenerate them using 'docker-machine regenerate-certs [name]'.",
+    ]
+    room.machine("swarm-1")
+    room.tell(env={"says": said, "code": 1})
+    with pytest.raises(EnvironmentProblem, match="certificates of swarm-1 do not fit") as caught:
+        room.provider().start("swarm-1", {})
+    assert "192.0.2.7, not 192.0.2.8" in caught.value.evidence
+    assert "`docker-machine regenerate-certs swarm-1`" in caught.value.hint
+    assert "fixed lease" in caught.value.hint
+    assert len(room.calls) == 2
+
+
+def test_an_engine_that_is_late_is_asked_for_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.machine("swarm-1")
+    late = {"says": ["Error checking TLS connection: Host is not running"], "code": 1}
+    room.tell(env={"first": late, "says": list(WAY)})
+    provider = room.provider()
+    provider.start("swarm-1", {})
+    assert [call[0] for call in room.calls] == ["start", "env", "env"]
+    assert provider.address("swarm-1") == "192.0.2.44"
+    provider.stop("swarm-1")
+    room.tell(env=late)
+    monkeypatch.setattr(machine_env, "_ENGINE_SECONDS", 0.1)
+    with pytest.raises(EnvironmentProblem, match="does not reach the engine") as caught:
+        provider.start("swarm-1", {})
+    assert "Host is not running" in caught.value.evidence
+
+
+# What the store tells.
 
 
 def test_the_file_of_a_machine_is_read(room: Room) -> None:
@@ -519,6 +636,9 @@ class Docker:
     def volumes(self, **more: object) -> dict[str, Any]:
         return {}
 
+    def get_archive(self, container: str, path: str) -> None:
+        raise NotFound("no such container")
+
     def inspect_network(self, name: str) -> dict[str, Any]:
         return {}
 
@@ -580,10 +700,93 @@ def test_secrets_given_again_go_to_what_is_mended_and_are_not_kept(
     lifecycle.up("demo", choice=again)
     provider = registry.make(mended[0].choice, ENGINE, "demo", size=Size(3))
     provider.create("swarm-2")
-    made = room.calls[-1]
+    made = next(call for call in room.calls if call[0] == "create")
     assert "--unit-token=hunter2" in made and "--unit-memory=1" in made
     assert "--unit-memory=9" not in made
     assert "hunter2" not in json.dumps(provider.marks)
+
+
+def test_what_a_driver_keeps_in_its_file_is_hidden_when_it_starts_a_machine(room: Room) -> None:
+    """`start` is given no secret: docker-machine has it, and its driver may say it."""
+    driver = {"IPAddress": "", "AccessToken": "hunter2", "AuthUrl": "https://cloud:5000"}
+    room.machine("swarm-1", Driver=driver)
+    (room.store / "machines" / "odd").mkdir()
+    (room.store / "machines" / "odd" / "config.json").write_text("[")
+    said = ["asking https://cloud:5000 with hunter2"]
+    room.tell(start={"says": said}, env={"says": list(WAY)})
+    provider = room.provider()
+    heard: list[str] = []
+    provider.report = heard.append
+    provider.start("swarm-1", {})
+    assert heard == ["swarm-1: asking https://cloud:5000 with ***"]
+    assert room.calls[0] == ["start", "swarm-1"]
+
+
+def test_a_node_that_cannot_be_made_again_without_a_secret_says_which(room: Room) -> None:
+    kept = json.loads(room.provider("unit-token=hunter2", "unit-memory=1").marks[labels.SETTINGS])
+    assert kept["secrets"] == ["unit-token"]
+    room.tell(create={"says": ["401 Unauthorized"], "code": 1, "makes": False})
+    later = registry.make(Choice("docker-machine", kept), ENGINE, "demo", size=Size(3))
+    with pytest.raises(EnvironmentProblem, match="could not make swarm-2") as caught:
+        later.create("swarm-2")
+    assert "--machine-opt unit-token=..." in caught.value.hint
+    given = registry.given_again(
+        Choice("docker-machine", kept), registry.asked("docker-machine", "", ["unit-token=new"])
+    )
+    again = registry.make(given, ENGINE, "demo", size=Size(3))
+    with pytest.raises(EnvironmentProblem) as caught:
+        again.create("swarm-2")
+    assert "unit-token" not in caught.value.hint
+    assert json.loads(again.marks[labels.SETTINGS])["secrets"] == ["unit-token"]
+
+
+def test_secrets_of_the_environment_are_given_again_by_themselves(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has = Choice("docker-machine", {"store": "s", "options": ["unit-memory=1"]})
+    monkeypatch.setenv("SWARMLAB_MACHINE_OPTS", "unit-token=hunter2 unit-memory=9")
+    found = registry.given_again(has, None)
+    assert found.settings["options"] == ["unit-memory=1", "unit-token=hunter2"]
+    assert registry.given_again(Choice(), None) == Choice()
+    for broken in ("unit-token='", "driver=x"):
+        monkeypatch.setenv("SWARMLAB_MACHINE_OPTS", broken)
+        assert registry.given_again(has, None) == has
+        with pytest.raises(UsageError, match=r"MACHINE_OPTS|machine-opt"):
+            registry.asked("docker-machine")
+
+
+@pytest.fixture
+def lost(room: Room, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A lab of three whose store is gone."""
+    engine = engine_of(Docker(room.store))
+    monkeypatch.setattr("swarmlab.engine.connect", lambda: engine)
+    return engine
+
+
+def test_a_lab_whose_store_is_gone_says_so_and_is_left_as_it_is(lost: Engine, room: Room) -> None:
+    for move in (lifecycle.up, lifecycle.start, standby.stop, lifecycle.find):
+        with pytest.raises(EnvironmentProblem, match="What became of swarm-1") as caught:
+            move("demo")
+        assert str(room.store) in caught.value.message
+        assert "Bring that folder back" in caught.value.hint
+        assert "--forget-lost" in caught.value.hint
+    found = lifecycle.status("demo")
+    assert not found.healthy
+    assert [(node.name, node.container) for node in found.nodes] == [
+        (f"swarm-{number}", "not known") for number in (1, 2, 3)
+    ]
+    assert [problem.partition(" cannot")[0] for problem in found.problems] == [
+        f"What became of swarm-{number}" for number in (1, 2, 3)
+    ]
+    assert "Bring that folder back" in found.advice
+    (listed,) = lifecycle.labs()
+    assert listed.problem == found.problems[0]
+
+
+def test_a_machine_that_is_not_there_is_called_a_machine(lost: Engine, room: Room) -> None:
+    marks = [f"{key}={value}" for key, value in {labels.LAB: "demo", **Size(3).marks}.items()]
+    room.machine("swarm-1", HostOptions={"EngineOptions": {"Labels": marks}})
+    assert "the machine of swarm-3 is missing" in lifecycle.status("demo").problems
 
 
 # Which provider is asked for.

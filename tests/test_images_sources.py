@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,10 +40,11 @@ def test_the_command_line_counts_before_the_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("SWARMLAB_REGISTRY", "http://10.0.0.5:5000/class")
     monkeypatch.setenv("SWARMLAB_REGISTRY_MIRROR", "http://10.0.0.6:5001/")
     assert sources.wanted() == FULL
-    assert sources.wanted("local", "x.org").catalog == "local"
-    assert sources.wanted("local", "x.org").registry == Registry("x.org")
+    given = sources.asked("local", "x.org")
+    assert given == Sources("local", Registry("x.org"))
+    assert sources.wanted(given) == Sources("local", Registry("x.org"), FULL.mirror)
     with pytest.raises(UsageError, match="no image catalog 'nope'"):
-        sources.wanted("nope")
+        sources.asked("nope")
 
 
 def test_a_lab_remembers_where_its_images_come_from() -> None:
@@ -122,11 +124,17 @@ def test_the_compose_file_uses_the_catalogs_consul(monkeypatch: pytest.MonkeyPat
     [
         (Sources("upstream"), Sources("local")),
         (sources.USUAL, Sources("upstream")),
+        (FULL, Sources(registry=Registry("x.org"))),
+        (Sources(registry=PLACE), Sources(registry=Registry("x.org"))),
+        (sources.USUAL, Sources(registry=PLACE)),
+        (sources.USUAL, Sources(mirror="http://10.0.0.6:5001")),
     ],
 )
 def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> None:
     with pytest.raises(UsageError, match="was made with") as caught:
         refusing.other_images("demo", has, wanted)
+    assert f"made with {has}, not catalog" in caught.value.message
+    assert str(wanted.registry or "") in caught.value.message
     assert "`swarmlab down`" in caught.value.hint
 
 
@@ -137,8 +145,8 @@ def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> N
         (FULL, sources.USUAL),
         (FULL, Sources("upstream")),
         (sources.USUAL, Sources("local")),
-        # From where its own images would come when one is missing.
-        (sources.USUAL, Sources(registry=PLACE)),
+        (FULL, FULL),
+        (FULL, Sources(registry=PLACE)),
     ],
 )
 def test_what_is_not_asked_stays_as_it_is(has: Sources, wanted: Sources | None) -> None:
@@ -146,24 +154,27 @@ def test_what_is_not_asked_stays_as_it_is(has: Sources, wanted: Sources | None) 
 
 
 @pytest.mark.parametrize(
-    ("has", "wanted", "told"),
+    ("has", "variables", "told"),
     [
-        (FULL, Sources("upstream", Registry("x.org")), True),
-        (sources.USUAL, Sources(mirror="http://10.0.0.6:5001"), True),
-        (sources.USUAL, Sources(registry=PLACE), False),
-        (FULL, FULL, False),
-        (FULL, None, False),
+        (FULL, {"SWARMLAB_REGISTRY": "x.org"}, True),
+        (Sources(registry=PLACE), {"SWARMLAB_REGISTRY": "x.org"}, True),
+        (sources.USUAL, {"SWARMLAB_REGISTRY_MIRROR": "http://10.0.0.6:5001"}, True),
+        # From where its own images would come when one is missing.
+        (sources.USUAL, {"SWARMLAB_REGISTRY": "x.org"}, False),
+        (FULL, {"SWARMLAB_REGISTRY": str(PLACE)}, False),
+        (FULL, {}, False),
     ],
 )
 def test_a_lab_that_keeps_its_registry_says_so(
-    has: Sources, wanted: Sources | None, told: bool
+    has: Sources, variables: dict[str, str], told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable set in a profile later on must not stop a lab from being mended."""
-    if wanted is not None:
-        refusing.other_images("demo", has, wanted)
-    said = refusing.kept(has, wanted)
-    assert bool(said) == told
-    assert not told or str(has) in said
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    there = replace(remains.read([]), sources=has)
+    for given in (None, sources.USUAL):
+        said = refusing.kept("demo", there, None, given)
+        assert [str(has) in note for note in said] == [True] * told
 
 
 def test_engines_of_others_are_not_set_up() -> None:

@@ -12,7 +12,9 @@ import requests
 from rich.console import Console
 
 from swarmlab import console, labels, process, verbose
+from swarmlab.cluster import remains
 from swarmlab.cluster.labs import Lab, everything, read
+from swarmlab.errors import EnvironmentProblem
 from swarmlab.report import cluster as report
 
 
@@ -40,7 +42,7 @@ def test_a_lab_of_another_swarmlab_is_listed_too() -> None:
     assert [(lab.name, lab.running) for lab in found] == [("monday", 1), ("newer", 1)]
 
 
-def test_a_provider_that_nobody_knows_hides_no_other_lab() -> None:
+def test_a_provider_that_nobody_knows_hides_no_other_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     strange = box("newer", "swarm-1")
     strange["Labels"][labels.PROVIDER] = "by-pigeon"
     listed = [box("monday", "swarm-1"), box("monday", "workstation"), strange]
@@ -50,6 +52,16 @@ def test_a_provider_that_nobody_knows_hides_no_other_lab() -> None:
     engine: Any = SimpleNamespace(client=SimpleNamespace(api=api))
     found = everything(engine)
     assert [(lab.name, lab.state) for lab in found] == [("monday", "up"), ("newer", "broken")]
+    file = io.StringIO()
+    monkeypatch.setattr(report, "out", lambda: Console(file=file, width=60))
+    report.lab_list(found, {})
+    said = " ".join(file.getvalue().split())
+    assert "The nodes of the lab 'newer' are from provider by-pigeon, which this version" in said
+    assert "something is stopped" not in said
+    assert found[1].to_dict()["problem"] in said
+    with pytest.raises(EnvironmentProblem, match="by-pigeon") as caught:
+        remains.look(engine, "newer")
+    assert "version of swarmlab that made it" in caught.value.hint
 
 
 def network(lab: str, subnet: str) -> dict[str, Any]:
@@ -90,6 +102,7 @@ def test_every_lab_is_found_also_a_half_and_a_lost_volume(labs: dict[str, Lab]) 
         "containers": 2,
         "volumes": 1,
         "networks": 1,
+        "problem": "",
     }
     assert labs["lost"].made == labs["lost"].subnet == ""
 

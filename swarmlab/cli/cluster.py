@@ -34,6 +34,7 @@ from swarmlab.cli.providing import (
     ProviderName,
     Rename,
     asked,
+    typed,
 )
 from swarmlab.cli.topology import topology
 from swarmlab.words import say
@@ -48,6 +49,7 @@ PANEL = "The cluster"
 
 
 def up(
+    context: typer.Context,
     name: Name = DEFAULT_NAME,
     managers: Managers = None,
     workers: Workers = None,
@@ -88,6 +90,7 @@ def up(
         rename=rename,
         machine_driver=machine_driver,
         machine_options=machine_options,
+        context=context,
     )
     with lifecycle.up(
         name,
@@ -96,7 +99,11 @@ def up(
         choice=wanted,
         reach=reach.value,
         publish=publish,
-        sources=sources.wanted(catalog, registry, mirror),
+        sources=sources.asked(
+            catalog,
+            registry if typed(context, "registry") else "",
+            mirror if typed(context, "mirror") else "",
+        ),
         progress=ConsoleProgress(),
     ) as cluster:
         done = ProgressStore(name).done_on(cluster.cluster_id)

@@ -96,6 +96,17 @@ MachineOptions = Annotated[
     ),
 ]
 
+_PARAMETERS = (
+    *("provider", "hosts", "beside", "leave_swarm", "rename"),
+    *("machine_driver", "machine_options"),
+)
+
+
+def typed(context: typer.Context, *parameters: str) -> bool:
+    """Whether one of these was given with the command, not by the environment or not at all."""
+    sources = [context.get_parameter_source(name) for name in parameters]
+    return any(source is not None and source.name == "COMMANDLINE" for source in sources)
+
 
 def asked(
     provider: str,
@@ -106,13 +117,20 @@ def asked(
     rename: bool = False,
     machine_driver: str = "",
     machine_options: Sequence[str] | None = None,
+    context: typer.Context | None = None,
 ) -> Choice | None:
     """The provider that the options ask for; None for the lab's own or the usual one.
 
-    Raises UsageError for options that do not go together.
+    With the command's `context`, what the environment alone asks for does not count: it is for
+    new labs, and looked at when one is made. Raises UsageError for options that do not go together.
     """
     from swarmlab.providers import registry
 
+    if context is not None:
+        if not typed(context, *_PARAMETERS):
+            return None
+        if typed(context, "hosts") and not typed(context, "provider"):
+            provider = ""
     if hosts is not None and provider in ("", "hosts"):
         from swarmlab.providers.hosts import file, machines
         from swarmlab.providers.hosts.guards import Consent

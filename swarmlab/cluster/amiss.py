@@ -34,7 +34,7 @@ def amiss(
     if there.at_rest:
         return [say("the lab is stopped")]
     found = []
-    if not there.info.nodes:
+    if not there.info.nodes and not there.unknown:
         found.append(say("no node is left; only {rest}", rest=_rest(there)))
     for node in nodes:
         found += _node_problems(node, there)
@@ -68,8 +68,13 @@ def amiss(
 def _node_problems(node: NodeStatus, there: Remains) -> list[str]:
     name = node.name
     known = there.info.node(name)
+    if name in there.unknown:
+        return [there.unknown[name].message]
     if known is None:
-        return [say("the container of {name} is missing", name=name)]
+        what = later("the container of {name} is missing")
+        if not there.choice.contained:
+            what = later("the machine of {name} is missing")
+        return [say(what, name=name)]
     if known.state is not NodeState.RUNNING:
         word = say("paused") if "(Paused)" in node.container else say("stopped")
         return [

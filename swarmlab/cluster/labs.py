@@ -22,12 +22,16 @@ LIST_VERSION = 1
 
 @dataclass(frozen=True)
 class Lab:
-    """One lab as the engine lists it. `made` is a UTC time, empty when nothing of it tells."""
+    """One lab as the engine lists it. `made` is a UTC time, empty when nothing of it tells.
+
+    `problem` says in words why its nodes elsewhere cannot be told of.
+    """
 
     name: str
     there: Remains
     subnet: str = ""
     made: str = ""
+    problem: str = ""
 
     @property
     def running(self) -> int:
@@ -56,6 +60,7 @@ class Lab:
             "containers": len(self.there.containers),
             "volumes": len(self.there.volumes),
             "networks": len(self.there.networks),
+            "problem": self.problem,
         }
 
 
@@ -73,11 +78,13 @@ def everything(engine: Engine) -> list[Lab]:
 
 def _elsewhere(engine: Engine, lab: Lab) -> Lab:
     """The lab with its nodes elsewhere. A provider that fails, or that only another swarmlab
-    knows, hides no other lab: of its own there is what the engine tells."""
+    knows, hides no other lab: of its own there is what the engine tells, and why no more."""
     try:
-        return replace(lab, there=remains.elsewhere(engine, lab.name, lab.there))
-    except SwarmlabError:
-        return lab
+        there = remains.elsewhere(engine, lab.name, lab.there)
+    except SwarmlabError as error:
+        return replace(lab, problem=error.message)
+    lost = next(iter(there.unknown.values()), None)
+    return replace(lab, there=there, problem=lost.message if lost else "")
 
 
 def read(

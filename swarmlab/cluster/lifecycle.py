@@ -22,7 +22,7 @@ from swarmlab.cluster.status import ClusterStatus, inspect
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, UsageError
 from swarmlab.images import trust
-from swarmlab.images.sources import Sources, wanted
+from swarmlab.images.sources import USUAL, Sources, wanted
 from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers import registry, ways
 from swarmlab.providers.base import Info, Provider
@@ -66,10 +66,10 @@ def up(
     `managers` and `workers` None: as many as it has, or three and none, or as many managers as
     there are machines of one's own. `reach` is `auto`, `direct`, `published` or `relay`;
     `publish` is an address other than 127.0.0.1 to open the nodes' ports at. `choice` None: the
-    provider that it has, or for a new lab what the environment asks for; likewise `sources`,
-    where its images come from. Raises UsageError for what makes no sense, LabBusy,
-    EngineUnreachable, EnvironmentProblem. What the first `up` of a lab made is removed when it
-    fails or is interrupted.
+    provider that it has, or for a new lab what the environment asks for; likewise what `sources`,
+    where its images come from, leave open. Raises UsageError for what makes no sense or is not
+    what the lab has, LabBusy, EngineUnreachable, EnvironmentProblem. What the first `up` of a lab
+    made is removed when it fails or is interrupted.
     """
     size = Size.wanted(managers, workers)
     told = progress or SilentProgress()
@@ -82,14 +82,15 @@ def up(
             told.note(ways.warning(publish))
         if there.nothing:
             chosen = choice or registry.wanted()
-            asked = sources or wanted()
+            asked = wanted(sources or USUAL)
             size = registry.sized(chosen, managers, workers)
             return _anew(name, engine, size, reach, told, publish, chosen, asked)
         refusing.other_provider(name, there.choice, choice)
+        refusing.lost(there)
         there = replace(there, choice=registry.given_again(there.choice, choice))
         refusing.change(name, there, reach, publish)
         refusing.other_images(name, there.sources, sources)
-        if keeps := refusing.kept(there.sources, sources):
+        for keeps in refusing.kept(name, there, choice, sources):
             told.note(keeps)
         has = there.info.size
         other = (managers or has.managers, has.workers if workers is None else workers)
@@ -152,6 +153,7 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
     with lock(state.checked(name)):
         engine = engines.connect()
         there = standby.present(name, engine)
+        there = replace(there, choice=registry.given_again(there.choice, None))
         reason = repair.hopeless(name, engine, there)
         try:
             if not reason:
@@ -184,6 +186,7 @@ def find(name: str = state.DEFAULT_LAB, *, patience: int | None = None) -> Clust
         there = remaining.look(engine, name)
     if not there.info.nodes:
         engine.client.close()
+        refusing.lost(there)
         return None
     provider = registry.make(there.choice, engine, name)
     info = ways.reached(engine, name, there.info)

@@ -18,7 +18,7 @@ def images(name: str, catalog: str = "") -> Sources:
     Without an engine there is no lab to ask. Raises UsageError when the lab was made with another
     catalog than the one asked for.
     """
-    asked = sources.wanted(catalog)
+    asked = sources.wanted(sources.asked(catalog))
     try:
         engine = engines.connect()
     except EngineUnreachable:
@@ -32,5 +32,5 @@ def images(name: str, catalog: str = "") -> Sources:
     if not listed:
         return asked
     found = sources.told(listed)
-    refusing.other_images(name, found, asked)
+    refusing.other_images(name, found, Sources(asked.catalog))
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from docker import APIClient
@@ -10,7 +12,7 @@ from docker import APIClient
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
-from swarmlab.images import trust
+from swarmlab.images import sources, trust
 from swarmlab.images.sources import Sources
 from swarmlab.providers import registry
 from swarmlab.providers.hosts import belonging
@@ -37,6 +39,15 @@ def other_provider(name: str, has: Choice, wanted: Choice | None) -> None:
         )
 
 
+def lost(there: Remains) -> None:
+    """Raises MachineUnknown for a lab with a machine elsewhere of which nothing can be told.
+
+    What is to be done to the others is not begun on half a knowledge.
+    """
+    for error in there.unknown.values():
+        raise error
+
+
 def change(name: str, there: Remains, reach: str, publish: str) -> None:
     """The way to a lab's nodes is laid when they are made, and stays as it is."""
     hint = say("`swarmlab down` removes it; then bring it up the other way.")
@@ -55,32 +66,67 @@ def change(name: str, there: Remains, reach: str, publish: str) -> None:
 
 
 def other_images(name: str, has: Sources, wanted: Sources | None) -> None:
-    """A lab's commands speak of the images that it was made with. Raises UsageError."""
-    if wanted is not None and wanted.catalog and wanted.originals != has.originals:
+    """A lab's commands speak of the images that it was made with, and its nodes are set up for
+    the registry that they came from. Raises UsageError."""
+    if wanted is None:
+        return
+    other = Sources(
+        wanted.catalog or has.catalog,
+        wanted.registry or has.registry,
+        wanted.mirror or has.mirror,
+    )
+    if other.originals != has.originals or _elsewhere(has, other):
         raise UsageError(
             say(
                 "The lab {name!r} was made with {has}, not {wanted}.",
                 name=name,
                 has=str(has),
-                wanted=str(wanted),
+                wanted=str(other),
             ),
             hint=say("`swarmlab down` removes it; then bring it up with the other images."),
         )
 
 
-def kept(has: Sources, wanted: Sources | None) -> str:
-    """What to say when a lab keeps a registry or a mirror although another one is asked for.
+def kept(name: str, there: Remains, choice: Choice | None, wanted: Sources | None) -> list[str]:
+    """What to say of a lab that keeps what it has although the environment asks for another.
 
-    Its nodes are set up for it. From where images of swarmlab's own come, when one is missing, is
-    no matter of the nodes.
+    A variable that was set in a profile later on is no reason not to mend a lab.
     """
-    elsewhere = wanted is not None and (
-        wanted.mirror not in ("", has.mirror)
-        or (has.originals and wanted.registry not in (None, has.registry))
-    )
-    if not elsewhere:
+    notes = [_own_provider(name, there.choice)] if choice is None else []
+    has = there.sources
+    other = sources.wanted(wanted or sources.USUAL)
+    # From where swarmlab's own images come, when one is missing, was nobody's choice then.
+    chosen = has.originals or has.registry is not None
+    if _elsewhere(has, other if chosen else replace(other, registry=None)):
+        notes.append(say("The lab keeps {has}: its nodes were made for it.", has=str(has)))
+    return list(filter(None, notes))
+
+
+def _own_provider(name: str, has: Choice) -> str:
+    """What to say when the environment asks for other nodes; empty when it does not."""
+    asked = registry.exported()
+    if asked not in ("", has.provider):
+        return say(
+            "The environment asks for provider {asked}; the lab {name!r} keeps its own, "
+            "{provider}.",
+            asked=asked,
+            name=name,
+            provider=has.provider,
+        )
+    if asked != "hosts":
         return ""
-    return say("The lab keeps {has}: its nodes were made for it.", has=str(has))
+    with suppress(UsageError):  # a file that cannot be read asks for nothing
+        wish = registry.wanted()
+        if wish.settings and not registry.alike(has, wish):
+            return say(
+                "The lab {name!r} keeps its machines; SWARMLAB_HOSTS names others.", name=name
+            )
+    return ""
+
+
+def _elsewhere(has: Sources, wanted: Sources) -> bool:
+    """Whether another registry or mirror is wanted than there is."""
+    return wanted.registry not in (None, has.registry) or wanted.mirror not in ("", has.mirror)
 
 
 def registries(choice: Choice, wanted: Sources) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -37,7 +37,8 @@ class Remains:
 
     `reach` and `publish` are what the lab was made with, as `up` takes them, `sources` where its
     images come from. `choice` is its provider, and `machines` the nodes elsewhere than on the
-    lab's own engine. `size` is what the lab was made with, also where no node is left.
+    lab's own engine; `unknown` says of which of them nothing can be told, and why. `size` is what
+    the lab was made with, also where no node is left.
     """
 
     info: Info
@@ -50,6 +51,7 @@ class Remains:
     choice: Choice = registry.NO_OTHER
     sources: Sources = sources.USUAL
     machines: tuple[str, ...] = ()
+    unknown: Mapping[str, MachineUnknown] = field(default_factory=dict)
     size: Size = UNKNOWN
 
     @property
@@ -91,8 +93,11 @@ def look(engine: Engine, lab: str, choice: Choice | None = None) -> Remains:
         volumes = crew.go(api.volumes, filters=of)
         networks = crew.go(api.networks, filters=of)
         there = read(containers.result(), volumes.result().get("Volumes") or [], networks.result())
-    if choice is not None and there.choice.contained and not there.info.nodes:
-        there = replace(there, choice=choice, size=UNKNOWN)
+    if choice is not None and not there.info.nodes:
+        if there.choice.contained:
+            there = replace(there, choice=choice, size=UNKNOWN)
+        elif there.choice.provider == choice.provider and not there.choice.settings:
+            there = replace(there, choice=choice)  # its labels do not tell of which machines it is
     return elsewhere(engine, lab, there)
 
 
@@ -108,8 +113,15 @@ def elsewhere(engine: Engine, lab: str, there: Remains) -> Remains:
         if stray is None:
             return there
         choice, size = stray, UNKNOWN
+    registry.understood(choice, lab)
     provider = registry.make(choice, engine, lab, size=size)
-    return replace(there, choice=choice, info=provider.info(), machines=provider.left())
+    return replace(
+        there,
+        choice=choice,
+        info=provider.info(),
+        machines=provider.left(),
+        unknown=provider.unknown(),
+    )
 
 
 def read(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from swarmlab import engine as engines
 from swarmlab import state
+from swarmlab.cluster import refusing
 from swarmlab.cluster import remains as remaining
 from swarmlab.cluster.crew import each
 from swarmlab.cluster.lock import lock
@@ -61,8 +62,10 @@ def stop(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Sto
 
 
 def present(name: str, engine: Engine) -> Remains:
-    """What there is of the lab. Raises LabAbsent when that is no node."""
+    """What there is of the lab. Raises LabAbsent when that is no node, MachineUnknown where it
+    cannot be told what there is."""
     there = remaining.look(engine, name)
+    refusing.lost(there)
     if not there.info.nodes:
         raise LabAbsent(
             say("There is no lab named {name!r}.", name=name), hint=say("`swarmlab up` makes one.")

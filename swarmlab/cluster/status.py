@@ -21,6 +21,7 @@ from swarmlab.providers import registry
 from swarmlab.providers.base import Node, NodeState, Provider
 from swarmlab.providers.ways import reached
 from swarmlab.size import UNKNOWN, Quorum, Size
+from swarmlab.words import say
 
 STATUS_VERSION = 1
 
@@ -72,6 +73,7 @@ class ClusterStatus:
 
     `stopped` when all of it is there and nothing of it runs: `start` brings it back. `size` is
     what it was made with, `quorum` what its managers can still decide; None without a node.
+    `advice` is what to do next where that is not what mends any lab.
     """
 
     name: str
@@ -85,6 +87,7 @@ class ClusterStatus:
     problems: tuple[str, ...] = ()
     size: Size = UNKNOWN
     quorum: Quorum | None = None
+    advice: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -164,6 +167,7 @@ def inspect(engine: Engine, lab: str) -> ClusterStatus:
         cluster_id=best.standing.cluster if best else "",
         data_plane=" and ".join(planes_there),
         stopped=there.at_rest,
+        advice=next((error.hint for error in there.unknown.values()), ""),
         problems=tuple(
             amiss(there, certs is not None, nodes, best.members if best else (), quorum)
         ),
@@ -240,9 +244,11 @@ def _best(views: Sequence[_View]) -> _View | None:
 
 
 def _with_missing(there: Remains) -> list[Node]:
-    return [
-        there.info.node(name) or Node(name, "", NodeState.MISSING) for name in there.info.size.names
-    ]
+    def missing(name: str) -> Node:
+        unknown = say("not known") if name in there.unknown else ""
+        return Node(name, "", NodeState.MISSING, detail=unknown)
+
+    return [there.info.node(name) or missing(name) for name in there.info.size.names]
 
 
 def _node(node: Node, view: _View | None, best: _View | None, plane: str) -> NodeStatus:

@@ -101,7 +101,7 @@ class LabWorkspace:
         return self._cluster
 
     def _brought_up(self) -> Cluster:
-        asked = sources.wanted(self._lab.catalog)
+        asked = sources.asked(self._lab.catalog)
         return lifecycle.up(self.name, sources=asked, progress=self._told)
 
     def _fitting(self, cluster: Cluster) -> Cluster:

@@ -79,21 +79,31 @@ USUAL = Sources()
 """Built here, and held by the nodes from their first second on."""
 
 
-def wanted(catalog_name: str = "", registry: str = "", mirror_url: str = "") -> Sources:
-    """What the command line asks for, and where it says nothing, the environment.
+def asked(catalog_name: str = "", registry: str = "", mirror_url: str = "") -> Sources:
+    """What a command asks for, and nothing else. Raises UsageError for what makes no sense."""
+    found = Sources(
+        catalog_name,
+        parse(registry) if registry else None,
+        mirror(mirror_url) if mirror_url else "",
+    )
+    found.names()
+    return found
+
+
+def wanted(given: Sources = USUAL) -> Sources:
+    """What a command asks for, and where it says nothing, the environment.
 
     Raises UsageError for what makes no sense.
     """
 
-    def one(given: str, name: str) -> str:
-        return given or os.environ.get(name, "").strip()
+    def told(name: str) -> str:
+        return os.environ.get(name, "").strip()
 
-    place = one(registry, "SWARMLAB_REGISTRY")
-    url = one(mirror_url, "SWARMLAB_REGISTRY_MIRROR")
+    place, url = told("SWARMLAB_REGISTRY"), told("SWARMLAB_REGISTRY_MIRROR")
     found = Sources(
-        one(catalog_name, "SWARMLAB_CATALOG"),
-        parse(place) if place else None,
-        mirror(url) if url else "",
+        given.catalog or told("SWARMLAB_CATALOG"),
+        given.registry or (parse(place) if place else None),
+        given.mirror or (mirror(url) if url else ""),
     )
     found.names()
     return found

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
+from swarmlab.errors import MachineUnknown
 from swarmlab.size import UNKNOWN, Size
 
 ENGINE_PORT = 2376
@@ -169,6 +170,9 @@ class Provider(Protocol):
 
         In order of their numbers; always none for a provider whose nodes are containers.
         """
+
+    def unknown(self) -> Mapping[str, MachineUnknown]:
+        """The nodes elsewhere of which it cannot be told what became of them, each with why."""
 
     def info(self) -> Info:
         """What there is now, in one look."""

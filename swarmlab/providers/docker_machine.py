@@ -16,14 +16,14 @@ from typing import Any
 
 from swarmlab import labels
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, UsageError
-from swarmlab.images.command import Ended
+from swarmlab.errors import EnvironmentProblem, MachineUnknown, UsageError
+from swarmlab.providers import machine_env
 from swarmlab.providers import machine_options as options
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
 from swarmlab.providers.dind import number
 from swarmlab.providers.machine_options import NAME
-from swarmlab.providers.machine_program import Program
+from swarmlab.providers.machine_program import Program, failed, last
 from swarmlab.providers.network import LabNetwork
 from swarmlab.size import UNKNOWN, Size
 from swarmlab.wait import patient
@@ -51,12 +51,12 @@ class DockerMachine(LabNetwork):
         self._store = Path(str(settings.get(options.STORE) or stores.usual()))
         self._driver = str(settings.get(options.DRIVER) or "")
         self._options = [str(option) for option in settings.get(options.OPTIONS) or ()]
-        # What is kept is seen by whoever may ask the engine: secrets are not.
-        kept = [option for option in self._options if not options.secret(option)]
-        remembered = {**settings, options.STORE: str(self._store), options.OPTIONS: kept}
+        # What is kept is seen by whoever may ask the engine: of secrets only their names are.
+        remembered = {**settings, options.STORE: str(self._store), **options.kept(settings)}
         super().__init__(engine, lab, size=size, settings=remembered)
-        self._program = Program(self._store, self._hidden())
+        self._program = Program(self._store, self._hidden)
         self._certifying = threading.Lock()
+        self._ways: dict[str, machine_env.Way] = {}
 
     # -- making ------------------------------------------------------------------------------
 
@@ -98,10 +98,12 @@ class DockerMachine(LabNetwork):
             if held:
                 self._certifying.release()
         if ended.code != 0:
-            raise self._failed(say("docker-machine could not make {node}.", node=node), ended)
+            words = say("docker-machine could not make {node}.", node=node)
+            raise failed(words, ended, options.lacking(self._settings, self._options))
         if self._machine(node) is None:
             words = say("docker-machine said that it made {node}, and did not.", node=node)
-            raise self._failed(words, ended)
+            raise failed(words, ended)
+        self._ways[node] = machine_env.ask(self._program, node, self.check)
 
     def _arguments(self, node: str) -> list[str]:
         marks = {labels.LAB: self._lab, labels.INSTANCE: self.instance, **self._size.marks}
@@ -115,9 +117,10 @@ class DockerMachine(LabNetwork):
         return [*argv, node]
 
     def _hidden(self) -> list[str]:
-        """The values that are secrets, as given and as each node is given them."""
+        """The values that are secrets: as given, as each node is given them, as drivers keep."""
         values = [one.partition("=")[2] for one in self._options if options.secret(one)]
-        return values + [self._filled(one, node) for one in values for node in self._size.names]
+        filled = [self._filled(one, node) for one in values for node in self._size.names]
+        return [*values, *filled, *stores.secrets(self._store)]
 
     def _filled(self, value: str, node: str) -> str:
         return value.replace("{n}", str(number(node))).replace("{name}", self._lab)
@@ -155,12 +158,15 @@ class DockerMachine(LabNetwork):
     # -- stopping, starting, removing ----------------------------------------------------------
 
     def start(self, node: str, files: Mapping[str, bytes]) -> None:
-        """Start the machine if it does not run. It has docker-machine's certificates already."""
+        """Start the machine if it does not run. It has docker-machine's certificates already, and
+        its driver's secrets are in docker-machine's own store."""
         if not self._answers(node):
             words = say("docker-machine could not start {node}.", node=node)
             self._must("start", node, words)
+            self._ways[node] = machine_env.ask(self._program, node, self.check)
 
     def stop(self, node: str) -> None:
+        self._ways.pop(node, None)
         self._must("stop", node, say("docker-machine could not stop {node}.", node=node))
 
     def pause(self, node: str) -> None:
@@ -189,27 +195,30 @@ class DockerMachine(LabNetwork):
         if not stores.folder(self._store, node).exists():
             return ()
         if found.address and self._state(node) != "Error":
-            raise self._failed(say("docker-machine could not remove {node}.", node=node), ended)
+            raise failed(say("docker-machine could not remove {node}.", node=node), ended)
         # A machine whose making failed may be in the store alone, and its driver knows none.
         forced = self._program.run("rm", "-f", node, within=patient(_MOVE_SECONDS))
         if stores.folder(self._store, node).exists():
-            raise self._failed(say("docker-machine could not remove {node}.", node=node), forced)
+            raise failed(say("docker-machine could not remove {node}.", node=node), forced)
         words = say(
             "docker-machine forgot {node}, but its driver {driver} could not remove it. Look there"
             " whether a machine of that name is left. It said: {words}",
             node=node,
             driver=found.driver,
-            words=_last(ended),
+            words=last(ended),
         )
         return (words,)
 
     def left(self) -> tuple[str, ...]:
-        own = self._own()
+        names = {one.name for one in self._own()} | set(self.unknown())
+        return tuple(sorted(names, key=number))
+
+    def unknown(self) -> Mapping[str, MachineUnknown]:
         size = self._size
-        if not size.count and own:
+        if not size.count and (own := self._own()):
             size = Size.told(own[0].marks)
-        unknown = {node for node in size.names if not stores.tells(self._store, node)}
-        return tuple(sorted({one.name for one in own} | unknown, key=number))
+        troubles = {node: stores.trouble(self._store, node) for node in size.names}
+        return {node: trouble for node, trouble in troubles.items() if trouble is not None}
 
     def _drop_empty(self, node: str) -> None:
         """Take a folder away that docker-machine had begun and written nothing into."""
@@ -225,8 +234,8 @@ class DockerMachine(LabNetwork):
             tell=lambda line: self.report(f"{node}: {line}"),
             check=self.check,
         )
-        if ended.code != 0 and _ALREADY not in _last(ended):
-            raise self._failed(otherwise, ended)
+        if ended.code != 0 and _ALREADY not in last(ended):
+            raise failed(otherwise, ended)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -234,27 +243,31 @@ class DockerMachine(LabNetwork):
         own = sorted(self._own(), key=lambda one: number(one.name))
         with ThreadPoolExecutor(max_workers=max(1, len(own))) as pool:
             nodes = tuple(pool.map(self._seen, own))
-        marks: Mapping[str, str] = own[0].marks if own else {}
-        return Info(nodes, marks.get(labels.INSTANCE, ""), Size.told(marks))
+        if not own:
+            return Info(nodes, size=self._size)
+        return Info(nodes, own[0].marks.get(labels.INSTANCE, ""), Size.told(own[0].marks))
 
     def address(self, node: str) -> str:
-        """Where the machine is, as docker-machine keeps it; else it is asked."""
+        """Where the machine is: as docker-machine has said, or keeps it; else it is asked."""
+        if node in self._ways:
+            return self._ways[node].address
         found = self._machine(node)
         if found is not None and found.address:
             return found.address
         ended = self._program.run("ip", node, within=patient(_ASK_SECONDS))
-        if ended.code != 0 or not _last(ended):
+        if ended.code != 0 or not last(ended):
             words = say("docker-machine does not know the address of {node}.", node=node)
-            raise self._failed(words, ended)
-        return _last(ended)
+            raise failed(words, ended)
+        return last(ended)
 
     def place(self, node: str) -> Node:
-        found = self._machine(node)
+        found = self._ways.get(node) or self._machine(node)
         port = found.port if found is not None else ENGINE_PORT
         return Node(node, self.address(node), NodeState.RUNNING, engine_port=port)
 
     def certs(self, node: str) -> Path | None:
-        return stores.folder(self._store, node)
+        way = self._ways.get(node)
+        return way.certs if way is not None else stores.folder(self._store, node)
 
     def last_words(self, node: str) -> str | None:
         state = self._state(node)
@@ -303,18 +316,4 @@ class DockerMachine(LabNetwork):
             ended = self._program.run("status", node, within=patient(_ASK_SECONDS))
         except EnvironmentProblem:
             return ""
-        return _last(ended) if ended.code == 0 else ""
-
-    def _failed(self, what: str, ended: Ended) -> EnvironmentProblem:
-        return EnvironmentProblem(
-            what,
-            evidence="\n".join(ended.tail)[-600:] or say("exit code {code}", code=ended.code),
-            hint=say(
-                "What docker-machine or its driver says there is to be put right; then run the"
-                " command again."
-            ),
-        )
-
-
-def _last(ended: Ended) -> str:
-    return ended.tail[-1] if ended.tail else ""
+        return last(ended) if ended.code == 0 else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from swarmlab.errors import UsageError
 from swarmlab.process import redact
@@ -12,7 +13,7 @@ from swarmlab.providers.registry import Choice
 from swarmlab.words import say
 
 NAME = "docker-machine"
-STORE, DRIVER, OPTIONS = "store", "driver", "options"
+STORE, DRIVER, OPTIONS, SECRETS = "store", "driver", "options", "secrets"
 
 
 def chosen(driver: str, options: Sequence[str]) -> Choice:
@@ -58,6 +59,28 @@ def given_again(has: Choice, wanted: Choice | None) -> Choice:
     return Choice(NAME, {**has.settings, OPTIONS: options})
 
 
+def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a lab remembers of its options: all that are no secrets, and the others' names."""
+    given = [str(option) for option in settings.get(OPTIONS) or ()]
+    names = {_key(option) for option in given if secret(option)} | set(settings.get(SECRETS) or ())
+    found: dict[str, Any] = {OPTIONS: [option for option in given if not secret(option)]}
+    return {**found, SECRETS: sorted(names)} if names else found
+
+
+def lacking(settings: Mapping[str, Any], given: Sequence[str]) -> str:
+    """What to do where a lab was made with secrets that were not given again; empty for none."""
+    there = {_key(option) for option in given}
+    names = [name for name in settings.get(SECRETS) or () if name not in there]
+    if not names:
+        return ""
+    again = " ".join(f"--machine-opt {name}=..." for name in names)
+    return say(
+        "The lab was made with a secret that is kept nowhere: give it again, by"
+        " `swarmlab up --provider docker-machine {again}`.",
+        again=again,
+    )
+
+
 def secret(option: str) -> bool:
     """Whether the option's value is one that is neither shown nor kept.
 
@@ -65,6 +88,10 @@ def secret(option: str) -> bool:
     """
     key, _, value = option.partition("=")
     return SECRET.search(key) is not None or redact(value) != value
+
+
+def _key(option: str) -> str:
+    return option.partition("=")[0]
 
 
 def _shown(option: str) -> str:

@@ -23,7 +23,7 @@ WHERE = later(
     "that name, and beside it the driver that it is to use."
 )
 SECRET = re.compile(
-    r"pass|secret|token|credential|auth(?!-url|orized)"
+    r"pass|secret|token|credential|auth(?!-?url|orized)"
     r"|(?:api|private|access|consumer|application|account|service|encryption)-?key(?!-?(?:file|path))",
     re.I,
 )
@@ -33,12 +33,11 @@ _LOOK_SECONDS = 0.2
 
 
 class Program:
-    """docker-machine with one store. `hidden` are secrets that may turn up in what it says."""
+    """docker-machine with one store. `hidden` tells secrets that may turn up in what it says."""
 
-    def __init__(self, store: Path, hidden: Sequence[str] = ()) -> None:
+    def __init__(self, store: Path, hidden: Callable[[], Sequence[str]] = tuple) -> None:
         self._store = store
-        # The longest first: one may be the beginning of another.
-        self._hidden = sorted({value for value in hidden if value}, key=len, reverse=True)
+        self._hidden = hidden
 
     def path(self) -> str:
         """Where it is. Raises EnvironmentProblem when it is not on the PATH."""
@@ -96,7 +95,8 @@ class Program:
 
     def harmless(self, text: str) -> str:
         """The text without any of the hidden secrets."""
-        for value in self._hidden:
+        # The longest first: one may be the beginning of another.
+        for value in sorted({one for one in self._hidden() if one}, key=len, reverse=True):
             text = text.replace(value, HIDDEN)
         return text
 
@@ -106,3 +106,21 @@ class Program:
             # Else it reports each failure, with details of this machine, to its makers.
             "MACHINE_BUGSNAG_API_TOKEN": os.environ.get("MACHINE_BUGSNAG_API_TOKEN", "no-report"),
         }
+
+
+def last(ended: command.Ended) -> str:
+    """The last line that it said; empty when it said nothing."""
+    return ended.tail[-1] if ended.tail else ""
+
+
+def failed(what: str, ended: command.Ended, hint: str = "") -> EnvironmentProblem:
+    """The error for what docker-machine could not do, with its own words."""
+    return EnvironmentProblem(
+        what,
+        evidence="\n".join(ended.tail)[-600:] or say("exit code {code}", code=ended.code),
+        hint=hint
+        or say(
+            "What docker-machine or its driver says there is to be put right; then run the command"
+            " again."
+        ),
+    )

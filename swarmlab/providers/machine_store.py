@@ -16,9 +16,11 @@ from typing import Any
 from swarmlab import labels
 from swarmlab.errors import EnvironmentProblem, MachineUnknown
 from swarmlab.providers.base import ENGINE_PORT
+from swarmlab.providers.machine_program import SECRET
 from swarmlab.words import later, say
 
 CONFIG_VERSION = 3
+_SHORTEST = 4  # of a secret that is no common word
 _FORGET = later(
     "`swarmlab down --forget-lost` forgets such machines, which may then still run somewhere."
 )
@@ -75,15 +77,15 @@ def there(store: Path) -> bool:
         return False
 
 
-def tells(store: Path, name: str) -> bool:
-    """Whether it can be told what there is of that name, be it nothing."""
+def trouble(store: Path, name: str) -> MachineUnknown | None:
+    """Why it cannot be told what there is of that name; None when it can, be it nothing."""
     if not there(store):
-        return False
+        return lost(store, name)
     try:
         machine(store, name)
-    except MachineUnknown:
-        return False
-    return True
+    except MachineUnknown as error:
+        return error
+    return None
 
 
 def lost(store: Path, name: str) -> MachineUnknown:
@@ -112,6 +114,23 @@ def machines(store: Path) -> Iterator[Machine]:
             continue
         if found is not None:
             yield found
+
+
+def secrets(store: Path) -> set[str]:
+    """The secrets that drivers keep in their machines' files, for them to be hidden in words."""
+    found: set[str] = set()
+    for path in (store / "machines").glob("*/config.json"):
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        driver = _part(told, "Driver") if isinstance(told, dict) else {}
+        found |= {
+            value
+            for key, value in driver.items()
+            if isinstance(value, str) and len(value) >= _SHORTEST and SECRET.search(key)
+        }
+    return found
 
 
 def machine(store: Path, name: str) -> Machine | None:

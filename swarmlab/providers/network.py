@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from swarmlab import labels
 from swarmlab.engine import Engine
-from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.errors import EnvironmentProblem, MachineUnknown, UsageError
 from swarmlab.providers import subnets
 from swarmlab.providers.base import Reach
 from swarmlab.providers.problems import explain, explained, said
@@ -99,6 +99,10 @@ class LabNetwork:
             say("No subnet for the lab: each one tried was taken at the same moment."),
             hint=say("Run the command again."),
         )
+
+    def unknown(self) -> Mapping[str, MachineUnknown]:
+        """None: whoever makes nodes without a list of them elsewhere has no list to lose."""
+        return {}
 
     @property
     def marks(self) -> dict[str, str]:

@@ -6,13 +6,14 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from swarmlab import labels
 from swarmlab.engine import Engine
-from swarmlab.errors import UsageError
+from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.providers.base import Provider
 from swarmlab.size import UNKNOWN, Size
 from swarmlab.words import say
@@ -65,6 +66,21 @@ def known(name: str) -> str:
     return name
 
 
+def understood(choice: Choice, lab: str) -> None:
+    """Raises EnvironmentProblem for a lab that another swarmlab has made, with a provider unknown
+    to this one."""
+    if choice.provider not in PROVIDERS:
+        raise EnvironmentProblem(
+            say(
+                "The nodes of the lab {lab!r} are from provider {provider}, which this version of "
+                "swarmlab does not know.",
+                lab=lab,
+                provider=choice.provider,
+            ),
+            hint=say("Use the version of swarmlab that made it."),
+        )
+
+
 def told(listed: Iterable[Mapping[str, Any]]) -> Choice:
     """What the labels of what a lab has on its engine say; `dind` when they say nothing."""
     for one in listed:
@@ -107,13 +123,28 @@ def asked(
     from swarmlab.providers.machine_options import chosen
 
     driver = machine_driver or os.environ.get("SWARMLAB_MACHINE_DRIVER", "")
-    options = machine_options or shlex.split(os.environ.get("SWARMLAB_MACHINE_OPTS", ""))
-    return chosen(driver, options)
+    return chosen(driver, machine_options or _exported_options())
+
+
+def _exported_options() -> list[str]:
+    try:
+        return shlex.split(os.environ.get("SWARMLAB_MACHINE_OPTS", ""))
+    except ValueError:
+        raise UsageError(
+            say("SWARMLAB_MACHINE_OPTS cannot be read: a quote or a backslash in it has no end."),
+            hint=say("Write the options as in a shell, with spaces between them."),
+        ) from None
+
+
+def exported() -> str:
+    """The provider that this process's environment asks for, known or not; empty for none."""
+    name = os.environ.get("SWARMLAB_PROVIDER", "").strip()
+    return name or ("hosts" if os.environ.get("SWARMLAB_HOSTS", "").strip() else "")
 
 
 def wanted() -> Choice:
     """What this process's environment asks for. Raises UsageError for a provider unknown."""
-    name = os.environ.get("SWARMLAB_PROVIDER", "").strip()
+    name = exported()
     file = os.environ.get("SWARMLAB_HOSTS", "").strip()
     if name == "hosts" and file:
         from swarmlab.providers.hosts import machines
@@ -125,9 +156,12 @@ def wanted() -> Choice:
 
 
 def given_again(has: Choice, wanted: Choice | None) -> Choice:
-    """A lab's own choice with what no lab keeps, and `wanted` brings again."""
+    """A lab's own choice with what no lab keeps, and `wanted` or the environment brings again."""
     from swarmlab.providers import machine_options
 
+    if wanted is None and has.provider == machine_options.NAME:
+        with suppress(UsageError):  # options that make no sense have no secret to bring
+            wanted = asked(has.provider)
     return machine_options.given_again(has, wanted)
 
 

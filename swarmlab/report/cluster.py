@@ -209,6 +209,8 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
                 command=f"swarmlab start{name}",
             )
         )
+    elif status.advice:
+        tell(escape(say("What next: ") + status.advice))
     elif status.problems:
         tell(say("What next: `{command}` mends the lab.", command=f"swarmlab up{name}"))
     else:
@@ -238,7 +240,10 @@ def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:
             *(lab.name, say(_STATES[lab.state]), nodes, steps, lab.subnet, made)[: len(shown)]
         )
     console.print(table)
-    broken = [lab.name for lab in labs if lab.state == "broken"]
+    for lab in labs:
+        if lab.problem:
+            tell(escape(lab.problem), mark_good=False)
+    broken = [lab.name for lab in labs if lab.state == "broken" and not lab.problem]
     if broken:
         tell(
             say(

@@ -3,7 +3,7 @@
 What it hands out are real engines (`testhosts`) on the network that STANDIN_BRIDGE names
 (`NAME SUBNET`). Its driver `standin` has three options: --standin-number (of the address),
 --standin-fails (check, create, hang, start, remove: what the driver cannot do) and
---standin-token, which it blurts out.
+--standin-token, which it keeps in its file, as drivers do, and blurts out.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ def create(words: list[str]) -> None:
             "SSHKeyPath": "",
             "StorePath": str(STORE),
             "Fails": asked.standin_fails,
+            "AccessToken": asked.standin_token,
         },
         "DriverName": "standin",
         "HostOptions": {
@@ -196,7 +197,8 @@ def create(words: list[str]) -> None:
     )
 
 
-def await_engine(config: dict[str, Any]) -> None:
+def engine(config: dict[str, Any]) -> docker.APIClient:
+    """The machine's engine, by the certificates that its folder has."""
     folder = MACHINES / config["Name"]
     client = docker.APIClient(
         base_url=f"https://{config['Driver']['IPAddress']}:2376",
@@ -209,6 +211,11 @@ def await_engine(config: dict[str, Any]) -> None:
         ),
     )
     client.trust_env = False
+    return client
+
+
+def await_engine(config: dict[str, Any]) -> None:
+    client = engine(config)
 
     def look() -> Observation[None]:
         try:
@@ -229,9 +236,65 @@ def start(name: str) -> None:
         raise Failed(f'Machine "{name}" is already running.')
     if config["Driver"]["Fails"] == "start":
         raise Failed("standin driver does not support start")
+    words = f"({name}) Asking for it with token {config['Driver'].get('AccessToken')}..."
+    say(words)
+    with (STORE / "said").open("a") as said:
+        said.write(words + "\n")
     host().start(box(name))
     say(f'Machine "{name}" was started.')
     await_engine(config)
+
+
+SHELLS = {
+    "fish": ("set -gx ", ' "', '";\n', "#", "eval ({})"),
+    "powershell": ("$Env:", ' = "', '"\n', "#", "& {} | Invoke-Expression"),
+    "cmd": ("SET ", "=", "\n", "REM", "\t@FOR /f \"tokens=*\" %i IN ('{}') DO @%i"),
+    "tcsh": ("setenv ", ' "', '";\n', ":", "eval `{}`"),
+}
+"""How each shell is told: before a name, before a value, behind it; a comment; the command."""
+USUAL_SHELL = ("export ", '="', '"\n', "#", "eval $({})")
+
+
+def env(words: list[str]) -> None:
+    """Words for a shell, once the engine was reached with certificates that fit."""
+    parser = argparse.ArgumentParser(prog="docker-machine env", allow_abbrev=False)
+    parser.add_argument("--shell", default="")
+    parser.add_argument("names", nargs="*")
+    asked = parser.parse_args(words)
+    if len(asked.names) > 1:
+        raise Failed("Error: Expected one machine name as an argument")
+    if not asked.names:
+        raise Failed('Error: No machine name(s) specified and no "default" machine exists')
+    (name,) = asked.names
+    config = load(name)
+    wrong = "Error checking TLS connection:"
+    if state(name) != "Running":
+        raise Failed(f"{wrong} Host is not running")
+    where = f"{config['Driver']['IPAddress']}:2376"
+    try:
+        api = engine(config)
+        api.ping()
+        api.close()
+    except (DockerException, OSError) as error:
+        raise Failed(
+            f"{wrong} Error checking and/or regenerating the certs: There was an error validating "
+            f'certificates for host "{where}": {error}\nYou can attempt to regenerate them using '
+            "'docker-machine regenerate-certs [name]'.\nBe advised that this will trigger a Docker "
+            "daemon restart which might stop running containers.\n"
+        ) from None
+    # Without a word it goes by the shell that it is called from.
+    shell = asked.shell or Path(os.environ.get("SHELL", "sh")).name
+    before, between, behind, comment, command = SHELLS.get(shell, USUAL_SHELL)
+    told = {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_HOST": f"tcp://{where}",
+        "DOCKER_CERT_PATH": str(MACHINES / name),
+        "DOCKER_MACHINE_NAME": name,
+    }
+    lines = [f"{before}{key}{between}{value}{behind}" for key, value in told.items()]
+    again = command.format(f"docker-machine env {' '.join(words)}")
+    lines.append(f"{comment} Run this command to configure your shell: \n{comment} {again}\n")
+    sys.stdout.write("".join(lines))
 
 
 def stop(name: str) -> None:
@@ -285,6 +348,8 @@ def main(words: list[str]) -> None:
     elif command in ("start", "stop"):
         for name in rest:
             {"start": start, "stop": stop}[command](name)
+    elif command == "env":
+        env(rest)
     elif command == "status":
         load(rest[0])
         say(state(rest[0]))

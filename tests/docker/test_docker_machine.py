@@ -22,6 +22,8 @@ pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 14
+SECRET = "hunter2"
+TOKEN = f"standin-token={SECRET}"
 
 
 class Place:
@@ -31,6 +33,7 @@ class Place:
         self.name = f"machines-{secrets.token_hex(3)}"
         self.store = folder / "store"
         self.on = on
+        self.said: list[str] = []
         program = folder / "bin" / "docker-machine"
         program.parent.mkdir()
         program.write_text(
@@ -46,6 +49,8 @@ class Place:
             "SWARMLAB_NAME": self.name,
             "SWARMLAB_PROVIDER": "docker-machine",
             "SWARMLAB_MACHINE_DRIVER": "standin",
+            # docker-machine goes by it, and is to be asked for another one's words.
+            "SHELL": "/usr/bin/fish",
             "SWARMLAB_MACHINE_OPTS": "standin-number=1{n}",
         }
 
@@ -59,7 +64,8 @@ class Place:
             text=True,
             timeout=seconds,
         )
-        assert done.returncode == code, done.stdout + done.stderr
+        self.said.append(done.stdout + done.stderr)
+        assert done.returncode == code, self.said[-1]
         return done.stdout + done.stderr * (code != 0)
 
     @property
@@ -95,6 +101,7 @@ def place(bridge: testhosts.Bridge, tmp_path: Path) -> Iterator[Place]:
 
 
 def test_the_chapter_on_machines(place: Place) -> None:
+    place.swarmlab("up", "--machine-opt", "standin-number=1{n}", "--machine-opt", TOKEN)
     found = json.loads(place.swarmlab("run", "--to", "13", "--json"))
     assert broken(found) == []
     assert [step["number"] for step in found["steps"]] == list(range(1, STEPS))
@@ -126,6 +133,27 @@ def test_the_chapter_on_machines(place: Place) -> None:
     assert json.loads(place.swarmlab("status", "--json"))["healthy"]
     assert "is up" in place.swarmlab("up", "--provider", "docker-machine")
     assert "from provider docker-machine" in place.swarmlab("up", "--provider", "dind", code=2)
+    place.env["SWARMLAB_PROVIDER"] = "dind"
+    assert "is up" in place.swarmlab("up")
+    assert "keeps its own, docker-machine" in place.said[-1]
+    place.env["SWARMLAB_PROVIDER"] = "docker-machine"
+
+    # Stopped and started whole, without the secret: docker-machine has it, and its driver says it.
+    place.swarmlab("stop")
+    assert "step 13" in place.swarmlab("start")
+    assert f"token {SECRET}" in place.store.joinpath("said").read_text()
+    api = host()
+    kept = [*api.containers(all=True, filters=labelled), *api.networks(filters=labelled)]
+    assert SECRET not in "".join(place.said) + json.dumps(kept)
+
+    # Without docker-machine's store nothing is known of the machines, and nothing done to them.
+    away = place.store.rename(place.store.with_name("away"))
+    for move in ("status", "stop", "start", "up", "down"):
+        said = " ".join(place.swarmlab(move, code=3).split())
+        assert "docker-machine kept it in" in said or "were not cleaned" in said
+        assert "--forget-lost" in said
+    away.rename(place.store)
+    assert json.loads(place.swarmlab("status", "--json"))["healthy"]
 
     last = json.loads(place.swarmlab("step", "14", "--json"))
     assert last["verdict"] == "passed"
@@ -134,12 +162,12 @@ def test_the_chapter_on_machines(place: Place) -> None:
 
 
 def test_a_driver_that_fails_half_way_leaves_nothing_and_no_secret(place: Place) -> None:
-    options = ["--machine-opt", "standin-fails=create", "--machine-opt", "standin-token=hunter2"]
+    options = ["--machine-opt", "standin-fails=create", "--machine-opt", TOKEN]
     said = place.swarmlab("up", *options, code=3)
     assert "docker-machine could not make swarm-" in said
     assert "the stand-in was told to fail" in said
     assert "docker-machine forgot swarm-" in said
-    assert "hunter2" not in said
+    assert SECRET not in said
     assert place.nothing()
 
 

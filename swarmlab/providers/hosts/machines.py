@@ -83,7 +83,9 @@ def told(settings: Mapping[str, Any], lab: str) -> tuple[Machines, Consent]:
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two settings name the same machines in the same order."""
-    places = [[(host["url"], host["context"]) for host in of["hosts"]] for of in (one, other)]
+    places = [
+        [(host["url"], host["context"]) for host in of.get("hosts", ())] for of in (one, other)
+    ]
     return places[0] == places[1]
 
 
