@@ -75,12 +75,17 @@ class LabFileError(SwarmlabError):
     exit_code = EXIT_USAGE
 
     def __init__(self, lab: str, problems: Sequence[Problem]) -> None:
+        # Not at the top: words raises errors itself.
+        from swarmlab.words import say
+
         self.problems = tuple(problems)
         count = len(self.problems)
         super().__init__(
-            f"The lab {lab} has {count} problem{'' if count == 1 else 's'}.",
+            say("The lab {lab} has a problem.", lab=lab)
+            if count == 1
+            else say("The lab {lab} has {count} problems.", lab=lab, count=count),
             evidence="\n".join(str(problem) for problem in self.problems),
-            hint="Mend the lines named above and run the command again.",
+            hint=say("Mend the lines named above and run the command again."),
         )
 
 

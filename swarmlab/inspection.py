@@ -193,7 +193,9 @@ class Inspector:
         check = self.checks.get(spec.check)
         seen = _Look()
         if check is None:
-            seen.error = LookupError(f"there is no check named {spec.check!r}")
+            seen.error = LookupError(
+                say("there is no check {name!r}{near}", name=spec.check, near="")
+            )
             return seen
 
         def look() -> Observation[None]:
@@ -228,7 +230,9 @@ class Watch:
         self._observer: Observer | None = None
         self._start = time.monotonic()
         if factory is None:
-            self._seen.error = LookupError(f"there is no observer named {spec.check!r}")
+            self._seen.error = LookupError(
+                say("there is no observer {name!r}{near}", name=spec.check, near="")
+            )
             return
         try:
             self._observer = factory(world, **spec.params)

@@ -16,8 +16,9 @@ from swarmlab.errors import LabFileError, Problem
 from swarmlab.handout import pages
 from swarmlab.handout.diagrams import load as diagrams
 from swarmlab.loading import nodes
-from swarmlab.loading.fields import Fields, Notes, short
+from swarmlab.loading.fields import Fields, Notes
 from swarmlab.model import Lab
+from swarmlab.words import say
 
 LINT_VERSION = 1
 
@@ -97,17 +98,20 @@ def _pictures(lab: Lab, around: pages.Pages, known: set[str]) -> list[Problem]:
         return []
     entries = Fields(Notes(""), root, "", pages.PAGES).items("pictures")
     for node, place in zip(entries, around.pictures, strict=True):
-        fields = Fields(notes, node, f"picture {place.name!r}", pages.PLACE)
+        fields = Fields(notes, node, say("picture {name!r}", name=place.name), pages.PLACE)
         if place.name not in known:
-            near = notes.meant(place.name, known)
-            fields.wrong("name", f"{diagrams.FILE} draws no {short(place.name)}{near}")
+            told = notes.none_of(place.name, known)
+            fields.wrong("name", say("{file} draws no {text}{near}", file=diagrams.FILE, **told))
         step = lab.find(place.step)
         if step is None or step.id != place.step:
-            near = notes.meant(place.step, [one.id for one in lab.steps])
-            fields.wrong("step", f"{short(place.step)} is no step{near}")
+            told = notes.none_of(place.step, [one.id for one in lab.steps])
+            fields.wrong("step", say("{text} is no step{near}", **told))
             continue
         commands = [command.id for command in step.commands]
         if place.after and place.after not in commands:
-            near = notes.meant(place.after, commands)
-            fields.wrong("after", f"step {step.number} has no command {short(place.after)}{near}")
+            told = notes.none_of(place.after, commands)
+            fields.wrong(
+                "after",
+                say("step {number} has no command {text}{near}", number=step.number, **told),
+            )
     return notes.problems

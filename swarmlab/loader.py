@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
-from swarmlab.loading.fields import Notes, meant, short
+from swarmlab.loading.fields import SLUG, Notes, meant, short
 from swarmlab.model import Lab, Step
+from swarmlab.words import say
 
 if TYPE_CHECKING:
+    from swarmlab.checks.parameters import Fault
     from swarmlab.images.sources import Sources
 
 LAB_FILE = "lab.yaml"
@@ -42,8 +44,13 @@ def load_builtin(lab_id: str, *, sources: Sources | None = None) -> Lab:
     known = sorted(path.parent.name for path in folder.glob(f"*/{LAB_FILE}"))
     if lab_id not in known:
         raise UsageError(
-            f"There is no lab {short(lab_id)}{meant(lab_id, known)}.",
-            hint=f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}.",
+            say("There is no lab {text}{near}.", text=short(lab_id), near=meant(lab_id, known)),
+            hint=say(
+                "With swarmlab come: {labs}. A lab of your own is named by its folder, such as"
+                " ./{name}.",
+                labs=say(", ").join(known),
+                name=lab_id if SLUG.fullmatch(lab_id) else "my-lab",
+            ),
         )
     return _named(folder / lab_id, sources)
 
@@ -59,8 +66,8 @@ def find(wanted: str, *, sources: Sources | None = None) -> Lab:
         return load_builtin(wanted, sources=sources)
     if not folder.is_dir():
         raise UsageError(
-            f"There is no lab in {wanted}: it is no folder.",
-            hint="`swarmlab lab new FOLDER` makes one.",
+            say("There is no lab in {folder}: it is no folder.", folder=wanted),
+            hint=say("Check the spelling; `swarmlab lab new FOLDER` makes a new lab."),
         )
     return _named(folder, sources)
 
@@ -104,10 +111,10 @@ def load(
     return Lab(lab_id, title, version, tuple(steps), folder, managers)
 
 
-def _of_checks(name: str, params: Mapping[str, Any], during: bool) -> list[str]:
-    from swarmlab.checks.parameters import problems
+def _of_checks(name: str, params: Mapping[str, Any], during: bool) -> list[Fault]:
+    from swarmlab.checks.parameters import faults
 
-    return problems(name, params, during=during)
+    return faults(name, params, during=during)
 
 
 def _read(path: Path, notes: Notes) -> nodes.Node | None:
@@ -116,7 +123,7 @@ def _read(path: Path, notes: Notes) -> nodes.Node | None:
         with path.open("rb") as file:
             data = file.read(nodes.MAX_BYTES + 1)
     except OSError as error:
-        notes.add(None, f"cannot be read: {error.strerror or error}")
+        notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         return None
     return nodes.parse(data, notes.at)
 
@@ -151,18 +158,23 @@ def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
             data = file.read(MAX_TEXT_BYTES + 1)
         if len(data) > MAX_TEXT_BYTES:
             problems.append(
-                Problem(name, 0, 0, f"the text is larger than {MAX_TEXT_BYTES // 1024} KiB")
+                Problem(
+                    name,
+                    0,
+                    0,
+                    say("the text is larger than {size} KiB", size=MAX_TEXT_BYTES // 1024),
+                )
             )
             return None
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        problems.append(Problem(name, 0, 0, "the text of this step is missing"))
+        problems.append(Problem(name, 0, 0, say("the text of this step is missing")))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        problems.append(Problem(name, line, 0, "the file is not UTF-8 text"))
+        problems.append(Problem(name, line, 0, say("the file is not UTF-8 text")))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        problems.append(Problem(name, 0, 0, f"cannot be read: {why}"))
+        problems.append(Problem(name, 0, 0, say("cannot be read: {why}", why=why)))
     return None
 
 
@@ -176,18 +188,35 @@ def _placed(name: str, text: str, step: Step) -> list[Problem]:
         command = found.group(1)
         if command not in known:
             near = notes.meant(command, known)
-            notes.at(line, 1, f"step {step.number} has no command {short(command)}{near}")
+            notes.at(
+                line,
+                1,
+                say(
+                    "step {number} has no command {text}{near}",
+                    number=step.number,
+                    text=short(command),
+                    near=near,
+                ),
+            )
         elif command in seen:
-            first = seen[command]
-            notes.at(line, 1, f"the command {command!r} already has its place in line {first}")
+            notes.at(
+                line,
+                1,
+                say(
+                    "the command {id!r} already has its place in line {line}",
+                    id=command,
+                    line=seen[command],
+                ),
+            )
         else:
             seen[command] = line
     missing = [command for command in known if command not in seen]
     if missing:
-        those = ", ".join(map(repr, missing[:MOST_NAMED])) + (
-            f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-        )
-        notes.add(None, f"no place for {those}: a line `[command: ID]` each")
+        names = say(", ").join(map(repr, missing[:MOST_NAMED]))
+        if len(missing) > MOST_NAMED:
+            more = len(missing) - MOST_NAMED
+            names = say("{names} and {more} more", names=names, more=more)
+        notes.add(None, say("no place for {names}: a line `[command: ID]` each", names=names))
     return notes.problems
 
 
@@ -198,7 +227,10 @@ def _strays(folder: Path, language: str, steps: list[Step]) -> list[Problem]:
     strays = sorted(path.name for path in folder.glob("*.md") if path.name not in wanted)
     return [
         Problem(
-            f"text/{language}/{name}", 0, 0, f"this text belongs to no step{meant(name, wanted)}"
+            f"text/{language}/{name}",
+            0,
+            0,
+            say("this text belongs to no step{near}", near=meant(name, wanted)),
         )
         for name in strays
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.loader import LAB_FILE
 from swarmlab.loading import schema
+from swarmlab.words import say
 
 TEMPLATE = Path(__file__).resolve().parent / "templates" / "lab"
 ID = "id: my-lab\n"
@@ -22,14 +23,16 @@ def make(folder: Path) -> tuple[str, ...]:
     lab_id = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
     if not lab_id:
         raise UsageError(
-            f"The folder's name, {folder.name!r}, cannot become the id of a lab.",
-            hint="Give a name with letters or digits, such as `swarmlab lab new my-lab`.",
+            say("The folder's name, {name!r}, cannot become the id of a lab.", name=folder.name),
+            hint=say(
+                "Give a name with letters from a to z or digits, such as `swarmlab lab new my-lab`."
+            ),
         )
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(
-                f"{folder} is there already, and is not an empty folder.",
-                hint="Choose another name; nothing was changed.",
+                say("{folder} is there already, and is not an empty folder.", folder=folder),
+                hint=say("Choose another name; nothing was changed."),
             )
         files = {
             path.relative_to(TEMPLATE).as_posix(): path.read_text(encoding="utf-8")
@@ -44,7 +47,11 @@ def make(folder: Path) -> tuple[str, ...]:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise EnvironmentProblem(
-            f"The lab cannot be made in {folder}: {error.strerror or error}.",
-            hint="Choose a folder that you may write to.",
+            say(
+                "The lab cannot be made in {folder}: {why}.",
+                folder=folder,
+                why=error.strerror or error,
+            ),
+            hint=say("Choose a folder that you may write to."),
         ) from error
     return tuple(files)

@@ -18,6 +18,7 @@ from typing import Any
 from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.naming import CHAPTER
 from swarmlab.state import lab_folder
+from swarmlab.words import say
 
 PROGRESS_VERSION = 1
 NONE: frozenset[str] = frozenset()
@@ -64,9 +65,16 @@ class ProgressStore:
             return StudentProgress(cluster, lab=self._lab)
         if recorded.lab != self._lab and recorded.touched:
             raise UsageError(
-                f"On the cluster {self._name!r} stands the lab {recorded.lab}, not {self._lab}.",
-                hint="Give this lab a cluster of its own with --name, or take the other away with "
-                "`swarmlab down`.",
+                say(
+                    "The cluster {name!r} is in use for the lab {other}, not {lab}.",
+                    name=self._name,
+                    other=recorded.lab,
+                    lab=self._lab,
+                ),
+                hint=say(
+                    "Give this lab a cluster of its own with --name, or take the other away with "
+                    "`swarmlab down`."
+                ),
             )
         return replace(recorded, lab=self._lab)
 
@@ -160,8 +168,12 @@ class ProgressStore:
 
     def _unwritable(self, error: OSError) -> EnvironmentProblem:
         return EnvironmentProblem(
-            f"Your progress could not be written to {self.path}: {error.strerror or error}.",
-            hint="Make the folder writable, or set XDG_STATE_HOME to one that is.",
+            say(
+                "Your progress could not be written to {path}: {why}.",
+                path=self.path,
+                why=error.strerror or error,
+            ),
+            hint=say("Make the folder writable, or set XDG_STATE_HOME to one that is."),
         )
 
 

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from swarmlab.checks import CHECKS, OBSERVERS
-from swarmlab.checks.parameters import problems as of_parameters
-from swarmlab.checks.parameters import signature
+from swarmlab.checks.parameters import Fault, signature
+from swarmlab.checks.parameters import faults as of_parameters
 from swarmlab.loading import nodes, schema
 from swarmlab.loading.build import Builder
 from swarmlab.loading.fields import Notes
@@ -48,7 +48,7 @@ class AnyImage(dict[str, str]):
         return name
 
 
-def parameters(name: str, params: Mapping[str, Any], during: bool) -> list[str]:
+def parameters(name: str, params: Mapping[str, Any], during: bool) -> list[Fault]:
     return of_parameters(name, params, during=during)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlab import loader
+from swarmlab.checks.parameters import Fault
 from swarmlab.errors import EXIT_USAGE, LabFileError, UsageError
 from swarmlab.images.sources import Sources
 from swarmlab.loading import nodes
@@ -102,7 +103,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "lab.yaml:5:13: step 2: two of its checks have the id 'a'",
         "lab.yaml:9:9: step 2, command 'c1': `docker run` leaves something behind, and the step has"
         " no reset (nor reset_covered_by) that takes it away",
-        "lab.yaml:9:14: no image 'utli' (did you mean util?)",
+        "lab.yaml:9:14: there is no image 'utli' (did you mean util?)",
         "lab.yaml:10:22: step 2, command 1: an exit code is a whole number up to 255",
         "lab.yaml:11:18: step 2, command 1: timeout must be a number, such as 120",
         "lab.yaml:12:16: step 2, command 1: where must be workstation or host, not 'workstaton' "
@@ -292,7 +293,7 @@ def read(data: bytes) -> None:
         assert "\n" not in str(problem)
 
 
-def no_parameters(name: str, params: Mapping[str, Any], during: bool) -> list[str]:
+def no_parameters(name: str, params: Mapping[str, Any], during: bool) -> list[Fault]:
     return []
 
 

@@ -109,7 +109,7 @@ def test_a_cluster_is_one_labs_at_a_time(tmp_path: Path) -> None:
     chapter = ProgressStore("default", tmp_path)
     chapter.finish("c", "one")
     other = ProgressStore("default", tmp_path, lab="mine")
-    with pytest.raises(UsageError, match="stands the lab service-discovery, not mine"):
+    with pytest.raises(UsageError, match="is in use for the lab service-discovery, not mine"):
         other.load("c")
     with pytest.raises(UsageError):
         other.begin("c", "first")

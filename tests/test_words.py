@@ -192,6 +192,9 @@ WHOLLY = (
     *(f"images/{name}" for name in ("engine", "internet", "recipe", "refusal", "registry")),
     *(f"images/{name}" for name in ("shared", "sources", "store", "transfer", "trust", "turn")),
     *("cli/images", "report/images"),
+    *("errors", "inspection", "linting", "loader", "report/linting", "scaffold", "student"),
+    *(f"loading/{name}" for name in ("build", "creating", "fields", "fitting", "languages")),
+    *("loading/mistakes", "loading/nodes", "authoring/looks", "checks/parameters"),
     *(f"report/{name}" for name in ("bundle", "cluster", "diagnosis", "grades", "proofs")),
 )
 # Calls whose words are for programs: patterns, files and processes.
@@ -203,8 +206,9 @@ FOR_PROGRAMS = (
 # A command or a setting as it stands in every language, and what engines say of themselves.
 ALIKE = re.compile(
     r"\s*`[^`]*`|(  | --)\S.*|#? ?(eval|export) .*|[A-Z ,]+|bytes .*|SHA-256 .*|Data plane"
-    r"|# eval .*|swarmlab (up|start|env|bundle load|images pull).*|(sudo|apt-get) .*"
-    r"|docker (rename|volume rm|network rm) .*|docker login|Docker Hub"
+    r"|# eval .*|swarmlab (up|down|start|env|bundle load|images pull).*|(sudo|apt-get) .*"
+    r"|docker (rename|volume rm|network rm|run|compose)( .*)?|docker login|Docker Hub"
+    r"|id: my-lab\n"
     r"|(\[bold\])?0 (start|step|run|verify)\S*( --to)?( \S+)?(\[/bold\])?|[\W0]*(\[\S*\][\W0s]*)+",
     re.S,
 )

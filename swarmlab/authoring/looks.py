@@ -20,6 +20,7 @@ from swarmlab.checks.looking import over
 from swarmlab.checks.web import get
 from swarmlab.cluster.workstation import NAME, WORKDIR
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 Facts = dict[str, Any]
 
@@ -46,8 +47,8 @@ def _manager(world: World) -> Any:
         if api.info()["Swarm"].get("ControlAvailable"):
             return api
     raise EnvironmentProblem(
-        "No node of the lab is a manager, so nothing can be said about its services.",
-        hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
+        say("No node of the lab is a manager, so nothing can be said about its services."),
+        hint=say("See `swarmlab status`; `swarmlab up` mends what is broken."),
     )
 
 
@@ -55,10 +56,10 @@ def swarm(world: World) -> Facts:
     """The swarm's settings, its nodes, services and networks, as a manager tells them."""
     api = _manager(world)
     networks = {one["Id"]: one for one in api.networks() if one["Scope"] == "swarm"}
-    facts: Facts = {"the swarm's settings": api.inspect_swarm()["Spec"]}
+    facts: Facts = {say("the swarm's settings"): api.inspect_swarm()["Spec"]}
     for node in api.nodes():
         # Who leads is chosen by the managers among themselves.
-        facts[f"node {node['Description']['Hostname']}"] = {
+        facts[say("node {name}", name=node["Description"]["Hostname"])] = {
             **node["Spec"],
             "state": node["Status"]["State"],
             "reachability": (node.get("ManagerStatus") or {}).get("Reachability"),
@@ -67,18 +68,20 @@ def swarm(world: World) -> Facts:
         task["ServiceID"] for task in api.tasks() if task["DesiredState"] in ("running", "ready")
     )
     for service in api.services():
-        facts[f"service {service['Spec']['Name']}"] = {
+        facts[say("service {name}", name=service["Spec"]["Name"])] = {
             **_spec(service["Spec"], networks),
             "wanted": wanted[service["ID"]],
         }
     for network in networks.values():
         # The subnet is the next free one.
-        facts[f"network {network['Name']}"] = {
+        facts[say("network {name}", name=network["Name"])] = {
             **{name: network[name] for name in ("Driver", "Internal", "Attachable", "Ingress")},
             "Labels": network["Labels"] or {},
         }
-    facts |= {f"secret {one['Spec']['Name']}": one["Spec"] for one in api.secrets()}
-    facts |= {f"config {one['Spec']['Name']}": one["Spec"] for one in api.configs()}
+    for one in api.secrets():
+        facts[say("secret {name}", name=one["Spec"]["Name"])] = one["Spec"]
+    for one in api.configs():
+        facts[say("config {name}", name=one["Spec"]["Name"])] = one["Spec"]
     return facts
 
 
@@ -92,7 +95,7 @@ def _spec(spec: Mapping[str, Any], networks: Mapping[str, Any]) -> Facts:
         **spec,
         "TaskTemplate": template,
         "Networks": sorted(
-            networks.get(one["Target"], {}).get("Name", "a network that is gone")
+            networks.get(one["Target"], {}).get("Name", say("a network that is gone"))
             for one in attached
         ),
     }
@@ -106,7 +109,7 @@ def local_networks(world: World) -> Facts:
         return [n["Name"] for n in found if n["Scope"] == "local" and n["Name"] not in _PREDEFINED]
 
     return {
-        f"network {name} of {node} alone": "there"
+        say("network {name} of {node} alone", name=name, node=node): say("there")
         for node, names in over(world.nodes, at).items()
         for name in names
     }
@@ -119,11 +122,10 @@ def volumes(world: World) -> Facts:
         world.nodes, lambda node: [v["Name"] for v in _api(world, node).volumes()["Volumes"] or []]
     ).values():
         found += names
-    named = Counter("unnamed volumes" if _CHANCE_VOLUME.fullmatch(n) else n for n in found)
-    unnamed = named.pop("unnamed volumes", 0)
+    named = Counter(name for name in found if not _CHANCE_VOLUME.fullmatch(name))
     # A volume of a service lies where the scheduler put the task.
-    facts: Facts = {f"volume {name}": {"copies": count} for name, count in named.items()}
-    return {**facts, "unnamed volumes": unnamed}
+    facts: Facts = {say("volume {name}", name=one): {"copies": n} for one, n in named.items()}
+    return {**facts, say("unnamed volumes"): len(found) - named.total()}
 
 
 def containers(world: World, node: str) -> list[Facts]:
@@ -160,8 +162,12 @@ def sorted_out(boxes: Mapping[str, list[Facts]]) -> tuple[Facts, dict[str, dict[
                 counted[word] = counted.get(word, 0) + 1
             continue
         called = box["Name"].lstrip("/")
-        shown = "" if _CHANCE_NAME.fullmatch(called) else f" {called}"
-        key = f"container{shown} of {config['Image']} on {box['node']}"
+        image, node = config["Image"], box["node"]
+        key = (
+            say("container of {image} on {node}", image=image, node=node)
+            if _CHANCE_NAME.fullmatch(called)
+            else say("container {name} of {image} on {node}", name=called, image=image, node=node)
+        )
         labelled = {
             name: value
             for name, value in (config.get("Labels") or {}).items()
@@ -184,20 +190,22 @@ def consul(world: World) -> Facts:
     """What Consul at each node tells: its members that are alive, and every key with its value."""
 
     def at(node: str) -> Facts:
+        here = say("Consul at {node}", node=node)
         members = get(world, node, CONSUL_PORT, "/v1/agent/members")
         if members.status != 200:
-            return {f"Consul at {node}": "no answer" if members.trouble else str(members)}
+            return {here: say("no answer") if members.trouble else str(members)}
         # Those that left or failed stay in the list for days.
         alive = [one for one in json.loads(members.body) if one["Status"] == 1]
         told = sorted(f"{m['Name']} ({(m.get('Tags') or {}).get('role')})" for m in alive)
-        facts: Facts = {f"Consul at {node}": {"alive": ", ".join(told)}}
+        facts: Facts = {here: {"alive": ", ".join(told)}}
         keys = get(world, node, CONSUL_PORT, "/v1/kv/?recurse")
         if keys.status != 200:
-            facts[f"Consul at {node}"]["keys"] = str(keys.status or keys.trouble)
+            facts[here]["keys"] = str(keys.status or keys.trouble)
             return facts
         for one in json.loads(keys.body):
             # Indexes count writes, and are higher each time.
-            facts[f"key {one['Key']} at {node}"] = {"Value": one["Value"], "Flags": one["Flags"]}
+            key = say("key {name} at {node}", name=one["Key"], node=node)
+            facts[key] = {"Value": one["Value"], "Flags": one["Flags"]}
         return facts
 
     return {name: fact for part in over(world.nodes, at).values() for name, fact in part.items()}
@@ -209,4 +217,4 @@ def files(world: World) -> Facts:
     # All of them, so that there always is something to hear.
     ran = inside.heard(api, labels.container(world.name, NAME), ["ls", "-a", WORKDIR])
     listed = [name for name in ran.output.splitlines() if name not in (".", "..")]
-    return {f"file {name} in the workstation": "there" for name in listed}
+    return {say("file {name} in the workstation", name=name): say("there") for name in listed}

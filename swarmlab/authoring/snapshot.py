@@ -59,11 +59,10 @@ def take(world: World) -> Snapshot:
     facts |= own
     restless = []
     for name, fact in facts.items():
-        kind, _, service = name.partition(" ")
-        if kind == "service":
-            running = tasks.pop(service, {})
+        # Of all facts, only a service wants a number of containers.
+        if isinstance(fact, dict) and (wanted := fact.pop("wanted", None)) is not None:
+            running = tasks.pop(fact["Name"], {})
             fact["containers"] = running
-            wanted = fact.pop("wanted")
             if sum(running.values()) != wanted or "starting" in running:
                 restless.append(
                     say(

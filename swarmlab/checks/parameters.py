@@ -6,32 +6,70 @@ import inspect
 import types
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from swarmlab.checks import CHECKS, OBSERVERS
+from swarmlab.words import later, say
 
-_PLAIN = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_PLAIN = {
+    int: later("a whole number"),
+    float: later("a number"),
+    str: later("text"),
+    bool: later("true or false"),
+}
+
+
+class Fault(NamedTuple):
+    """One thing wrong with the use of a check, and with which of its parameters, if with one.
+
+    `unknown`: there is no parameter of that name; otherwise it is the value that is wrong.
+    """
+
+    message: str
+    parameter: str = ""
+    unknown: bool = False
 
 
 def problems(name: str, params: Mapping[str, Any], *, during: bool | None = None) -> list[str]:
-    """Everything wrong with the use of a check, in sentences; empty when all is well.
+    """The same as `faults`, in sentences."""
+    return [fault.message for fault in faults(name, params, during=during)]
+
+
+def faults(name: str, params: Mapping[str, Any], *, during: bool | None = None) -> list[Fault]:
+    """Everything wrong with the use of a check; empty when all is well.
 
     `during` says where it is used: True among observers, False among checks, None either.
     """
     known = [*([] if during else CHECKS), *(OBSERVERS if during is not False else [])]
     if name not in known:
-        return [_unknown(name, known, during)]
+        return [Fault(_unknown(name, known, during))]
     hints, needed = signature(name)
     found = []
     for given, value in params.items():
         if given not in hints:
-            found.append(
-                f"{name} has no parameter {given!r}{_meant(str(given), list(hints))};"
-                f" it has {', '.join(hints) or 'none'}"
+            message = say(
+                "{check} has no parameter {name!r}{near}; it has {names}",
+                check=name,
+                name=given,
+                near=_meant(str(given), list(hints)),
+                names=say(", ").join(hints) or say("none"),
             )
+            found.append(Fault(message, given, unknown=True))
         elif not _fits(value, hints[given]):
-            found.append(f"{name}: {given} must be {_words(hints[given])}, not {_short(value)}")
-    found += [f"{name} needs {one} ({_words(hints[one])})" for one in needed if one not in params]
+            message = say(
+                "{check}: {name} must be {kind}, not {value}",
+                check=name,
+                name=given,
+                kind=_words(hints[given]),
+                value=_short(value),
+            )
+            found.append(Fault(message, given))
+    for one in needed:
+        if one not in params:
+            kind = _words(hints[one])
+            found.append(
+                Fault(say("{check} needs {name} ({kind})", check=name, name=one, kind=kind))
+            )
     return found
 
 
@@ -54,17 +92,19 @@ def signature(name: str) -> tuple[dict[str, Any], list[str]]:
 def _unknown(name: str, known: list[str], during: bool | None) -> str:
     if during is not None and (name in CHECKS or name in OBSERVERS):
         return (
-            f"{name} looks once: it belongs under checks, not under during"
+            say("{check} looks once: it belongs under checks, not under during", check=name)
             if during
-            else f"{name} watches while a command runs: it belongs under during"
+            else say("{check} watches while a command runs: it belongs under during", check=name)
         )
-    what = "observer" if during else "check"
-    return f"there is no {what} {name!r}{_meant(name, known)}"
+    near = _meant(name, known)
+    if during:
+        return say("there is no observer {name!r}{near}", name=name, near=near)
+    return say("there is no check {name!r}{near}", name=name, near=near)
 
 
 def _meant(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=3, cutoff=0.5)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
+    return say(" (did you mean {names}?)", names=say(" or ").join(close)) if close else ""
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -91,14 +131,14 @@ def _fits(value: object, hint: Any) -> bool:
 def _words(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(_words(one) for one in inner if one is not types.NoneType)
+        return say(" or ").join(_words(one) for one in inner if one is not types.NoneType)
     if origin is Literal:
-        return " or ".join(map(str, inner))
+        return say(" or ").join(map(str, inner))
     if origin is list:
-        return f"a list ({_words(inner[0])} each)"
+        return say("a list ({kind} each)", kind=_words(inner[0]))
     if origin is dict:
-        return f"a mapping ({_words(inner[0])} to {_words(inner[1])})"
-    return _PLAIN.get(hint, str(hint))
+        return say("a mapping ({key} to {value})", key=_words(inner[0]), value=_words(inner[1]))
+    return say(_PLAIN[hint]) if hint in _PLAIN else str(hint)
 
 
 def _short(value: object) -> str:

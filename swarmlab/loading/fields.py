@@ -9,6 +9,7 @@ from typing import Any
 
 from swarmlab.errors import Problem
 from swarmlab.loading.nodes import Entry, Mapping, Node, Scalar, Sequence
+from swarmlab.words import say
 
 # Suggestions cost the most of all that reading does: so many for one file, among so many words.
 MOST_MEANT = 150
@@ -27,7 +28,7 @@ def meant(word: str, known: Iterable[str]) -> str:
     if len(words) > MOST_KNOWN:
         return ""
     close = difflib.get_close_matches(word[:80], words, n=2, cutoff=0.6)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
+    return say(" (did you mean {names}?)", names=say(" or ").join(close)) if close else ""
 
 
 def short(text: str) -> str:
@@ -54,13 +55,19 @@ class Notes:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(Problem(self.file, line, column, message))
         elif len(self.problems) == MOST_PROBLEMS:
-            more = f"there are more than these {MOST_PROBLEMS} problems; mend them first"
+            more = say(
+                "there are more than these {most} problems; mend them first", most=MOST_PROBLEMS
+            )
             self.problems.append(Problem(self.file, line, column, more))
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """As the function `meant`, for so many words of one file."""
         self._meant += 1
         return meant(word, known) if self._meant <= MOST_MEANT else ""
+
+    def none_of(self, text: str, known: Iterable[str]) -> dict[str, str]:
+        """What a message about a text that is none of `known` says of it: {text} and {near}."""
+        return {"text": short(text), "near": self.meant(text, known)}
 
 
 class Fields:
@@ -79,11 +86,14 @@ class Fields:
         if isinstance(node, Mapping):
             self._entries = node.entries
         else:
-            notes.add(node, f"{what} must be a mapping with {', '.join(names[:4])} and so on")
+            some = say(", ").join(names[:4])
+            notes.add(
+                node, say("{what} must be a mapping with {some} and so on", what=what, some=some)
+            )
         for name, entry in self._entries.items():
             if name not in names:
-                near = notes.meant(name, names)
-                notes.add(entry.key, f"{what} has no field {short(name)}{near}")
+                told = notes.none_of(name, names)
+                notes.add(entry.key, say("{what} has no field {text}{near}", what=what, **told))
 
     @property
     def sound(self) -> bool:
@@ -104,24 +114,28 @@ class Fields:
 
     def wrong(self, name: str, message: str) -> None:
         """Note a problem of a field."""
-        self.notes.add(self.place(name), f"{self.what}: {message}")
+        self.notes.add(self.place(name), self.told(message))
+
+    def told(self, message: str) -> str:
+        """A message with what it is about."""
+        return say("{what}: {why}", what=self.what, why=message)
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text, required without `default`; a plain number is taken as it is written."""
         node = self.value(name)
         if node is None:
             if default is None and self.sound:
-                self.wrong(name, f"{name} is missing")
+                self.wrong(name, say("{name} is missing", name=name))
             return default or ""
         if not isinstance(node, Scalar):
-            self.wrong(name, f"{name} must be text")
+            self.wrong(name, say("{name} must be text", name=name))
             return default or ""
         text = node.text.strip()
         if "\0" in text:
-            self.wrong(name, f"{name} holds a character that no shell takes (NUL)")
+            self.wrong(name, say("{name} holds a character that no shell takes (NUL)", name=name))
             return default or ""
         if not text and default is None:
-            self.wrong(name, f"{name} is empty")
+            self.wrong(name, say("{name} is empty", name=name))
         return text or default or ""
 
     def slug(self, name: str, default: str | None = None) -> str:
@@ -129,7 +143,12 @@ class Fields:
         text = self.text(name, default)
         if text and not SLUG.fullmatch(text):
             self.wrong(
-                name, f"{name} {short(text)} must be small letters, digits and single hyphens"
+                name,
+                say(
+                    "{name} {text} must be small letters, digits and single hyphens",
+                    name=name,
+                    text=short(text),
+                ),
             )
         return text
 
@@ -139,10 +158,21 @@ class Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.wrong(name, f"{name} must be a number, such as {default:g}")
+            self.wrong(
+                name, say("{name} must be a number, such as {usual:g}", name=name, usual=default)
+            )
             return default
         if not low <= value <= high:
-            self.wrong(name, f"{name} must lie between {low:g} and {high:g}, not {value:g}")
+            self.wrong(
+                name,
+                say(
+                    "{name} must lie between {low:g} and {high:g}, not {value:g}",
+                    name=name,
+                    low=low,
+                    high=high,
+                    value=value,
+                ),
+            )
             return default
         return float(value)
 
@@ -151,10 +181,18 @@ class Fields:
         value = self._plain(name)
         if value is None:
             if self.sound:
-                self.wrong(name, f"{name} is missing")
+                self.wrong(name, say("{name} is missing", name=name))
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.wrong(name, f"{name} must be a whole number from {low} to {high}")
+            self.wrong(
+                name,
+                say(
+                    "{name} must be a whole number from {low} to {high}",
+                    name=name,
+                    low=low,
+                    high=high,
+                ),
+            )
             return None
         return value
 
@@ -164,7 +202,10 @@ class Fields:
         try:
             re.compile(text)
         except (re.error, OverflowError, RecursionError) as error:
-            self.wrong(name, f"{short(text)} is no regular expression: {error}")
+            self.wrong(
+                name,
+                say("{text} is no regular expression: {why}", text=short(text), why=error),
+            )
             return ""
         return text
 
@@ -172,7 +213,7 @@ class Fields:
         """`true` or `false`; false when it is absent."""
         value = self._plain(name)
         if value is not None and not isinstance(value, bool):
-            self.wrong(name, f"{name} must be true or false")
+            self.wrong(name, say("{name} must be true or false", name=name))
         return value is True
 
     def items(self, name: str, required: bool = False) -> list[Node]:
@@ -180,15 +221,15 @@ class Fields:
         node = self.value(name)
         if node is None:
             if required and self.sound:
-                self.wrong(name, f"{name} is missing")
+                self.wrong(name, say("{name} is missing", name=name))
             return []
         if not isinstance(node, Sequence):
-            self.wrong(name, f"{name} must be a list")
+            self.wrong(name, say("{name} must be a list", name=name))
             return []
         if required and not node.items:
-            self.wrong(name, f"{name} is empty")
+            self.wrong(name, say("{name} is empty", name=name))
         if len(node.items) > MOST_ITEMS:
-            self.wrong(name, f"{name} has more than {MOST_ITEMS} entries")
+            self.wrong(name, say("{name} has more than {most} entries", name=name, most=MOST_ITEMS))
         return node.items[:MOST_ITEMS]
 
     def texts(self, name: str) -> list[str]:
@@ -198,7 +239,7 @@ class Fields:
             if isinstance(item, Scalar) and item.text.strip():
                 found.append(item.text.strip())
             else:
-                self.notes.add(item, f"{self.what}: each of {name} must be text")
+                self.notes.add(item, self.told(say("each of {name} must be text", name=name)))
         return found
 
     def codes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -211,7 +252,7 @@ class Fields:
             if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
                 found.append(value)
             else:
-                self.notes.add(item, f"{self.what}: an exit code is a whole number up to 255")
+                self.notes.add(item, self.told(say("an exit code is a whole number up to 255")))
         return tuple(found)
 
     def choice(self, name: str, known: Iterable[str], default: str) -> str:
@@ -219,8 +260,15 @@ class Fields:
         text = self.text(name, default)
         words = list(known)
         if text not in words:
-            near = self.notes.meant(text, words)
-            self.wrong(name, f"{name} must be {' or '.join(words)}, not {short(text)}{near}")
+            self.wrong(
+                name,
+                say(
+                    "{name} must be {words}, not {text}{near}",
+                    name=name,
+                    words=say(" or ").join(words),
+                    **self.notes.none_of(text, words),
+                ),
+            )
             return default
         return text
 

@@ -16,6 +16,7 @@ from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes, meant, short
 from swarmlab.model import CheckSpec, Command, Lab, Mistake, Step
+from swarmlab.words import say
 
 MAIN_LANGUAGE = "en"
 STRINGS_FILE = "strings.yaml"
@@ -58,8 +59,13 @@ def localized(lab: Lab, language: str) -> Lab:
     known = tags(lab.folder)
     if language not in known:
         raise UsageError(
-            f"The lab {lab.id} has no text in {short(language)}{meant(language, known)}.",
-            hint=f"There is: {', '.join(known)}.",
+            say(
+                "The lab {lab} has no text in {text}{near}.",
+                lab=lab.id,
+                text=short(language),
+                near=meant(language, known),
+            ),
+            hint=say("Its languages are: {languages}.", languages=say(", ").join(known)),
         )
     notes = Notes(f"text/{language}/{STRINGS_FILE}")
     other = _strings(lab, language, notes)
@@ -95,10 +101,10 @@ def _read(path: Path, notes: Notes) -> nodes.Node | None:
         with path.open("rb") as file:
             data = file.read(nodes.MAX_BYTES + 1)
     except FileNotFoundError:
-        notes.add(None, "the file is missing")
+        notes.add(None, say("the file is missing"))
         return None
     except OSError as error:
-        notes.add(None, f"cannot be read: {error.strerror or error}")
+        notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         return None
     return nodes.parse(data, notes.at)
 
@@ -108,9 +114,9 @@ def _strings(lab: Lab, language: str, notes: Notes) -> Lab:
     root = _read(lab.folder / "text" / language / STRINGS_FILE, notes)
     if root is None:
         return lab
-    fields = Fields(notes, root, "the lab", LAB)
+    fields = Fields(notes, root, say("the lab"), LAB)
     ids = [step.id for step in lab.steps]
-    steps = _group(fields, "steps", ids, "the steps")
+    steps = _group(fields, "steps", ids, say("the steps"))
     return replace(
         lab,
         title=_text(fields, "title", lab.title),
@@ -124,16 +130,22 @@ def _group(fields: Fields, name: str, ids: Iterable[str], what: str) -> dict[str
     node = fields.value(name)
     if node is None:
         if wanted and fields.sound:
-            fields.wrong(name, f"{name} is missing: {', '.join(wanted)}")
+            fields.wrong(
+                name, say("{name} is missing: {ids}", name=name, ids=say(", ").join(wanted))
+            )
         return {}
-    group = Fields(fields.notes, node, what, wanted or ["nothing"])
+    if not wanted:
+        if not (isinstance(node, nodes.Mapping) and not node.entries):
+            fields.wrong(name, say("{name} translates nothing: the lab has none here", name=name))
+        return {}
+    group = Fields(fields.notes, node, what, wanted)
     found = {}
     for one in wanted:
         value = group.value(one)
         if value is not None:
             found[one] = value
         elif group.sound:
-            group.wrong(one, f"{one} is missing")
+            group.wrong(one, say("{name} is missing", name=one))
     return found
 
 
@@ -142,20 +154,20 @@ def _text(fields: Fields, name: str, english: str) -> str:
     if english:
         return fields.text(name) or english
     if fields.text(name, ""):
-        fields.wrong(name, f"{name} translates nothing: the lab has none here")
+        fields.wrong(name, say("{name} translates nothing: the lab has none here", name=name))
     return ""
 
 
 def _step(step: Step, node: nodes.Node | None, notes: Notes) -> Step:
     if node is None:
         return step
-    what = f"step {step.number}"
+    what = say("step {number}", number=step.number)
     fields = Fields(notes, node, what, STEP)
     inner = [c for command in step.commands for c in (*command.checks, *command.during)]
-    checks = _group(fields, "checks", [c.id for c in (*inner, *step.checks)], f"{what}, the checks")
-    mistakes = _group(
-        fields, "mistakes", [one.id for one in step.mistakes], f"{what}, the mistakes"
-    )
+    of_checks = [one.id for one in (*inner, *step.checks)]
+    checks = _group(fields, "checks", of_checks, say("{what}, the checks", what=what))
+    of_mistakes = [one.id for one in step.mistakes]
+    mistakes = _group(fields, "mistakes", of_mistakes, say("{what}, the mistakes", what=what))
 
     def check(spec: CheckSpec) -> CheckSpec:
         return _check(spec, checks.get(spec.id), what, notes)
@@ -183,7 +195,7 @@ def _step(step: Step, node: nodes.Node | None, notes: Notes) -> Step:
 def _check(spec: CheckSpec, node: nodes.Node | None, what: str, notes: Notes) -> CheckSpec:
     if node is None:
         return spec
-    fields = Fields(notes, node, f"{what}, check {spec.id!r}", CHECK)
+    fields = Fields(notes, node, say("{what}, check {id!r}", what=what, id=spec.id), CHECK)
     return replace(
         spec, title=_text(fields, "title", spec.title), hint=_text(fields, "hint", spec.hint)
     )
@@ -192,7 +204,7 @@ def _check(spec: CheckSpec, node: nodes.Node | None, what: str, notes: Notes) ->
 def _mistake(one: Mistake, node: nodes.Node | None, what: str, notes: Notes) -> Mistake:
     if node is None:
         return one
-    fields = Fields(notes, node, f"{what}, mistake {one.id!r}", CHECK)
+    fields = Fields(notes, node, say("{what}, mistake {id!r}", what=what, id=one.id), CHECK)
     return replace(
         one, title=_text(fields, "title", one.title), hint=_text(fields, "hint", one.hint)
     )
@@ -204,18 +216,28 @@ def _pages(folder: Path, language: str, notes: Notes) -> None:
     path = folder / "text" / language / PAGES_FILE
     if not main.exists():
         if path.exists():
-            notes.add(None, f"the lab has no {PAGES_FILE} of which this is a translation")
+            notes.add(
+                None, say("the lab has no {file} of which this is a translation", file=PAGES_FILE)
+            )
         return
     # What is wrong with the main language's own pages is told where they are used.
     english, root = _read(main, Notes(PAGES_FILE)), _read(path, notes)
     if english is None or root is None:
         return
-    there = Fields(Notes(PAGES_FILE), english, "the handout", (*PAGES, "card", "pictures"))
-    here = Fields(notes, root, "the handout", (*PAGES, "card"))
+    there = Fields(Notes(PAGES_FILE), english, say("the handout"), (*PAGES, "card", "pictures"))
+    here = Fields(notes, root, say("the handout"), (*PAGES, "card"))
     for name, parts in PAGES.items():
         wanted, given = there.items(name), here.items(name)
         if len(wanted) != len(given):
-            here.wrong(name, f"{name} has {len(given)} entries and must have {len(wanted)}")
+            here.wrong(
+                name,
+                say(
+                    "{name} has {count} entries and must have {wanted}",
+                    name=name,
+                    count=len(given),
+                    wanted=len(wanted),
+                ),
+            )
         _entries(given, name, parts, notes)
     _card(there, here, notes)
 
@@ -224,32 +246,47 @@ def _card(there: Fields, here: Fields, notes: Notes) -> None:
     """Whether the command card has the same commands in the same order, each explained."""
     wanted, given = there.items("card"), here.items("card")
     if len(wanted) != len(given):
-        here.wrong("card", f"card has {len(given)} groups and must have {len(wanted)}")
+        here.wrong(
+            "card",
+            say(
+                "card has {count} groups and must have {wanted}",
+                count=len(given),
+                wanted=len(wanted),
+            ),
+        )
         return
     for number, (english, node) in enumerate(zip(wanted, given, strict=True), 1):
         silent = Notes(PAGES_FILE)
-        group = Fields(notes, node, f"card, group {number}", ("title", "lines"))
+        what = say("card, group {number}", number=number)
+        group = Fields(notes, node, what, ("title", "lines"))
         group.text("title")
         same = [
-            Fields(silent, line, "a line", ("type", "what")).text("type")
-            for line in Fields(silent, english, "a group", ("title", "lines")).items("lines")
+            Fields(silent, line, "", ("type", "what")).text("type")
+            for line in Fields(silent, english, "", ("title", "lines")).items("lines")
         ]
         lines = group.items("lines")
         if len(lines) != len(same):
-            group.wrong("lines", f"there are {len(lines)} lines and must be {len(same)}")
+            group.wrong(
+                "lines",
+                say(
+                    "there are {count} lines and must be {wanted}",
+                    count=len(lines),
+                    wanted=len(same),
+                ),
+            )
         for line, command in zip(lines, same, strict=False):
-            fields = Fields(notes, line, f"card, group {number}, a line", ("type", "what"))
+            fields = Fields(notes, line, say("{what}, a line", what=what), ("type", "what"))
             if fields.text("type") != command:
-                fields.wrong("type", f"the command must be {short(command)}")
+                fields.wrong("type", say("the command must be {text}", text=short(command)))
             fields.text("what")
 
 
 def _entries(given: Sequence[nodes.Node], name: str, parts: Sequence[str], notes: Notes) -> None:
     for number, node in enumerate(given, 1):
-        what = f"{name}, entry {number}"
+        what = say("{name}, entry {number}", name=name, number=number)
         if parts:
             fields = Fields(notes, node, what, parts)
             for part in parts:
                 fields.text(part)
         elif not isinstance(node, nodes.Scalar) or not node.text.strip():
-            notes.add(node, f"{what}: must be text")
+            notes.add(node, say("{what} must be text", what=what))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarmlab.loading.fields import Fields, short
+from swarmlab.loading.fields import Fields
 from swarmlab.model import Command, Mistake, Step, Where
+from swarmlab.words import say
 
 FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "seen", "hint")
 
 
-def read(fields: Fields, run: str) -> Mistake:
-    """The mistake; `run` is what is typed, with its images filled in."""
+def read(fields: Fields, run: str, what: str) -> Mistake:
+    """The mistake of the step `what`; `run` is what is typed, with its images filled in."""
     mistake_id = fields.slug("id")
     if mistake_id:
-        fields.what = fields.what.replace("a mistake", f"mistake {mistake_id!r}")
+        fields.what = say("{what}, mistake {id!r}", what=what, id=mistake_id)
     return Mistake(
         id=mistake_id,
         title=fields.text("title"),
@@ -34,24 +35,21 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
     known = [command.id for command in step.commands]
     for name, command in (("instead", mistake.instead), ("after", mistake.after)):
         if command and command not in known:
-            fields.wrong(
-                name,
-                f"{short(command)} is no command of this step{fields.notes.meant(command, known)}",
-            )
+            told = fields.notes.none_of(command, known)
+            fields.wrong(name, say("{text} is no command of this step{near}", **told))
     if mistake.instead and mistake.after:
-        fields.wrong("after", "it is typed instead of a command or after one, not both")
+        fields.wrong("after", say("it is typed instead of a command or after one, not both"))
     if _typed_when_gone(mistake, step):
-        fields.wrong("run", "it would be typed when the lab has been taken away")
+        fields.wrong("run", say("it would be typed when the lab has been taken away"))
     if mistake.go_on and not (mistake.instead or mistake.after):
-        fields.wrong("go_on", "after the whole step nothing is left to type: name instead or after")
+        fields.wrong(
+            "go_on", say("after the whole step nothing is left to type: name instead or after")
+        )
     if mistake.caught_by and "/" not in mistake.caught_by:
         checks = [check.id for check in step.all_checks]
         if mistake.caught_by not in checks:
-            fields.wrong(
-                "caught_by",
-                f"{short(mistake.caught_by)} is no check of this step"
-                f"{fields.notes.meant(mistake.caught_by, checks)}",
-            )
+            told = fields.notes.none_of(mistake.caught_by, checks)
+            fields.wrong("caught_by", say("{text} is no check of this step{near}", **told))
         elif problem := _unseen(mistake, step):
             fields.wrong("caught_by", problem)
 
@@ -66,10 +64,12 @@ def _unseen(mistake: Mistake, step: Step) -> str:
     for number, command in enumerate(step.commands):
         observers = [check.id for check in command.during]
         if mistake.caught_by in observers and number < here:
-            return f"it watches {command.id!r} only, which is over before the mistake"
+            return say("it watches {id!r} only, which is over before the mistake", id=command.id)
         of_command = (*observers, *(check.id for check in command.checks))
         if mistake.caught_by in of_command and number > here and not mistake.go_on:
-            return f"it belongs to {command.id!r}, which is typed only with `go_on: true`"
+            return say(
+                "it belongs to {id!r}, which is typed only with `go_on: true`", id=command.id
+            )
     return ""
 
 
@@ -95,9 +95,8 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     earlier = {step.id: step for step in steps[:position]}
     other = earlier.get(name)
     if other is None:
-        fields.wrong(
-            "caught_by", f"{short(name)} is no earlier step{fields.notes.meant(name, earlier)}"
-        )
+        told = fields.notes.none_of(name, earlier)
+        fields.wrong("caught_by", say("{text} is no earlier step{near}", **told))
         return
     # The checks of commands hold only at their moment, which is over.
     lasting = {check.id: check for check in other.checks}
@@ -105,10 +104,20 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     if check is None:
         fields.wrong(
             "caught_by",
-            f"{short(wanted)} is no lasting check of the step {name!r}"
-            f"{fields.notes.meant(wanted, lasting)}",
+            say(
+                "{text} is no lasting check of the step {step!r}{near}",
+                step=name,
+                **fields.notes.none_of(wanted, lasting),
+            ),
         )
         return
     ends = [step.id for step in steps[: position + 1]]
     if check.until in ends:
-        fields.wrong("caught_by", f"{mistake.caught_by!r} holds only until the step {check.until}")
+        fields.wrong(
+            "caught_by",
+            say(
+                "{check!r} holds only until the step {step}",
+                check=mistake.caught_by,
+                step=check.until,
+            ),
+        )

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from swarmlab.words import say
+
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 # Values in one file, keys among them: ten times what a long chapter has.
@@ -124,18 +126,18 @@ def parse(data: bytes, report: Report) -> Node | None:
         report(line, column, words)
         return None
     if builder.root is None:
-        report(1, 1, "the file is empty")
+        report(1, 1, say("the file is empty"))
     return builder.root
 
 
 def _decode(data: bytes, report: Report) -> str | None:
     if len(data) > MAX_BYTES:
-        report(0, 0, f"the file is larger than {MAX_BYTES // 1024} KiB")
+        report(0, 0, say("the file is larger than {size} KiB", size=MAX_BYTES // 1024))
         return None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        report(data[: error.start].count(b"\n") + 1, 0, "the file is not UTF-8 text")
+        report(data[: error.start].count(b"\n") + 1, 0, say("the file is not UTF-8 text"))
         return None
 
 
@@ -153,16 +155,22 @@ class _Builder:
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                self._report(line, column, "there is a second document; only one is read")
+                self._report(line, column, say("there is a second document; only one is read"))
                 return False
         elif isinstance(event, yaml.AliasEvent):
-            self._report(line, column, f"*{event.anchor}: aliases are not used in lab files")
+            self._report(
+                line,
+                column,
+                say("*{name}: aliases are not used in lab files", name=event.anchor),
+            )
             self._place(Scalar("", True, line, column))
         elif isinstance(event, yaml.NodeEvent):
             self._look(event, line, column)
             self._nodes += 1
             if self._nodes > MAX_NODES:
-                self._report(line, column, f"more than {MAX_NODES} values in one file")
+                self._report(
+                    line, column, say("more than {most} values in one file", most=MAX_NODES)
+                )
                 return False
             return self._begin(event, line, column)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
@@ -175,7 +183,7 @@ class _Builder:
             self._place(Scalar(event.value, event.style in (None, ""), line, column))
             return True
         if len(self._open) >= MAX_DEPTH:
-            self._report(line, column, f"nested more than {MAX_DEPTH} levels deep")
+            self._report(line, column, say("nested more than {most} levels deep", most=MAX_DEPTH))
             return False
         if isinstance(event, yaml.SequenceStartEvent):
             self._open.append(_Open(Sequence([], line, column)))
@@ -185,9 +193,15 @@ class _Builder:
 
     def _look(self, event: Any, line: int, column: int) -> None:
         if event.anchor is not None:
-            self._report(line, column, f"&{event.anchor}: anchors are not used in lab files")
+            self._report(
+                line,
+                column,
+                say("&{name}: anchors are not used in lab files", name=event.anchor),
+            )
         if event.tag is not None:
-            self._report(line, column, f"the tag {event.tag}: tags are not used in lab files")
+            self._report(
+                line, column, say("the tag {tag}: tags are not used in lab files", tag=event.tag)
+            )
 
     def _place(self, node: Node) -> None:
         """Put a finished node where it belongs."""
@@ -201,7 +215,7 @@ class _Builder:
             if isinstance(node, Scalar):
                 holder.key = node
             else:
-                self._report(node.line, node.column, "a key must be a single word or text")
+                self._report(node.line, node.column, say("a key must be a single word or text"))
                 holder.keyless = True
         else:
             if holder.key is not None:
@@ -216,7 +230,11 @@ class _Builder:
             self._report(
                 key.line,
                 key.column,
-                f"{key.text!r} stands here a second time; the first is in line {first.key.line}",
+                say(
+                    "{key!r} stands here a second time; the first is in line {line}",
+                    key=key.text,
+                    line=first.key.line,
+                ),
             )
 
 
@@ -225,10 +243,10 @@ def _explain(error: yaml.YAMLError, text: str) -> tuple[int, int, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
         words = [getattr(error, "context", None), getattr(error, "problem", None)]
-        said = ", ".join(word for word in words if word) or "this is not YAML"
-        return mark.line + 1, mark.column + 1, f"not valid YAML: {said}"
+        why = ", ".join(word for word in words if word) or say("this is not YAML")
+        return mark.line + 1, mark.column + 1, say("not valid YAML: {why}", why=why)
     position = getattr(error, "position", None)
     if isinstance(position, int) and 0 <= position <= len(text):
         line = text.count("\n", 0, position) + 1
-        return line, 0, "not valid YAML: a character that is not allowed"
-    return 0, 0, "not valid YAML: " + " ".join(str(error).split())[:200]
+        return line, 0, say("not valid YAML: a character that is not allowed")
+    return 0, 0, say("not valid YAML: {why}", why=" ".join(str(error).split())[:200])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from swarmlab.console import out
+from swarmlab.words import later, say
 
 if TYPE_CHECKING:
     from swarmlab.linting import Linted
@@ -19,12 +20,17 @@ def linted(found: Linted) -> None:
         out().print(Text(f"{found.folder}/{problem}"), soft_wrap=True)
     count = len(found.problems)
     if count:
-        out().print(f"{count} problem{'' if count == 1 else 's'}.")
+        out().print(say("1 problem.") if count == 1 else say("{count} problems.", count=count))
     elif found.lab is not None:
-        what = f"{found.lab.id}: {_counted(found.steps, 'step')}, {_counted(found.checks, 'check')}"
-        mistakes = _counted(found.mistakes, "mistake")
-        out().print(Text(f"{what}, {mistakes}, no problem in the files."), soft_wrap=True)
+        text = say(
+            "{lab}: {steps}, {checks}, {mistakes}, no problem in the files.",
+            lab=found.lab.id,
+            steps=_counted(found.steps, say("1 step"), later("{count} steps")),
+            checks=_counted(found.checks, say("1 check"), later("{count} checks")),
+            mistakes=_counted(found.mistakes, say("1 mistake"), later("{count} mistakes")),
+        )
+        out().print(Text(text), soft_wrap=True)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _counted(count: int, one: str, many: str) -> str:
+    return one if count == 1 else say(many, count=count)
