@@ -17,7 +17,7 @@ import pytest
 from docker import DockerClient
 
 from swarmlab.errors import ImageProblem, UsageError
-from swarmlab.images import catalog, recipe, refusal, registry, shared, transfer, turn
+from swarmlab.images import catalog, credentials, recipe, refusal, registry, shared, transfer, turn
 from swarmlab.images.registry import Registry
 from swarmlab.images.schedule import Stopped
 
@@ -118,8 +118,28 @@ def test_each_trouble_has_its_own_words(said: str, message: str, hint: str) -> N
     assert "{" not in found.message + found.hint
 
 
+@pytest.mark.parametrize(
+    ("said", "here", "inside"),
+    [
+        ("server gave HTTP response to HTTPS client", "daemon.json", "with http:// before"),
+        ("x509: certificate signed by unknown authority", "with the engine", "on which you type"),
+        ("connection refused", "as seen from the machine", "from inside a node"),
+    ],
+)
+def test_what_helps_a_node_is_not_what_helps_a_machine(said: str, here: str, inside: str) -> None:
+    """Nodes that are containers have no file of their own that anybody could change for good."""
+    for asker in (refusal.HERE, refusal.Asker("swarm-1")):
+        assert here in refusal.explained("h:5/class/x:1", said, asker=asker).hint
+    found = refusal.explained("h:5/class/x:1", said, asker=refusal.Asker("swarm-1", contained=True))
+    assert inside in found.hint
+    assert here not in found.hint
+    assert "swarm-1" in found.message
+    assert ("swarmlab up" in found.hint) == ("`swarmlab down`" in found.hint)
+
+
 def test_an_image_of_docker_hub_is_named_as_such() -> None:
-    found = refusal.explained("mongo:3.2.10", "connection refused", own=False, engine="swarm-1")
+    node = refusal.Asker("swarm-1")
+    found = refusal.explained("mongo:3.2.10", "connection refused", own=False, asker=node)
     assert found.message == "Docker Hub does not answer swarm-1."
     missing = refusal.explained("hashicorp/consul:9", "manifest unknown", own=False)
     assert "name and the tag" in missing.hint
@@ -317,6 +337,53 @@ def test_a_credential_helper_is_asked(
     with serving(fake) as engine:
         shared.ensure(["util"], engine=engine, registry=PLACE)
     assert (fake.auth()["Username"], fake.auth()["Password"]) == ("anna", SECRET)
+
+
+def test_a_credential_helper_that_waits_for_somebody_is_given_up(
+    _configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "docker-credential-vault"
+    told = json.dumps({"ServerURL": "x", "Username": "anna", "Secret": SECRET})
+    helper.write_text(f"#!/bin/sh\necho '{told}'\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(credentials, "_HELPER_SECONDS", 0.5)
+    monkeypatch.setattr(credentials, "patient", lambda seconds: seconds)
+    _configuration.write_text(json.dumps({"credsStore": "vault"}))
+    with pytest.raises(ImageProblem, match="docker-credential-vault did not answer") as caught:
+        credentials.header("10.0.0.5:5000/class/util:1")
+    assert SECRET not in str(caught.value)
+    assert "credsStore" in caught.value.hint
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'credentials not found in native keychain'; exit 1", None),
+        ("echo 'the vault is broken'; exit 1", "the vault is broken"),
+        ("echo '[]'", "TypeError"),
+        ("echo nothing", "JSONDecodeError"),
+    ],
+)
+def test_what_a_credential_helper_says_counts(
+    script: str,
+    said: str | None,
+    _configuration: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    helper = tmp_path / "docker-credential-vault"
+    helper.write_text(f"#!/bin/sh\n{script}\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    _configuration.write_text(json.dumps({"credsStore": "vault"}))
+    if said is None:
+        assert credentials.header("10.0.0.5:5000/class/util:1") == {}
+        return
+    with pytest.raises(ImageProblem, match="cannot tell the credentials") as caught:
+        credentials.header("10.0.0.5:5000/class/util:1")
+    assert said in caught.value.evidence
 
 
 def test_a_missing_credential_helper_is_named(_configuration: Path) -> None:

@@ -14,7 +14,7 @@ from swarmlab import labels, loader
 from swarmlab.cluster import history, memory, pulling, refusing, remains, workstation
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.errors import EngineUnreachable, ImageProblem, UsageError
-from swarmlab.images import sources, transfer, trust
+from swarmlab.images import refusal, sources, transfer, trust
 from swarmlab.images.catalog import substitutions
 from swarmlab.images.registry import Registry, parse
 from swarmlab.images.sources import Sources
@@ -256,18 +256,22 @@ class Nodes:
     name = "demo"
     nodes = ("swarm-1", "swarm-2")
     sources = Sources("upstream")
+    provider = SimpleNamespace(contained=True)
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, refused: str = "") -> None:
         self.pulled: list[tuple[str, str, str]] = []
         first = self.sources.pulled[0]
         self.held = {"swarm-1": [first], "swarm-2": list(self.sources.pulled)}
 
-        def pull(engine: Any, reference: str, *, whose: str, own: bool, **more: Any) -> None:
+        def pull(
+            engine: Any, reference: str, *, whose: refusal.Asker, own: bool, **more: Any
+        ) -> None:
             if reference == refused:
                 raise ImageProblem(f"no {reference}")
             assert not own
             more["tell"]("3 of 9 MB")
-            self.pulled.append((engine.node, reference, whose))
+            self.pulled.append((engine.node, reference, whose.name))
+            assert whose.contained
 
         monkeypatch.setattr(transfer, "pull", pull)
 

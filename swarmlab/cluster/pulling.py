@@ -62,7 +62,7 @@ def _pulling(
                 tell=lambda words, at=at: stage.say(f"{at}: {words}"),  # type: ignore[misc]
                 stop=stop,
                 own=False,
-                whose=node,
+                whose=refusal.Asker(node, contained=cluster.provider.contained),
             )
 
     return job

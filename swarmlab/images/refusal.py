@@ -22,12 +22,29 @@ _MISSING = ""  # in place of a hint: the one for an image that is not there
 class _Kind:
     """One kind of trouble: what tells it, and what is said of it.
 
-    `{image}` is the reference, `{host}` the registry, `{engine}` whose engine asked for it.
+    `{image}` is the reference, `{host}` the registry, `{engine}` whose engine asked for it. `node`
+    is the hint in place of `hint` where that is a node which swarmlab made and set up.
     """
 
     signs: Sequence[str]
     message: str
     hint: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Whose engine asks a registry.
+
+    `name` is the node's, empty for the engine of the machine. `contained`: swarmlab made it, and
+    told it whom to believe when it did.
+    """
+
+    name: str = ""
+    contained: bool = False
+
+
+HERE = Asker()
 
 
 def _heard(*signs: str) -> Sequence[str]:
@@ -52,6 +69,11 @@ _KINDS = (
             '"insecure-registries" in /etc/docker/daemon.json of the machine with the engine, '
             "which must be started anew then. Whoever is on the way there can change what comes."
         ),
+        later(
+            "Better: give the registry a certificate. Else name it with http:// before its "
+            "address: nodes are told so when they are made, so `swarmlab down`, then `swarmlab up` "
+            "that way. Whoever is on the way there can change what comes."
+        ),
     ),
     _Kind(
         _heard(
@@ -62,6 +84,11 @@ _KINDS = (
             "Has the registry a certificate authority of its own? Put its certificate as "
             "/etc/docker/certs.d/{host}/ca.crt on the machine with the engine; no restart is "
             "needed."
+        ),
+        later(
+            "Has the registry a certificate authority of its own? Put its certificate as "
+            "/etc/docker/certs.d/{host}/ca.crt on the machine on which you type: nodes are given "
+            "it when they are made, so `swarmlab down`, then `swarmlab up`."
         ),
     ),
     _Kind(
@@ -122,6 +149,10 @@ _KINDS = (
             "Does the registry run, and is its address right as seen from the machine with the "
             "engine?"
         ),
+        later(
+            "Does the registry run, and does its address lead there from inside a node? 127.0.0.1 "
+            "is each node's own."
+        ),
     ),
     _Kind(
         _heard("no matching manifest", "does not match the specified platform"),
@@ -151,11 +182,10 @@ _NOT_PUSHED = later(
 _NO_ORIGINAL = later("Check the name and the tag, and whether the registry was given a copy of it.")
 
 
-def explained(reference: str, said: str, *, own: bool = True, engine: str = "") -> ImageProblem:
+def explained(reference: str, said: str, *, own: bool = True, asker: Asker = HERE) -> ImageProblem:
     """The error for what an engine said of `reference` (HOST/PREFIX/NAME:TAG).
 
-    `own` tells swarmlab's images from others; `engine` names the engine in words, without one
-    it is that of the machine.
+    `own` tells swarmlab's images from others; `asker` is whose engine it is.
     """
     host = host_of(reference)
     missing = say(_NOT_PUSHED if own else _NO_ORIGINAL, place=reference.rpartition("/")[0])
@@ -164,13 +194,14 @@ def explained(reference: str, said: str, *, own: bool = True, engine: str = "") 
         "image": reference,
         "host": host,
         "login": "docker login" + ("" if host == HUB else f" {host}"),
-        "engine": engine or say("the Docker engine"),
+        "engine": asker.name or say("the Docker engine"),
     }
     kind = next((one for one in _KINDS if any(sign in low for sign in one.signs)), _VAGUE)
     message = say(kind.message, **words)
+    hint = kind.node if asker.contained and kind.node else kind.hint
     return ImageProblem(
         message[0].upper() + message[1:] if message.startswith("the ") else message,
-        hint=missing if kind.hint == _MISSING else say(kind.hint, **words),
+        hint=missing if hint == _MISSING else say(hint, **words),
         evidence=redact(said.strip()),
     )
 

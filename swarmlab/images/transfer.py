@@ -1,39 +1,31 @@
 """One image from a registry to an engine, or from it to a registry.
 
-The engine does the work; this end tells it the credentials and hears how far it is. Credentials
-are those of the docker client on this machine, found by the Docker SDK: the `auths` of its
-configuration file and its credential helpers. They go to the engine in a header and nowhere else.
+The engine does the work; this end tells it the credentials and hears how far it is.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 from docker import DockerClient, auth
-from docker.errors import DockerException
 from requests import Response
 from requests.exceptions import ConnectTimeout, Timeout
 from urllib3.exceptions import ReadTimeoutError
 
-from swarmlab.errors import EngineUnreachable, ImageProblem
+from swarmlab.errors import EngineUnreachable
+from swarmlab.images import credentials, refusal
 from swarmlab.images import engine as transport
-from swarmlab.images import refusal
 from swarmlab.images.command import Say
+from swarmlab.images.refusal import HERE, Asker
 from swarmlab.images.schedule import Stopped
 from swarmlab.wait import patient
 from swarmlab.words import say
 
 SILENCE_SECONDS = 120.0
 """How long a registry may send nothing; an engine would wait for ever."""
-
-_HEADER = "X-Registry-Auth"
-
-# The SDK's word of a helper that is missing, on the terminal; the error that follows says it.
-warnings.filterwarnings("ignore", message="docker-credential-", category=UserWarning)
 
 
 def pull(
@@ -43,7 +35,7 @@ def pull(
     tell: Say,
     stop: Event,
     own: bool = True,
-    whose: str = "",
+    whose: Asker = HERE,
 ) -> None:
     """Have the engine pull HOST/NAME:TAG; a pull that fails leaves nothing of it there.
 
@@ -51,7 +43,7 @@ def pull(
     EngineUnreachable, schedule.Stopped when `stop` was set.
     """
     name, _, tag = reference.rpartition(":")
-    headers = credentials(engine, reference)
+    headers = credentials.header(reference)
     with (
         _told(reference, own, whose),
         transport.request(
@@ -70,9 +62,9 @@ def push(engine: DockerClient, reference: str, *, tell: Say, stop: Event) -> Non
     """Have the engine push HOST/NAME:TAG, which it holds under that name. Raises as `pull`."""
     name, _, tag = reference.rpartition(":")
     # An engine wants the header of a push even when there is nothing in it.
-    headers = credentials(engine, reference) or {_HEADER: auth.encode_header({}).decode()}
+    headers = credentials.header(reference) or {credentials.HEADER: auth.encode_header({}).decode()}
     with (
-        _told(reference, True, ""),
+        _told(reference, True, HERE),
         transport.request(
             engine,
             "POST",
@@ -82,42 +74,16 @@ def push(engine: DockerClient, reference: str, *, tell: Say, stop: Event) -> Non
             silence=patient(SILENCE_SECONDS),
         ) as response,
     ):
-        _follow(response, reference, _Amount("Pushing"), tell, stop, True, "")
-
-
-def credentials(engine: DockerClient, reference: str) -> dict[str, str]:
-    """The header with what the docker configuration has for the registry; empty for nothing.
-
-    Raises ImageProblem when a credential helper does not work.
-    """
-    host = auth.resolve_repository_name(reference)[0]
-    try:
-        header = auth.get_config_header(engine.api, host)
-    except (DockerException, OSError, ValueError) as error:
-        raise ImageProblem(
-            say("The docker configuration cannot tell the credentials for {host}.", host=host),
-            hint=say(
-                "Its credential helper is missing or failed: `docker login` shows it, too. Mend "
-                '"credsStore" or "credHelpers" in ~/.docker/config.json.'
-            ),
-            evidence=_cause(error),
-        ) from None
-    return {_HEADER: header.decode()} if header else {}
-
-
-def _cause(error: Exception) -> str:
-    """The helper's own complaint, which the SDK wraps in its own."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}"[:300]
+        _follow(response, reference, _Amount("Pushing"), tell, stop, True, HERE)
 
 
 @contextmanager
-def _told(reference: str, own: bool, whose: str) -> Iterator[None]:
+def _told(reference: str, own: bool, whose: Asker) -> Iterator[None]:
     """Turn an engine's refusal, or its silence, into words about the registry."""
     try:
         yield
     except transport.Refused as refused:
-        raise refusal.explained(reference, refused.words, own=own, engine=whose) from None
+        raise refusal.explained(reference, refused.words, own=own, asker=whose) from None
     except EngineUnreachable as lost:
         if _timed_out(lost):
             raise refusal.silent(reference, patient(SILENCE_SECONDS)) from lost
@@ -143,13 +109,13 @@ def _follow(
     tell: Say,
     stop: Event,
     own: bool,
-    whose: str,
+    whose: Asker,
 ) -> None:
     for message in transport.messages(response):
         if stop.is_set():
             raise Stopped(reference)
         if error := message.get("error"):
-            raise refusal.explained(reference, str(error), own=own, engine=whose)
+            raise refusal.explained(reference, str(error), own=own, asker=whose)
         if heard := amount.heard(message):
             tell(heard)
 

@@ -95,8 +95,6 @@ def known(trusted: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
 
 def pull(engine: DockerClient, through: Way, name: str = "util") -> list[builder.Built]:
     place = registry.parse(f"{through.address}/{PREFIX}")
-    # The client was made before the test said what its user has.
-    engine.api.reload_config()
     return shared.ensure([name], engine=engine, registry=place)
 
 

@@ -82,7 +82,6 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with registry_site.registry(folder) as running, pytest.MonkeyPatch.context() as patch:
         host = f"127.0.0.1:{running.port}"
         patch.setenv("DOCKER_CONFIG", str(registry_site.logged_in(folder / "docker", host)))
-        here.api.reload_config()
         place = registry.parse(f"{host}/{PLACE}")
         shared.push(["loaded-node", "workstation"], engine=here, registry=place)
         keys = recipe.Keys()
