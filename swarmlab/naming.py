@@ -61,8 +61,12 @@ def named(text: str) -> str:
         return text
 
     def add(found: re.Match[str]) -> str:
-        # `down --all` is about every lab; `fault heal --all` about all of one.
-        if "--name" in found[2] or (found[1] == "down" and "--all" in found[2]):
+        # `down --all` is about every lab; `fault heal --all` about all of one; help about none.
+        if (
+            "--name" in found[2]
+            or "--help" in found[2]
+            or (found[1] == "down" and "--all" in found[2])
+        ):
             return found[0]
         if found[1] == "ssh":
             # What follows the node is the command that runs there.

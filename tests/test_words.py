@@ -173,6 +173,8 @@ WHOLLY = (
     *(f"bundle/{name}" for name in ("creating", "fetching", "loading", "manifest", "package")),
     *(f"bundle/{name}" for name in ("reading", "serving", "writing")),
     *(f"cli/{name}" for name in ("bundle", "cluster", "fault", "grade", "lab", "machine")),
+    *(f"cli/{name}" for name in ("app", "failing", "helping", "images", "misuse")),
+    "cli/options",
     *(
         f"cluster/{name}"
         for name in ("access", "amiss", "cluster", "history", "keys", "labs", "lock")
@@ -191,7 +193,7 @@ WHOLLY = (
     *(f"images/{name}" for name in ("base", "build", "builder", "carrying", "catalog", "command")),
     *(f"images/{name}" for name in ("engine", "internet", "recipe", "refusal", "registry")),
     *(f"images/{name}" for name in ("shared", "sources", "store", "transfer", "trust", "turn")),
-    *("cli/images", "report/images"),
+    *("report/help", "report/images"),
     *("errors", "inspection", "linting", "loader", "report/linting", "scaffold", "student"),
     *(f"loading/{name}" for name in ("build", "creating", "fields", "fitting", "languages")),
     *("loading/mistakes", "loading/nodes", "authoring/looks", "checks/parameters"),
@@ -208,10 +210,12 @@ ALIKE = re.compile(
     r"\s*`[^`]*`|(  | --)\S.*|#? ?(eval|export) .*|[A-Z ,]+|bytes .*|SHA-256 .*|Data plane"
     r"|# eval .*|swarmlab (up|down|start|env|bundle load|images pull).*|(sudo|apt-get) .*"
     r"|docker (rename|volume rm|network rm|run|compose)( .*)?|docker login|Docker Hub"
-    r"|id: my-lab\n"
+    r"|id: my-lab\n|COMMAND \[ARGS\].*"
     r"|(\[bold\])?0 (start|step|run|verify)\S*( --to)?( \S+)?(\[/bold\])?|[\W0]*(\[\S*\][\W0s]*)+",
     re.S,
 )
+# Names of what help says: a catalog of its own has that, and tests/test_help.py holds it whole.
+OF_HELP = ("PANEL", "EPILOG", "OWN")
 # What the engine and the kernel say is compared with these, and the engine is asked in others.
 TO_PROGRAMS = re.compile(
     r"no space left|pool overlaps|address already in use|cannot assign|port is already|cannot all"
@@ -219,7 +223,8 @@ TO_PROGRAMS = re.compile(
     r"|no route to host|timed out|permission denied|name or service|name resolution"
     r"|will continue in|exec |eval |\\{ SWARMLAB|table ip |\ntry|bold red|/dev/|already in prog"
     r"|Running pre-create|is already|bash -|ip link|genl |resource busy|is in use|active endpoints"
-    r"|^\n?import |\n    maxconn |^(LABEL|CMD) |^debootstrap: |private key",
+    r"|^\n?import |\n    maxconn |^(LABEL|CMD) |^debootstrap: |private key"
+    r"|\(\?P<",
 )
 
 
@@ -234,7 +239,7 @@ def words_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
             called = ast.unparse(node.func).rpartition(".")[2]
             if called in FOR_PROGRAMS:
                 known |= {id(one) for one in ast.walk(node)}
-        heading = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PANEL"
+        heading = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in OF_HELP
         if heading or isinstance(node, ast.Assert | ast.Compare):
             known |= {id(one) for one in ast.walk(node)}
         if isinstance(node, ast.JoinedStr):

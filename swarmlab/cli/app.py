@@ -1,15 +1,13 @@
-"""The root of the command line: its groups, `--version`, and the one place for errors."""
+"""The root of the command line: its groups, and the options that stand before a command."""
 
 from __future__ import annotations
 
-import select
-import sys
+import os
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from swarmlab import __version__, naming
+from swarmlab import __version__
 from swarmlab.cli import (
     bundle,
     chapter,
@@ -23,84 +21,26 @@ from swarmlab.cli import (
     shell,
     walk,
 )
-from swarmlab.errors import EXIT_INTERRUPTED, EXIT_UNHEARD, SwarmlabError, Unheard
-from swarmlab.words import say
+from swarmlab.cli.failing import explained
+from swarmlab.cli.helping import Group, prepare
+from swarmlab.cli.options import known_language
 
 
-def _unforeseen() -> list[type[Exception]]:
-    """What the engine's client and the file system raise when nobody nearer caught it.
-
-    Looked up in what is loaded already: a command that never asked the engine cannot meet its
-    errors, and `--help` must not import its client.
-    """
-    found: list[type[Exception]] = [OSError]
-    for module, name in (("docker.errors", "DockerException"), ("requests", "RequestException")):
-        if module in sys.modules:
-            found.append(getattr(sys.modules[module], name))
-    return found
-
-
-def _unheard(error: Exception) -> bool:
-    """Whether the reader of our output went away (`swarmlab steps | head`), and not a server."""
-    if isinstance(error, Unheard) or not isinstance(error, BrokenPipeError):
-        return isinstance(error, Unheard)
-    ends = select.poll()
-    ends.register(sys.stdout.fileno(), 0)
-    return bool(ends.poll(0))
-
-
-class Root(TyperGroup):
+class Root(Group):
     """The root group; turns what goes wrong below into words and an exit code."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        # Typer groups commands by panel only when it renders through Rich, which costs more than
-        # the whole of `swarmlab --help`; plain text can have the same headings.
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is None or command.hidden:
-                continue
-            panel = getattr(command, "rich_help_panel", None)
-            title = panel if isinstance(panel, str) else "This machine"
-            panels.setdefault(title, []).append((name, command.get_short_help_str(limit=200)))
-        for title, rows in panels.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
+    others = machine.PANEL
+
+    def make_context(
+        self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        prepare(self, args, os.environ)
+        with explained():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with explained():
             return super().invoke(ctx)
-        except SwarmlabError as error:
-            from swarmlab.console import show_error
-
-            show_error(error)
-            raise SystemExit(error.exit_code) from None
-        except tuple(_unforeseen()) as error:
-            from swarmlab.console import deafen, show_error
-
-            if _unheard(error):
-                deafen(sys.stdout)
-                # Not 0: nobody heard the end, so nobody may take it for proven.
-                raise SystemExit(EXIT_UNHEARD) from None
-            from swarmlab.errors import EnvironmentProblem
-
-            told = EnvironmentProblem(
-                say(
-                    "Something on this machine or its engine failed: {kind}.",
-                    kind=type(error).__name__,
-                ),
-                evidence=str(error).strip().partition("\n")[0][:300],
-                hint=say(
-                    "`swarmlab status` says where the lab stands, `swarmlab "
-                    "doctor` what this machine can do."
-                ),
-            )
-            show_error(told)
-            raise SystemExit(told.exit_code) from None
-        except KeyboardInterrupt:
-            advice = naming.named(say("`swarmlab status` says where the lab stands."))
-            sys.stderr.write(f"\n{say('Interrupted.')} {advice}\n")
-            raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 EPILOG = (
@@ -139,10 +79,21 @@ def root(
         typer.Option(
             "--verbose",
             envvar="SWARMLAB_VERBOSE",
-            help="Tell every call of an engine and its time on standard error; stands before the "
-            "command.",
+            help="Print each call of an engine, and how long it took, on standard error. Stands "
+            "before the command.",
         ),
     ] = False,
+    language: Annotated[
+        str,
+        typer.Option(
+            "--lang",
+            help="The language of texts, messages and help: en or zh. Stands before the command "
+            "or after it; or SWARMLAB_LANG.",
+            callback=known_language,
+            is_eager=True,
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """A real three-manager Docker Swarm on this machine, and a chapter that proves itself.
 
@@ -164,6 +115,6 @@ handout.register(app)
 grade.register(app)
 machine.register(app)
 app.add_typer(fault.app, name="fault", rich_help_panel=cluster.PANEL)
-app.add_typer(lab.app, name="lab", rich_help_panel="Labs of your own")
-app.add_typer(images.app, name="images", rich_help_panel="This machine")
-bundle.register(app, "This machine")
+app.add_typer(lab.app, name="lab", rich_help_panel=lab.PANEL)
+app.add_typer(images.app, name="images", rich_help_panel=machine.PANEL)
+bundle.register(app, machine.PANEL)

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from swarmlab.cli.helping import Group
 from swarmlab.cli.options import DEFAULT_LANGUAGE, Language, speak
 from swarmlab.words import say
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Carry the images and swarmlab itself in one file.",

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from swarmlab.cli.helping import Group
 from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name, speak
 
 if TYPE_CHECKING:
     from swarmlab.cluster.fault_tasks import Fault
 
 app = typer.Typer(
+    cls=Group,
     help="Harm the lab on purpose: for showing what happens, and that it heals.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 NodeName = Annotated[str, typer.Argument(help="A node, such as swarm-2.")]
-Sure = Annotated[
-    bool, typer.Option("--yes", help="Do it even where the swarm loses its quorum with it.")
-]
+Sure = Annotated[bool, typer.Option("--yes", help="Do it even if the swarm loses its quorum.")]
 
 
 def _making() -> AbstractContextManager[object]:
@@ -104,7 +104,7 @@ def consul_server(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUA
 
 @app.command()
 def heal(
-    node: Annotated[str | None, typer.Argument(help="A node; none with --all.")] = None,
+    node: Annotated[str | None, typer.Argument(help="The node to heal; none with --all.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Bring everything back, whatever was done to it.")
     ] = False,

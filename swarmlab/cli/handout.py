@@ -90,7 +90,8 @@ def record(
 def handout(
     lab_id: options.LabName = options.DEFAULT_LAB,
     language: Annotated[
-        Language, typer.Option("--lang", envvar="SWARMLAB_LANG", help="Its language.")
+        Language,
+        typer.Option("--lang", envvar="SWARMLAB_LANG", help="The language of the handout."),
     ] = Language.ENGLISH,
     form: Annotated[
         Format, typer.Option("--format", help="Markdown, a web page, or PDF for printing.")

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from swarmlab.cli.helping import Group
 from swarmlab.cli.options import DEFAULT_LANGUAGE, Json, Language, ToRegistry, speak
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Build and list the lab's images; give them to a registry, or take them.",

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
+from swarmlab.cli.helping import Group
 from swarmlab.cli.options import DEFAULT_LANGUAGE, Json, Language, Name, speak
 from swarmlab.words import say
 
+PANEL = "Labs of your own"
+
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Write a lab of your own: begin one, look for problems in it, prove it.",
@@ -96,10 +100,12 @@ def test(
         typer.Option("--only", metavar="ID", help="Only this mistake; can be given repeatedly."),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option("--sample", min=1, help="So many mistakes, drawn by lot.")
+        int | None,
+        typer.Option("--sample", min=1, help="Prove only this many mistakes, drawn by lot."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Draws the same mistakes again.")
+        int | None,
+        typer.Option("--seed", help="Draw the same mistakes as the run that named this seed."),
     ] = None,
     lab: Annotated[
         str, typer.Option("--lab", help="The lab's folder; default: the built-in chapter.")

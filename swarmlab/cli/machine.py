@@ -90,8 +90,8 @@ def doctor(
         bool,
         typer.Option(
             "--fix",
-            help="Put right what harms nothing: kernel modules and settings until the next start "
-            "(as root), images to build, what a killed swarmlab left behind.",
+            help="Mend what can be mended without harm: kernel modules and settings until the "
+            "next start (as root), images to build, what a killed swarmlab left behind.",
         ),
     ] = False,
     language: Language = DEFAULT_LANGUAGE,
@@ -132,7 +132,7 @@ def doctor(
 
 def support_bundle(
     file: Annotated[
-        Path | None, typer.Argument(help="Where to write it; without: a new file here.")
+        Path | None, typer.Argument(help="The file to write; without it, a new one in this folder.")
     ] = None,
     name: Name = DEFAULT_NAME,
     language: Language = DEFAULT_LANGUAGE,

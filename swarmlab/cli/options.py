@@ -50,11 +50,21 @@ Name = Annotated[
 ]
 
 
-def _language(value: str) -> str:
+def known_language(value: str) -> str:
+    """The language that a user names, empty for none. Raises UsageError for an unknown one."""
+    from swarmlab import words
+
+    return words.known(value) if value else ""
+
+
+def _language(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
     import sys
 
     from swarmlab import words
 
+    source = ctx.get_parameter_source(str(param.name))
+    if source is None or source.name != "COMMANDLINE":
+        value = ctx.find_root().params.get("language") or value
     language = words.known(value)
     # At once, so that what is wrong with other options is told in it, too.
     if words.fits(language, sys.stdout.encoding or "ascii"):

@@ -48,7 +48,7 @@ def ssh(
     node: Annotated[str, typer.Argument(help="A node, such as swarm-2.")],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="What to run there; nothing: a shell."),
+        typer.Argument(metavar="[COMMAND]...", help="What to run there; without it, a shell."),
     ] = None,
     name: Name = DEFAULT_NAME,
 ) -> None:
@@ -64,7 +64,7 @@ def ssh(
 def logs(
     service: Annotated[str, typer.Argument(help="A service of the swarm: proxy, go-demo ...")],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Go on printing what is written, until Ctrl-C.")
     ] = False,
     since: Annotated[
         str, typer.Option("--since", help="Only what is not older: 10m, 2h, or a time of day.")
