@@ -15,6 +15,7 @@ from swarmlab.recording import Recording
 from swarmlab.results import Verdict
 from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore
+from swarmlab.words import say
 from swarmlab.workspace import Workspace
 
 # The language beside English in which a recording can be shown.
@@ -48,11 +49,14 @@ def record(
     if wrong is not None:
         bad = [check for check in wrong.checks if check.verdict is not Verdict.PASSED]
         raise ClusterProblem(
-            f"Step {wrong.number} did not pass, so nothing was recorded.",
+            say("Step {number} did not pass, so nothing was recorded.", number=wrong.number),
             evidence="\n".join(
                 words.english(f"{one.title}: {one.actual or one.reason}") for one in bad
             ),
-            hint=f"`swarmlab step {wrong.number}` shows it in full.",
+            hint=say(
+                "`swarmlab step {number}` shows it in full; mend it, then record again.",
+                number=wrong.number,
+            ),
         )
     return recording.of_result(result, catalog=images, versions=versions, language=OTHER)
 

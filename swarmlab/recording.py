@@ -18,6 +18,7 @@ from swarmlab.errors import LabFileError, Problem
 from swarmlab.model import Command, Lab, Step
 from swarmlab.results import RunResult
 from swarmlab.varying import normalise
+from swarmlab.words import say
 
 RECORDING_VERSION = 1
 KIND = "swarmlab-recording"
@@ -194,11 +195,17 @@ def load(lab: Lab, catalog: str = "local") -> Recording | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise _unusable(lab, name, str(error)) from error
+        raise _unusable(
+            lab, name, say("cannot be read: {why}", why=getattr(error, "strerror", None) or error)
+        ) from error
     try:
         return _of_dict(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unusable(lab, name, f"not a recording: {error!r}") from error
+        why = say(
+            "this is no recording that this swarmlab reads ({why}); `swarmlab record` makes one",
+            why=repr(error),
+        )
+        raise _unusable(lab, name, why) from error
 
 
 def _unusable(lab: Lab, name: str, why: str) -> LabFileError:
@@ -266,7 +273,11 @@ def differences(recorded: Recording, fresh: Recording) -> str:
     for key in dict.fromkeys([*before, *after]):
         name = ".".join(key)
         if key not in after or key not in before:
-            told.append(f"{name}: only in {'the recording' if key in before else 'the fresh run'}")
+            told.append(
+                say("{command}: only in the recording", command=name)
+                if key in before
+                else say("{command}: only in the fresh run", command=name)
+            )
             continue
         # Both are normalised by the rules of today, whatever stands in the file.
         old, new = normalise(before[key].output), normalise(after[key].output)

@@ -19,6 +19,7 @@ from swarmlab.listener import Listener
 from swarmlab.model import Lab, Step
 from swarmlab.onlooker import Onlooker
 from swarmlab.results import RunResult, StepResult
+from swarmlab.words import say
 
 
 class Choice(Enum):
@@ -147,7 +148,10 @@ class Tour:
         if first is not None:
             step = self._lab.find(first)
             if step is None:
-                raise UsageError(f"There is no step {first} in {self._lab.id}.")
+                raise UsageError(
+                    say("There is no step {number} in {lab}.", number=first, lab=self._lab.id),
+                    hint=say("`swarmlab steps` lists them."),
+                )
             return ids.index(step.id)
         left = self._hands.place()
         if left in ids:

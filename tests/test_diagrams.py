@@ -255,7 +255,7 @@ def test_what_is_not_there_is_said() -> None:
         ("{id: a, kind: cloud}", "'cloud' is none of"),
         ("{id: a, kind: manager, colour: red}", "colour is not known"),
         ("{id: a, kind: manager, label: {en: only}}", "words in"),
-        ("{kind: manager}", "lacks 'id'"),
+        ("{kind: manager}", "id is missing"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(tmp_path: Path, part: str, trouble: str) -> None:

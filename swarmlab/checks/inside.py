@@ -76,10 +76,13 @@ def run(world: World, instance: Instance, command: list[str]) -> Ran:
         raise _gone(instance, error) from error
     if ran.output.startswith(_NOT_BEGUN) and not any(one in ran.output for one in _NO_TOOL):
         raise EnvironmentProblem(
-            f"The engine of {instance.node} cannot run anything in the container of"
-            f" {instance.name}.",
+            say(
+                "The engine of {node} cannot run anything in the container of {name}.",
+                node=instance.node,
+                name=instance.name,
+            ),
             evidence=ran.output.strip(),
-            hint="`swarmlab doctor` tells whether this machine lets nodes do so.",
+            hint=say("`swarmlab doctor` tells whether this machine lets nodes do so."),
         )
     return ran
 
@@ -108,10 +111,14 @@ def get(world: World, instance: Instance, url: str) -> tuple[int, str]:
         # The network goes with the container, which may have ended since it was looked at.
         _running(world, instance)
         raise EnvironmentProblem(
-            f"The network of {instance.place} cannot be entered.",
-            evidence=(ran.errors or ran.output.strip() or f"exit code {ran.exit_code}")[-500:],
-            hint="`swarmlab status` tells whether the node is well, `swarmlab doctor` whether this"
-            " machine lets nodes do so.",
+            say("The network of {place} cannot be entered.", place=instance.place),
+            evidence=(
+                ran.errors or ran.output.strip() or say("exit code {code}", code=ran.exit_code)
+            )[-500:],
+            hint=say(
+                "`swarmlab status` tells whether the node is well, `swarmlab doctor` whether this"
+                " machine lets nodes do so."
+            ),
         ) from error
     if "trouble" in told:
         words = later("{place} gets no answer: {trouble}")

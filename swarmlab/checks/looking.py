@@ -90,9 +90,16 @@ def chosen(world: World, nodes: Sequence[str]) -> tuple[str, ...]:
     strangers = [node for node in nodes if node not in world.nodes]
     if strangers:
         raise EnvironmentProblem(
-            f"The check asks {listed(strangers)}, but the lab {world.name} has only"
-            f" {listed(world.nodes)}.",
-            hint="Bring the lab up with as many nodes as the step needs.",
+            say(
+                "The check asks {strangers}, but the lab {lab} has only {nodes}.",
+                strangers=listed(strangers),
+                lab=world.name,
+                nodes=listed(world.nodes),
+            ),
+            hint=say(
+                "`swarmlab down`, then `swarmlab up --managers N --workers N` makes one with as"
+                " many nodes as the step needs."
+            ),
         )
     return tuple(nodes) or world.nodes
 

@@ -118,9 +118,13 @@ def vouch(world: World, answers: Iterable[Answer]) -> None:
             world.engine(node).ping()
         except (requests.RequestException, DockerException, OSError) as error:
             raise EnvironmentProblem(
-                f"{node} does not answer, nor does its engine"
-                f" ({type(error).__name__}), so nothing can be said about it.",
-                hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
+                say(
+                    "{node} does not answer, nor does its engine ({error}), so nothing can be said"
+                    " about it.",
+                    node=node,
+                    error=type(error).__name__,
+                ),
+                hint=say("See `swarmlab status`; `swarmlab up` mends what is broken."),
             ) from error
 
     over(dict.fromkeys(answer.node for answer in answers if answer.trouble), reach)

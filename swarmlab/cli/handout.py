@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarmlab.cli import options
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.handout.document import Document
 
 PANEL = "On paper"
-
-
-class Language(StrEnum):
-    """The languages of handouts."""
-
-    ENGLISH = "en"
-    CHINESE = "zh"
 
 
 class Format(StrEnum):
@@ -57,6 +51,7 @@ def record(
         Path | None,
         typer.Option("--out", help="The file to write; default: the lab's own recording."),
     ] = None,
+    language: options.Language = options.DEFAULT_LANGUAGE,
 ) -> None:
     """Run the whole chapter on a live lab and keep what was printed, for handouts and --replay.
 
@@ -70,6 +65,7 @@ def record(
     from swarmlab.report.live import QuietListener
     from swarmlab.student import ProgressStore
 
+    options.speak(language)
     lab = loader.find(lab_id)
     path = out or recording.file(lab, "local")
     with lifecycle.lock(name), LabWorkspace(name, lab, ConsoleProgress()) as workspace:
@@ -81,18 +77,31 @@ def record(
         )
     before = recording.load(lab) if out is None else None
     if before is not None and not recording.differences(before, made):
-        typer.echo("The words are those of the recording before.")
+        typer.echo(say("The words are those of the recording before."))
     recording.save(made, path)
     count = sum(len(step.commands) for step in made.steps)
-    typer.echo(f"Recorded {count} commands of {len(made.steps)} steps in {path}")
+    typer.echo(
+        say(
+            "Recorded {count} commands of {steps} steps in {path}",
+            count=count,
+            steps=len(made.steps),
+            path=path,
+        )
+    )
 
 
 def handout(
     lab_id: options.LabName = options.DEFAULT_LAB,
     language: Annotated[
-        Language,
-        typer.Option("--lang", envvar="SWARMLAB_LANG", help="The language of the handout."),
-    ] = Language.ENGLISH,
+        str,
+        typer.Option(
+            "--lang",
+            envvar="SWARMLAB_LANG",
+            help="The language of the handout: en or zh.",
+            callback=options._language,
+            is_eager=True,
+        ),
+    ] = options.DEFAULT_LANGUAGE,
     form: Annotated[
         Format, typer.Option("--format", help="Markdown, a web page, or PDF for printing.")
     ] = Format.HTML,
@@ -118,17 +127,20 @@ def handout(
     old = recording.stale(recorded, lab) if recorded else ()
     if old:
         typer.echo(
-            f"Not as in the recording, so without results: {', '.join(old)}. "
-            "`swarmlab record` makes a new one.",
+            say(
+                "Not as in the recording, so without results: {commands}. `swarmlab record` makes"
+                " a new one.",
+                commands=say(", ").join(old),
+            ),
             err=True,
         )
     document = compose.handout(
-        localized(lab, language.value),
+        localized(lab, language),
         recorded,
-        language=language.value,
+        language=language,
         teacher=audience is Audience.TEACHER,
     )
-    name = f"{lab.id}-{language.value}-{audience.value}"
+    name = f"{lab.id}-{language}-{audience.value}"
     size = "-letter" if form is Format.PDF and paper is Paper.LETTER else ""
     files: dict[str, bytes] = {}
     if form is Format.MARKDOWN:
@@ -140,8 +152,8 @@ def handout(
             (out / path).write_bytes(data)
     except OSError as error:
         raise EnvironmentProblem(
-            f"The handout cannot be written: {error}.",
-            hint="Choose another folder with --out.",
+            say("The handout cannot be written: {why}.", why=error),
+            hint=say("Choose a folder that you may write to with --out."),
         ) from error
     typer.echo(str(out / f"{name}{size}.{form.value}"))
 

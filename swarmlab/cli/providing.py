@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swarmlab.errors import UsageError
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.providers.registry import Choice
@@ -147,8 +148,8 @@ def asked(
     ):
         if given:
             raise UsageError(
-                f"{name} is about machines of your own.",
-                hint="Give it with `--provider hosts --hosts FILE`.",
+                say("{option} is about machines of your own.", option=name),
+                hint=say("Give it with `--provider hosts --hosts FILE`, or leave it away."),
             )
     return registry.asked(provider, machine_driver, machine_options)
 

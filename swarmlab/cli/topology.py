@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name
+from swarmlab.words import say
 
 
 def topology(
@@ -36,7 +37,8 @@ def topology(
     cluster = lifecycle.find(name)
     if cluster is None:
         raise LabAbsent(
-            f"There is no lab {name!r} on this machine.", hint="`swarmlab up` makes one."
+            say("There is no lab {name!r} on this machine.", name=name),
+            hint=say("`swarmlab up` makes one."),
         )
     with cluster, closing(Eyes(cluster)) as eyes:
         seen = look(cluster, eyes.read)
@@ -48,6 +50,6 @@ def topology(
         out.write_text(shown + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"{out} cannot be written: {error.strerror}.",
-            hint="Give --out a file in a folder that exists and that you may write to.",
+            say("{path} cannot be written: {why}.", path=out, why=error.strerror),
+            hint=say("Give --out a file in a folder that exists and that you may write to."),
         ) from error

@@ -59,7 +59,7 @@ def join(at: Lookout, node: str) -> bool:
 
 
 def _must(at: Lookout, node: str, script: str, *words: str) -> None:
-    with explained(f"changing the packet filter of {node}"):
+    with explained(say("changing the packet filter of {node}", node=node)):
         code, said = at.on_node(script, *words)
     if code != 0:
         raise EnvironmentProblem(

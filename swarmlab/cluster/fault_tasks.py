@@ -34,7 +34,7 @@ def kill(name: str, task: str) -> Fault:
     """Kill the main process of a task (`proxy.2`, or `util.swarm-2` of a global service)."""
     with _cluster(name) as cluster:
         node, found = _task(cluster, task)
-        with explained(f"killing {task}"):
+        with explained(say("killing {task}", task=task)):
             cluster.engine(node).api.kill(found.container)
     box = found.container[:12]
     return Fault(
@@ -48,7 +48,7 @@ def consul_server(name: str) -> Fault:
     """Stop the Consul server, which alone holds the keys."""
     with _cluster(name) as cluster:
         node, box = _server(cluster)
-        with explained("stopping the Consul server"):
+        with explained(say("stopping the Consul server")):
             cluster.engine(node).api.stop(box["Id"], timeout=5)
     agent = next((other for other in cluster.nodes if other != node), node)
     return Fault(
@@ -128,7 +128,7 @@ def consul_again(name: str, *nodes: str) -> list[str]:
     done = []
     with _cluster(name) as cluster:
         for node in nodes:
-            with explained(f"looking for Consul on {node}"):
+            with explained(say("looking for Consul on {node}", node=node)):
                 for box in _consuls(cluster, node, everything=True):
                     if box["State"] != "running":
                         cluster.engine(node).api.start(box["Id"])

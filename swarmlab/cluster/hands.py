@@ -143,7 +143,7 @@ class LabHands:
                 stack.enter_context(lifecycle.lock(self._name))
             except LabBusy as busy:
                 return Observation(False, busy.message, busy)
-            return Observation(True, "it is ours")
+            return Observation(True, say("it is ours"))
 
         taken = poll(take, within=BUSY_SECONDS)
         if taken.last.value is not None:

@@ -10,6 +10,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.wait import Observation, poll
+from swarmlab.words import say
 
 SETTLE_SECONDS = 90.0
 _SERVICE = "com.docker.swarm.service.name"
@@ -29,13 +30,14 @@ def missing(apis: Mapping[str, Any], *, within: float = SETTLE_SECONDS) -> str:
             wanted = _wanted(apis)
             running = Counter(name for api in apis.values() for name in _running(api))
         except (DockerException, RequestException) as error:
-            return Observation(False, f"an engine does not answer: {type(error).__name__}")
+            why = type(error).__name__
+            return Observation(False, say("an engine does not answer: {why}", why=why))
         short = [
-            f"{name} {running[name]} of {count}"
+            say("{name} {some} of {all}", name=name, some=running[name], all=count)
             for name, count in sorted(wanted.items())
             if running[name] < count
         ]
-        return Observation(not short, ", ".join(short))
+        return Observation(not short, say(", ").join(short))
 
     waited = poll(look, within=within, every=0.3)
     return "" if waited.done else waited.last.seen

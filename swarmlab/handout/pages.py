@@ -13,6 +13,7 @@ from swarmlab.errors import LabFileError
 from swarmlab.loader import MAIN_LANGUAGE
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes
+from swarmlab.words import say
 
 PAGES_FILE = "handout.yaml"
 
@@ -104,7 +105,7 @@ def load(folder: Path, language: str = MAIN_LANGUAGE) -> Pages:
     except FileNotFoundError:
         return Pages()
     except OSError as error:
-        notes.add(None, f"cannot be read: {error.strerror or error}")
+        notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         raise LabFileError(str(folder), notes.problems) from error
     root = nodes.parse(data, notes.at)
     pages = _pages(root, notes) if root is not None else Pages()
@@ -115,19 +116,20 @@ def load(folder: Path, language: str = MAIN_LANGUAGE) -> Pages:
 
 
 def _pages(root: nodes.Node, notes: Notes) -> Pages:
-    fields = Fields(notes, root, "the handout", PAGES)
+    fields = Fields(notes, root, say("the handout"), PAGES)
     terms = []
     for node in fields.items("glossary"):
-        one = Fields(notes, node, "a term", TERM)
+        one = Fields(notes, node, say("a term"), TERM)
         terms.append(Term(one.text("term"), one.text("meaning")))
     troubles = []
     for node in fields.items("troubles"):
-        one = Fields(notes, node, "a trouble", TROUBLE)
+        one = Fields(notes, node, say("a trouble"), TROUBLE)
         troubles.append(Trouble(one.text("see"), one.text("do")))
     groups = []
     for node in fields.items("card"):
-        group = Fields(notes, node, "a group of the card", GROUP)
-        lines = [Fields(notes, item, "a line of the card", LINE) for item in group.items("lines")]
+        group = Fields(notes, node, say("a group of the card"), GROUP)
+        what = say("a line of the card")
+        lines = [Fields(notes, item, what, LINE) for item in group.items("lines")]
         groups.append(
             CardGroup(
                 group.text("title"),
@@ -136,7 +138,7 @@ def _pages(root: nodes.Node, notes: Notes) -> Pages:
         )
     places = []
     for node in fields.items("pictures"):
-        one = Fields(notes, node, "a picture", PLACE)
+        one = Fields(notes, node, say("a picture"), PLACE)
         after = one.slug("after", "")
         instead = 0 if after else one.whole("instead", 1, 99) or 0
         places.append(Place(one.slug("name"), one.slug("step"), after, instead))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.words import say
 
 # Where a text fits its line but for the space at its end, WeasyPrint 70 drops the space, sees no
 # place to break before the code that follows, and breaks after the first word of the line instead.
@@ -28,19 +29,31 @@ def render(html: str) -> bytes:
         from weasyprint.urls import URLFetcher
     except ImportError as error:
         raise EnvironmentProblem(
-            f"PDF files need WeasyPrint, which is not installed ({error}).",
-            hint="pip install 'swarmlab[pdf]', or make the handout as HTML and print that.",
+            say("PDF files need WeasyPrint, which is not installed ({why}).", why=error),
+            hint=say(
+                "Install it (`pip install 'swarmlab[pdf]'`), or make the handout as HTML"
+                " (`--format html`) and print that."
+            ),
         ) from error
     except OSError as error:
         raise EnvironmentProblem(
-            f"WeasyPrint lacks a library of the system: {error}".splitlines()[0],
-            hint="On Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0",
+            say(
+                "WeasyPrint lacks a library of the system: {why}",
+                why=(str(error).splitlines() or [""])[0],
+            ),
+            hint=say(
+                "On Debian and Ubuntu: `sudo apt-get install libpango-1.0-0 libpangoft2-1.0-0`;"
+                " or make the handout as HTML (`--format html`) and print that."
+            ),
         ) from error
     missing = [family for family in FAMILIES if not installed(family)]
     if missing:
         raise EnvironmentProblem(
-            f"These fonts are not installed: {', '.join(missing)}.",
-            hint="On Debian: apt-get install fonts-noto-cjk; or make HTML and print that.",
+            say("These fonts are not installed: {fonts}.", fonts=say(", ").join(missing)),
+            hint=say(
+                "On Debian and Ubuntu: `sudo apt-get install fonts-noto-cjk`; or make the handout"
+                " as HTML (`--format html`) and print that."
+            ),
         )
     # The page refers to nothing; that it does not is to be noticed, not looked up.
     logging.getLogger("weasyprint").setLevel(logging.ERROR)

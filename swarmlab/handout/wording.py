@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swarmlab.errors import UsageError
+from swarmlab.words import say
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,8 @@ def wording(language: str) -> Wording:
     """The words in that language. Raises UsageError for one that is not there."""
     if language not in LANGUAGES:
         raise UsageError(
-            f"There are no handouts in {language!r}.", hint=f"There are: {', '.join(LANGUAGES)}."
+            say("There are no handouts in {language!r}.", language=language),
+            hint=say("Its languages are: {languages}.", languages=say(", ").join(LANGUAGES)),
         )
     return LANGUAGES[language]
 

@@ -110,7 +110,7 @@ class Cleaner:
 
 
 def _missing(part: Part) -> str:
-    return f" (not collected: {part.why})" if part.why else ""
+    return say(" (not collected: {why})", why=part.why) if part.why else ""
 
 
 def _bounded(text: str) -> str:

@@ -79,7 +79,7 @@ def _versions() -> str:
         try:
             packages[package] = version(package)
         except PackageNotFoundError:
-            packages[package] = "not found"
+            packages[package] = say("not found")
     told: dict[str, Any] = {
         "swarmlab": __version__,
         "python": sys.version,

@@ -19,6 +19,7 @@ from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.lookout import NODE_ENGINE
 from swarmlab.watching.counting import Answered, answered
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.checks.base import World
@@ -158,7 +159,7 @@ class _Eye:
             _, length = struct.unpack(">BxxxL", self._exactly(8))
             line += self._exactly(length)
             if len(line) > _LARGEST:
-                raise ValueError("an endless answer")
+                raise ValueError(say("an endless answer"))
         answer: dict[str, list[str | None]] = json.loads(line)
         return answer
 
@@ -167,7 +168,7 @@ class _Eye:
         while len(got) < count:
             part = self._socket.recv(count - len(got))
             if not part:
-                raise ConnectionError("the node hung up")
+                raise ConnectionError(say("the node hung up"))
             got += part
         return got
 

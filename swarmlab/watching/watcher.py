@@ -136,7 +136,7 @@ class Watcher:
     def _nodes(self) -> tuple[Node, ...]:
         if self._engine is None:
             self._engine = engines.connect(timeout=_ENGINE_PATIENCE)
-        with explained("looking for the lab"):
+        with explained(say("looking for the lab")):
             listed = self._engine.client.api.containers(all=True, filters=labels.of(self._name))
         return remains.elsewhere(self._engine, self._name, remains.read(listed)).info.nodes
 

@@ -15,6 +15,7 @@ from swarmlab.handout.diagrams.layout import picture
 from swarmlab.handout.diagrams.load import LANGUAGES, library
 from swarmlab.handout.diagrams.model import Diagram
 from swarmlab.handout.diagrams.paint import paint
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.checks.base import World
@@ -57,11 +58,13 @@ def live(world: World, language: str = "en") -> str:
 def _find(name: str, language: str, lab: Path | None) -> Diagram:
     if language not in LANGUAGES:
         raise UsageError(
-            f"There is no diagram in {language!r}.", hint=f"Languages: {', '.join(LANGUAGES)}."
+            say("There are no diagrams in {language!r}.", language=language),
+            hint=say("Its languages are: {languages}.", languages=say(", ").join(LANGUAGES)),
         )
     try:
         return library(lab).find(name)
     except KeyError:
         raise UsageError(
-            f"There is no diagram {name!r}.", hint=f"Diagrams: {', '.join(names(lab)) or 'none'}."
+            say("There is no diagram {name!r}.", name=name),
+            hint=say("There is: {names}.", names=say(", ").join(names(lab)) or say("none")),
         ) from None

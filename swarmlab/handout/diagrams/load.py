@@ -28,6 +28,7 @@ from swarmlab.handout.diagrams.model import (
 )
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes
+from swarmlab.words import say
 
 LAB = "service-discovery"
 FILE = "diagrams.yaml"
@@ -79,17 +80,17 @@ def _library(path: Path, notes: Notes) -> Library:
         with path.open("rb") as file:
             root = nodes.parse(file.read(nodes.MAX_BYTES + 1), notes.at)
     except OSError as error:
-        notes.add(None, f"cannot be read: {error.strerror or error}")
+        notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         return Library((), {})
     if root is not None:
-        around = Fields(notes, root, "the file", ("words", "diagrams"))
+        around = Fields(notes, root, say("the file"), ("words", "diagrams"))
         shared = around.value("words")
         entries = shared.entries if isinstance(shared, nodes.Mapping) else {}
         if shared is not None and not isinstance(shared, nodes.Mapping):
-            around.wrong("words", "words must be a mapping")
+            around.wrong("words", say("words must be a mapping"))
         for key, entry in entries.items():
             with _noting(notes, entry.value):
-                words[key] = _label(nodes.plain(entry.value), f"words: {key}")
+                words[key] = _label(nodes.plain(entry.value), say("words: {key}", key=key))
         for node in around.items("diagrams", required=True):
             with _noting(notes, node):
                 diagrams.append(_diagram(nodes.plain(node)))
@@ -102,11 +103,12 @@ def _noting(notes: Notes, node: nodes.Node) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        notes.add(node, f"lacks {error}" if isinstance(error, KeyError) else str(error))
+        missing = isinstance(error, KeyError)
+        notes.add(node, say("{name} is missing", name=error.args[0]) if missing else str(error))
 
 
 def _diagram(raw: dict[str, Any]) -> Diagram:
-    where = f"diagram {raw['name']}"
+    where = say("diagram {name}", name=raw["name"])
     count = raw.pop("count", None)
     return _make(
         Diagram,
@@ -129,7 +131,7 @@ def _row(raw: dict[str, Any], where: str) -> Row:
 
 
 def _part(raw: dict[str, Any], where: str) -> Part:
-    where = f"{where}, part {raw['id']}"
+    where = say("{what}, part {id}", what=where, id=raw["id"])
     return _make(
         Part,
         raw,
@@ -143,7 +145,7 @@ def _part(raw: dict[str, Any], where: str) -> Part:
 
 
 def _arrow(raw: dict[str, Any], where: str) -> Arrow:
-    where = f"{where}, arrow {raw['from']} to {raw['to']}"
+    where = say("{what}, arrow {start} to {end}", what=where, start=raw["from"], end=raw["to"])
     return _make(
         Arrow,
         {key: value for key, value in raw.items() if key not in ("from", "to")},
@@ -164,7 +166,14 @@ def _label(raw: Any, where: str) -> Label:
     """A name, or words in every language."""
     if isinstance(raw, dict):
         if set(raw) != set(LANGUAGES) or not all(raw.values()):
-            raise ValueError(f"{where}: words in {sorted(raw)}, not in {', '.join(LANGUAGES)}")
+            raise ValueError(
+                say(
+                    "{what}: words in {found}, and must be in {languages}",
+                    what=where,
+                    found=say(", ").join(sorted(map(str, raw))) or say("none"),
+                    languages=say(", ").join(LANGUAGES),
+                )
+            )
         return Label({language: str(text).strip() for language, text in raw.items()})
     return same(str(raw)) if raw != "" else NOTHING
 
@@ -173,12 +182,21 @@ def _one_of(kind: type[E], value: str, where: str) -> E:
     try:
         return kind(value)
     except ValueError:
-        raise ValueError(f"{where}: {value!r} is none of {', '.join(kind)}") from None
+        raise ValueError(
+            say(
+                "{what}: {value!r} is none of {names}",
+                what=where,
+                value=value,
+                names=say(", ").join(kind),
+            )
+        ) from None
 
 
 def _make(kind: type[T], raw: dict[str, Any], where: str, /, **ready: Any) -> T:
     """The dataclass from what is ready and the plain rest. Raises ValueError for what it lacks."""
     known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
     if strange := sorted(set(raw) - known):
-        raise ValueError(f"{where}: {', '.join(strange)} is not known here")
+        raise ValueError(
+            say("{what}: {names} is not known here", what=where, names=say(", ").join(strange))
+        )
     return kind(**{**raw, **ready})

@@ -17,6 +17,7 @@ from swarmlab.checks.web import get
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.handout.diagrams.seen import PROXY, Consul, Node, Task, Topology
 from swarmlab.watching.eye import Reading
+from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
@@ -55,8 +56,8 @@ class Looker:
         awake = [node for node in world.nodes if containers[node] is not None]
         if not awake:
             raise EnvironmentProblem(
-                f"No node of the lab {world.name!r} answers.",
-                hint="See `swarmlab status`; `swarmlab up` mends what is broken.",
+                say("No node of the lab {name!r} answers.", name=world.name),
+                hint=say("See `swarmlab status`; `swarmlab up` mends what is broken."),
             )
         swarm = self._swarm(awake)
         members, services = swarm or ({}, [])
