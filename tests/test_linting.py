@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,34 @@ def test_problems_of_every_file_are_named_at_once(tmp_path: Path) -> None:
     ):
         assert any(said in line for line in found), (said, found)
     assert all(line.split(":")[1].isdigit() for line in found if line[:5] != "text/"), found
+
+
+def test_in_another_language_the_places_are_the_same_and_no_english_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(CHAPTER, tmp_path)
+    edited(
+        folder / "lab.yaml",
+        ("check: consul.leader", "check: consul.leadr"),
+        ("with: {node: swarm-1}", "with: {nod: swarm-1}"),
+        ("    minutes: 12", "    minutes: soon"),
+        ("  - number: 2\n", "  - number: 1\n"),
+    )
+    edited(folder / "diagrams.yaml", ("kind: person", "kind: cloud"))
+    edited(folder / "handout.yaml", ("- term: agent", "- trem: agent"))
+    (folder / "text" / "zh" / "05-consul-agents.md").unlink()
+    places, english = zip(*(line.split(": ", 1) for line in lint(folder)), strict=True)
+    monkeypatch.setenv("SWARMLAB_LANG", "zh")
+    done = swarmlab("lab", "lint", str(folder))
+    *lines, count = done.stdout.splitlines()
+    assert done.returncode == 2
+    assert count == f"{len(english)} 个问题。"
+    assert tuple(line.split(": ")[0] for line in lines) == tuple(f"{folder}/{p}" for p in places)
+    for line in lines:
+        said = line.split(": ", 1)[1]
+        # Quoted is what stands in the file; names of fields and checks are as they are typed.
+        assert re.search("[\u4e00-\u9fff]", said), said
+        assert not re.search(r"\b(the|is|must|not|of|has|did|there)\b", said), said
 
 
 def test_on_the_terminal_each_problem_is_one_line_however_narrow(tmp_path: Path) -> None:
