@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -15,7 +16,7 @@ from typing import Any, cast
 import pytest
 from docker.errors import ImageNotFound
 
-from swarmlab.bundle import loading, manifest, package, reading, writing
+from swarmlab.bundle import installer, loading, manifest, package, writing
 from swarmlab.bundle.reading import opened
 from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
 from swarmlab.images import recipe
@@ -254,9 +255,13 @@ def test_an_installed_package_becomes_the_wheel_that_it_was(tmp_path: Path) -> N
         assert not [name for name in archive.namelist() if name.endswith((".pyc", "INSTALLER"))]
 
 
-def run_inside(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_inside(path: Path, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(path), *words], capture_output=True, text=True, timeout=60
+        [sys.executable, str(path), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **extra},
     )
 
 
@@ -275,10 +280,9 @@ def test_the_bundle_run_by_a_python_that_it_is_not_for(
     with opened(tmp_path / "b.zip") as bundle:
         told = json.loads(bundle.manifest.to_json())
     told |= {"pythons": [package.this_python()], "system": package.here(), **change}
-    program = Path(reading.__file__).with_name("install.py").read_bytes()
     rewritten(
         tmp_path / "b.zip",
-        {manifest.NAME: json.dumps(told).encode(), manifest.PROGRAM: program},
+        {manifest.NAME: json.dumps(told).encode(), manifest.PROGRAM: installer.program()},
     )
     done = run_inside(tmp_path / "b.zip", str(tmp_path / "there"))
     assert done.returncode == 3
@@ -294,6 +298,27 @@ def test_the_bundle_run_with_a_damaged_wheel_installs_nothing(tmp_path: Path) ->
     assert done.returncode == 3
     assert "damaged" in done.stderr
     assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"SWARMLAB_LANG": "zh_CN"}, "错误："),
+        ({"SWARMLAB_LANG": "zh", "PYTHONIOENCODING": "ascii"}, "Error: "),
+        ({"SWARMLAB_LANG": "fr"}, "Error: "),
+    ],
+)
+def test_the_bundle_run_speaks_the_language_of_the_student(
+    tmp_path: Path, settings: dict[str, str], said: str
+) -> None:
+    installable(tmp_path / "b.zip")
+    there = tmp_path / "there"
+    there.write_text("mine")
+    done = run_inside(tmp_path / "b.zip", str(there), **settings)
+    assert done.returncode == 3
+    assert done.stderr.startswith(said)
+    assert str(there) in done.stderr
+    assert ("Name another folder" in done.stderr) is (said == "Error: ")
 
 
 @pytest.mark.parametrize("kind", ["full", "file", "link"])
@@ -337,8 +362,8 @@ def installable(path: Path) -> None:
     with opened(path) as bundle:
         told = json.loads(bundle.manifest.to_json())
     told |= {"pythons": [package.this_python()], "system": package.here()}
-    program = Path(reading.__file__).with_name("install.py").read_bytes()
-    rewritten(path, {manifest.NAME: json.dumps(told).encode(), manifest.PROGRAM: program})
+    content = {manifest.NAME: json.dumps(told).encode(), manifest.PROGRAM: installer.program()}
+    rewritten(path, content)
 
 
 def test_pip_that_gathers_nothing_is_told_with_a_way_out(

@@ -153,7 +153,8 @@ def test_the_language_is_found_wherever_it_is_asked_for(
 def test_help_is_chinese_from_the_variable_and_english_where_there_are_no_characters(
     tmp_path: Path,
 ) -> None:
-    assert "用法：swarmlab images" in swarmlab("images", tmp=tmp_path, SWARMLAB_LANG="zh").stderr
+    listed = swarmlab("images", tmp=tmp_path, SWARMLAB_LANG="zh")
+    assert "用法：swarmlab images" in listed.stdout + listed.stderr
     plain = swarmlab(
         *("--lang", "zh", "up", "--help"), tmp=tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C"
     )

@@ -12,7 +12,7 @@ from typing import Any
 from docker import DockerClient
 
 from swarmlab import __version__
-from swarmlab.bundle import manifest, package, writing
+from swarmlab.bundle import installer, manifest, package, writing
 from swarmlab.bundle.manifest import Image, Manifest
 from swarmlab.bundle.reading import digest
 from swarmlab.images import builder
@@ -82,11 +82,10 @@ def layers(engine: DockerClient, reference: str) -> tuple[str, ...]:
 
 
 def _add_package(writer: writing.Writer, pythons: Sequence[str], progress: Progress) -> None:
-    program = Path(__file__).with_name("install.py")
     with tempfile.TemporaryDirectory(prefix="swarmlab-wheels-") as scratch:
         with progress.stage(say("Gathering the package and what it needs")) as stage:
             package.gather(Path(scratch), pythons, stage.say)
-        writer.add(manifest.PROGRAM, program.read_bytes())
+        writer.add(manifest.PROGRAM, installer.program())
         for wheel in sorted(Path(scratch).glob("*.whl")):
             writer.add_file(f"{manifest.WHEELS}{wheel.name}", wheel)
 

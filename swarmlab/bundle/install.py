@@ -22,13 +22,28 @@ MARK = ".swarmlab-bundle"
 """A file in the folder that says whose it is, also when an installation was cut short."""
 
 
-def say(line: str) -> None:
+WORDS: dict[str, dict[str, str]] = {}
+"""What it says, by language and by its English; filled in when a bundle is made."""
+
+
+def say(message: str, **values: object) -> str:
+    """The message in the language of SWARMLAB_LANG, its `{names}` filled in."""
+    asked = os.environ.get("SWARMLAB_LANG", "").strip()[:2].lower()
+    said = WORDS.get(asked, {}).get(message, message)
+    try:
+        said.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        said = message
+    return said.format(**values)
+
+
+def show(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def fail(message: str, hint: str) -> int:
-    sys.stderr.write(f"Error: {message}\nWhat next: {hint}\n")
+    sys.stderr.write(say("Error: ") + f"{message}\n" + say("What next: ") + f"{hint}\n")
     return 3
 
 
@@ -37,21 +52,34 @@ def unfit(held: dict[str, Any]) -> tuple[str, str] | None:
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if sys.version_info < LEAST:
         return (
-            f"swarmlab needs Python {LEAST[0]}.{LEAST[1]} or newer, and this is {here}.",
-            "Run it with a newer one, such as `python3.11 FILE`.",
+            say(
+                "swarmlab needs Python {least} or newer, and this is {here}.",
+                least=f"{LEAST[0]}.{LEAST[1]}",
+                here=here,
+            ),
+            say("Run it with a newer one, such as `python3.11 FILE`."),
         )
     if not held["pythons"]:
         return (
-            "This bundle holds the images only, not swarmlab itself.",
-            "Install swarmlab in another way, or make a bundle without --no-package.",
+            say("This bundle holds the images only, not swarmlab itself."),
+            say("Install swarmlab in another way, or make a bundle without --no-package."),
         )
     system = f"{platform.system()} {platform.machine()}"
     if system != held["system"] or here not in held["pythons"]:
         return (
-            f"The packages in this bundle are for Python {', '.join(held['pythons'])} on "
-            f"{held['system']}; this is {here} on {system}.",
-            "Use one of those Pythons, or have a bundle made with "
-            f"`swarmlab bundle create FILE --python {here}` on a machine of this kind.",
+            say(
+                "The packages in this bundle are for Python {pythons} on {system}; this is {here} "
+                "on {machine}.",
+                pythons=", ".join(held["pythons"]),
+                system=held["system"],
+                here=here,
+                machine=system,
+            ),
+            say(
+                "Use one of those Pythons, or have a bundle made with `swarmlab bundle create FILE "
+                "--python {here}` on a machine of this kind.",
+                here=here,
+            ),
         )
     return None
 
@@ -87,13 +115,25 @@ def main(bundle: Path, folder: Path) -> int:
             return fail(*reason)
         if stranger(folder):
             return fail(
-                f"{folder} is there already, and it is not swarmlab's: nothing was changed.",
-                f"Name another folder: `python3 {bundle} FOLDER`.",
+                say(
+                    "{folder} is there already, and it is not swarmlab's: nothing was changed.",
+                    folder=folder,
+                ),
+                say("Name another folder: `python3 {bundle} FOLDER`.", bundle=bundle),
             )
         damaged = unpack(archive, held, Path(scratch))
         if damaged:
-            return fail(f"{bundle} is damaged: {damaged} is not what it was.", "Copy it again.")
-        say(f"Installing swarmlab {held['swarmlab']} into {folder} ...")
+            what = say(
+                "{bundle} is damaged: {name} is not what it was.", bundle=bundle, name=damaged
+            )
+            return fail(what, say("Copy it again."))
+        show(
+            say(
+                "Installing swarmlab {version} into {folder} ...",
+                version=held["swarmlab"],
+                folder=folder,
+            )
+        )
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARK).write_text("This folder was made by a bundle of swarmlab's.\n")
         python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -106,13 +146,15 @@ def main(bundle: Path, folder: Path) -> int:
         for step in steps:
             if subprocess.run(step, stdin=subprocess.DEVNULL, check=False).returncode != 0:
                 return fail(
-                    f"`{' '.join(step[:3])}` failed.",
-                    "The lines above say why. On Debian and Ubuntu: "
-                    "`sudo apt-get install python3-venv`, then run this again.",
+                    say("`{command}` failed.", command=" ".join(step[:3])),
+                    say(
+                        "The lines above say why. If venv is missing, on Debian and Ubuntu: `sudo "
+                        "apt-get install python3-venv`; then run this again."
+                    ),
                 )
     program = python.with_name("swarmlab.exe" if os.name == "nt" else "swarmlab")
-    say(f"Now load the images, and bring the lab up:\n  {program} bundle load {bundle}")
-    say(f"  {program} up")
+    show(say("Now load the images, and bring the lab up:"))
+    show(f"  {program} bundle load {bundle}\n  {program} up")
     return 0
 
 
@@ -122,6 +164,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main(Path(sys.argv[0]), given.absolute()))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        sys.exit(fail(f"The bundle cannot be used: {error}.", "Copy it again."))
+        what = say("The bundle cannot be used: {why}.", why=error)
+        sys.exit(fail(what, say("Copy it again.")))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -29,8 +29,9 @@ OWN = (
 
 _STEP = 2
 _WIDEST = 30
-# At the end of an option's text: [env var: SWARMLAB_NAME; default: default]
-_NOTES = re.compile(r"(?P<text>.*?) *\[(?P<notes>[^\[\]]*)\]", re.S)
+# At the end of an option's text: [env var: SWARMLAB_NAME; default: default], which some versions
+# of Typer mark for Rich, whether it is to be read by Rich or not.
+_NOTES = re.compile(r"(?P<text>.*?)\s*\\?\[(?P<notes>[^\[\]]*)\]", re.S)
 
 
 @cache
