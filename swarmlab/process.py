@@ -179,7 +179,8 @@ def run(
         stdout, stderr = process.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired:
         ended = say("the end of `{command}`", command=_shown(argv))
-        raise TimedOut(ended, timeout, _last_words(process)) from None
+        hint = say("Type it by hand to see what it waits for, then run the command again.")
+        raise TimedOut(ended, timeout, _last_words(process), hint=hint) from None
     except BaseException:
         # Ctrl-C does not reach another group: without this the program would run on.
         _last_words(process)

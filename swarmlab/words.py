@@ -46,7 +46,7 @@ def of(language: str) -> Words:
     if language not in languages():
         raise UsageError(
             f"swarmlab does not speak {language!r}.",
-            hint=f"There is: {', '.join(languages())}.",
+            hint=f"Choose a language with --lang or SWARMLAB_LANG: {', '.join(languages())}.",
         )
     import yaml
 

@@ -81,7 +81,7 @@ def test_a_language_that_is_not_there_is_wrong_usage(folder: Path) -> None:
     lab = loader.load(folder, images=IMAGES)
     with pytest.raises(UsageError, match=r"no text in 'fr'") as caught:
         localized(lab, "fr")
-    assert caught.value.hint == "Its languages are: de, en."
+    assert caught.value.hint == "Choose a language with --lang: de, en."
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,26 @@ def test_no_words_are_left_that_nobody_says(module: str) -> None:
     assert sorted({*unsaid(tree), *shown(tree)}) == []
 
 
+# Where an error without advice is caught, and told with it.
+CAUGHT = {"relay/ssh": ["until"], "providers/hosts/provider": ["EnvironmentProblem"]}
+ERRORS = (
+    *("UsageError", "EnvironmentProblem", "EngineUnreachable", "ClusterProblem", "ImageProblem"),
+    *("LabAbsent", "LabBusy", "MachineUnknown", "TimedOut", "until"),
+)
+
+
+@pytest.mark.parametrize("module", [*MODULES, *EXEMPT])
+def test_errors_say_what_to_do_next(module: str) -> None:
+    """What happened and why is their first argument; the advice must not be forgotten."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    without = [
+        ast.unparse(call.func)
+        for call in calls(tree, *ERRORS)
+        if not {"hint", None} & {one.arg for one in call.keywords}
+    ]
+    assert without == CAUGHT.get(module, [])
+
+
 def test_modules_that_need_no_exception_have_none() -> None:
     for module in EXEMPT:
         assert list(unsaid(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))))

@@ -156,7 +156,11 @@ def worked(what: str, commands: Sequence[CommandResult], checks: Sequence[CheckR
     lines = [say("{what} did not work", what=what), *_troubles(commands, checks)]
     verdicts = {one.verdict for one in commands} | {one.verdict for one in checks}
     if Verdict.ERRORED in verdicts:
-        raise EnvironmentProblem(lines[0], evidence="\n".join(lines[1:]))
+        raise EnvironmentProblem(
+            lines[0],
+            evidence="\n".join(lines[1:]),
+            hint=say("Look with `swarmlab doctor`, then run the command again."),
+        )
     if Verdict.FAILED in verdicts:
         raise Unproven(lines)
 

@@ -90,7 +90,10 @@ def calm(camera: Camera, world: World) -> Snapshot:
     waited = poll(look, within=CALM_SECONDS, every=0.5)
     if not waited.done or waited.last.value is None:
         raise TimedOut(
-            say("the swarm to have what it was asked for"), waited.seconds, waited.last.seen
+            say("the swarm to have what it was asked for"),
+            waited.seconds,
+            waited.last.seen,
+            hint=say("`swarmlab status` shows the state of the lab; then run the command again."),
         )
     return waited.last.value
 

@@ -143,13 +143,12 @@ def join(api: APIClient, address: str, remotes: Sequence[str], token: Token) -> 
 
     def look() -> Observation[None]:
         with asking(say("join {address} to the swarm", address=address)):
-            state = standing(api).state
-        return Observation(
-            state == "active", say("its state is {state}", state=state or say("not known"))
-        )
+            state = standing(api).state or say("not known")
+        return Observation(state == "active", say("its state is {state}", state=state))
 
     what = say("the node at {address} to join the swarm", address=address)
-    until(what, look, within=_JOIN_SECONDS)
+    hint = say("Look with `swarmlab doctor`, then run the command again.")
+    until(what, look, within=_JOIN_SECONDS, hint=hint)
 
 
 def members(api: APIClient) -> list[Member]:

@@ -264,7 +264,7 @@ def wording(language: str) -> Wording:
     if language not in LANGUAGES:
         raise UsageError(
             say("There are no handouts in {language!r}.", language=language),
-            hint=say("Its languages are: {languages}.", languages=say(", ").join(LANGUAGES)),
+            hint=say("Choose a language with --lang: {names}.", names=say(", ").join(LANGUAGES)),
         )
     return LANGUAGES[language]
 

@@ -65,7 +65,7 @@ def localized(lab: Lab, language: str) -> Lab:
                 text=short(language),
                 near=meant(language, known),
             ),
-            hint=say("Its languages are: {languages}.", languages=say(", ").join(known)),
+            hint=say("Choose a language with --lang: {names}.", names=say(", ").join(known)),
         )
     notes = Notes(f"text/{language}/{STRINGS_FILE}")
     other = _strings(lab, language, notes)

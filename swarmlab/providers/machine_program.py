@@ -75,7 +75,12 @@ class Program:
                 try:
                     check()
                     if time.monotonic() - begun > within:
-                        raise TimedOut(f"`{NAME} {words[0]} {words[-1]}`", within, last)
+                        raise TimedOut(
+                            f"`{NAME} {words[0]} {words[-1]}`",
+                            within,
+                            last,
+                            hint=say("Look with `docker-machine ls`, then run the command again."),
+                        )
                 except BaseException as error:
                     why.append(error)
                     stop.set()

@@ -61,7 +61,7 @@ def known(name: str) -> str:
     if name not in PROVIDERS:
         raise UsageError(
             say("There is no provider {name!r}.", name=name),
-            hint=say("There are {providers}.", providers=", ".join(PROVIDERS)),
+            hint=say("Choose one with --provider: {names}.", names=say(", ").join(PROVIDERS)),
         )
     return name
 

@@ -256,7 +256,10 @@ def _cluster(name: str) -> Cluster:
 
     cluster = lifecycle.find(name, patience=10)
     if cluster is None:
-        raise LabAbsent(say("There is no lab {name!r} on this machine.", name=name))
+        raise LabAbsent(
+            say("There is no lab {name!r} on this machine.", name=name),
+            hint=say("`swarmlab up` makes one."),
+        )
     return cluster
 
 

@@ -59,7 +59,7 @@ def _find(name: str, language: str, lab: Path | None) -> Diagram:
     if language not in LANGUAGES:
         raise UsageError(
             say("There are no diagrams in {language!r}.", language=language),
-            hint=say("Its languages are: {languages}.", languages=say(", ").join(LANGUAGES)),
+            hint=say("Choose a language with --lang: {names}.", names=say(", ").join(LANGUAGES)),
         )
     try:
         return library(lab).find(name)
