@@ -79,7 +79,7 @@ def test_more_nodes_want_more_memory(nodes: int, free: float, state: State) -> N
     assert states(found)["memory"] is state
     (memory,) = [one for one in found if one.id == "memory"]
     if nodes == 5 and state is not State.OK:
-        assert "With all its services a lab of 5 nodes takes up to 2.25 GiB" in memory.why
+        assert "With all its services a lab of 5 nodes runs at ease from 2.25 GiB on" in memory.why
     complete(found)
 
 
