@@ -1,9 +1,10 @@
 """Random moves of a student on a real lab, and a simple model of what must hold after each.
 
 The model: `done` is how many steps are done, always the first ones. `broken` is a done step that
-was undone by hand. `loose` says that something was typed by hand that is on no record. Whatever
-was done before, `step`, `goto` and `run` end with exactly the steps done that they promise, all of
-them proven.
+was undone by hand. `loose` is a step of which something was typed by hand that is on no record,
+until that step is run or reset. Whatever was done before, `step`, `goto` and `run` end with exactly
+the steps done that they promise, all of them proven; and whatever way led there, a cluster with so
+many steps done, nothing broken and nothing loose looks as it did the first time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from swarmlab.authoring import snapshot
+from swarmlab.authoring.snapshot import Snapshot
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.cluster import lifecycle
 from swarmlab.inspection import Inspector, claims
@@ -31,6 +34,14 @@ LAST = 13
 
 UNDOABLE = (3, 7, 10)
 """Steps whose reset leaves alone what the steps before them claim."""
+
+UNCHANGING = tuple(
+    step.number for step in LAB.steps if not any(check.before for check in step.checks)
+)
+"""Steps that leave nothing behind: their checks hold before them, too."""
+
+CHANGED_SECONDS = 60.0
+"""So long a cluster may take to look again as it did: tasks end, networks go."""
 
 ONCE_MORE = "Something typed by hand may be in its way"
 
@@ -95,8 +106,10 @@ class Walk:
         self._top = top
         self.done = 0
         self.broken = 0
-        self.loose = False
+        self.loose = 0
         self.told: list[str] = []
+        # What the cluster looked like, by the number of steps done.
+        self._pictures: dict[int, Snapshot] = {}
 
     def begin(self) -> None:
         """A fresh lab, somewhere in the chapter."""
@@ -117,6 +130,17 @@ class Walk:
         move()
         self.told[-1] += f" ({time.monotonic() - begun:.0f} s)"
         assert self._lab.done() == list(range(1, self.done + 1))
+        if not self.broken and not self.loose:
+            self._looks_as_ever()
+
+    def _looks_as_ever(self) -> None:
+        with lifecycle.up(self._lab.name) as cluster:
+            before = self._pictures.get(self.done)
+            if before is None:
+                self._pictures[self.done] = snapshot.calm(snapshot.take, cluster)
+                return
+            changed = snapshot.restored(snapshot.take, cluster, before, CHANGED_SECONDS)
+            assert not changed, changed
 
     def _choice(self) -> tuple[str, Callable[[], None]]:
         near = [n for n in range(self.done - 1, self.done + 3) if 1 <= n <= self._top]
@@ -155,6 +179,8 @@ class Walk:
             assert numbers == list(range(start, last + 1)), (numbers, start, last)
         if self.broken >= (start if numbers else last + 1):
             self.broken = 0
+        if self.loose in numbers:
+            self.loose = 0
         self.done = last
         return result
 
@@ -199,6 +225,8 @@ class Walk:
             ran = any(step["commands"] for step in result["steps"])
             self.done = last if ran else max(before, last)
             self.broken = 0 if ran or broken <= last else broken
+            if ran and self.loose <= last:
+                self.loose = 0
             return
         self._proven(["run", "--to", str(last)], start, last)
 
@@ -207,6 +235,8 @@ class Walk:
         assert (code, result["steps"]) == (0, []), said
         self.done = min(self.done, number - 1)
         self.broken = self.broken if self.broken < number else 0
+        if self.loose == number:
+            self.loose = 0
 
     def _verify(self, number: int) -> None:
         code, result, said = self._lab.result("verify", str(number))
@@ -215,9 +245,12 @@ class Walk:
         assert code == (0 if holds else 1), said
         if number <= self.done and not self.loose:
             assert holds == (number != self.broken), _wrong(result)
+        elif number > self.done and not self.loose:
+            assert seen["verdict"] != "passed" or number in UNCHANGING, number
         if seen["verdict"] == "passed" and number == self.done + 1:
             assert "is now recorded as done" in said
             self.done = number
+            self.loose = 0 if self.loose == number else self.loose
 
     def _verify_all(self) -> None:
         code, result, said = self._lab.result("verify")
@@ -239,7 +272,7 @@ class Walk:
 
     def _half(self, number: int) -> None:
         self._lab.typed(number, self._random.randint(1, len(_step(number).commands)))
-        self.loose = True
+        self.loose = self.done + 1
 
     def _undo(self, number: int) -> None:
         self._lab.undone(number)
