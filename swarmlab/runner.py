@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from swarmlab import byhand, notes
+from swarmlab import byhand, moments, notes
 from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, ObserverFactory, World
 from swarmlab.digest import digest
@@ -158,7 +157,7 @@ class Runner:
 
     def _start(self) -> None:
         self._clock = Clock()
-        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._started = moments.now()
         self._cluster = self._data_plane = ""
         self._undone: frozenset[str] = frozenset()
 

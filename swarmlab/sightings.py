@@ -12,18 +12,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from swarmlab.moments import moment, now
 from swarmlab.results import CheckResult, Since, Verdict
 
 SIGHTINGS_VERSION = 1
 MOST_BYTES = 1 << 20
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Sightings:
@@ -34,7 +30,7 @@ class Sightings:
     """
 
     def __init__(
-        self, folder: Path | None = None, cluster: str = "", clock: Callable[[], str] = _now
+        self, folder: Path | None = None, cluster: str = "", clock: Callable[[], str] = now
     ) -> None:
         self._path = folder / "sightings.json" if folder is not None else None
         self._cluster = cluster
@@ -104,6 +100,6 @@ def _time(value: object) -> str:
     """A time as it was written; raises ValueError or TypeError for anything else."""
     if not isinstance(value, str):
         raise TypeError(value)
-    if value and datetime.fromisoformat(value).tzinfo is None:
+    if value and moment(value) is None:
         raise ValueError(value)
     return value

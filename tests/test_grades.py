@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from swarmlab import loader, seal
-from swarmlab.cli import grade
+from swarmlab.cli import grade, outcome
 from swarmlab.cli.app import app
 from swarmlab.cluster import memory
 from swarmlab.grading import paper, spreadsheet
@@ -140,6 +140,25 @@ def test_a_class_is_graded(tmp_path: Path) -> None:
     assert [one["student"] for one in json.loads(done.stdout)["students"]] == ["Anna", "Ben"]
     assert (out / "g.csv").read_text(encoding="utf-8-sig").count("\n") == 3
     assert "Ben" in (out / "g.htm").read_text()
+
+
+def test_the_table_itself_is_nobodys_result(tmp_path: Path) -> None:
+    written(tmp_path / "a.json", result())
+    both = ("--csv", str(tmp_path / "g.csv"), "--html", str(tmp_path / "g.html"))
+    for _ in range(2):
+        assert typed(str(tmp_path), *both).exit_code == 0
+
+
+def test_what_is_signed_for_nobody_is_told_when_it_is_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(seal.KEY, KEY)
+    outcome.outcome(True, student="Anna")
+    outcome.outcome(True)
+    outcome.outcome(False, student="")
+    assert capsys.readouterr().err == ""
+    outcome.outcome(True, student="")
+    assert "--student" in capsys.readouterr().err
 
 
 def test_a_refused_file_is_told_by_the_exit_code(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmlab import seal
-from swarmlab.grading import sheet
+from swarmlab.grading import folder, sheet, spreadsheet
 from swarmlab.grading.reading import MOST_BYTES, Refused, read
 from swarmlab.grading.sheet import Sheet
 from swarmlab.model import Lab
+from swarmlab.report import grades
 from swarmlab.results import RunResult
 from tests import lab_fakes as fake
 from tests.contract import broken
@@ -71,8 +73,12 @@ def written(path: Path, result: RunResult, key: bytes | None = None) -> Path:
     return path
 
 
+def hence(**ahead: float) -> str:
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat(timespec="seconds")
+
+
 def graded(*paths: Path, key: bytes | None = None, lab: Lab = LAB) -> Sheet:
-    return sheet.collect(sheet.files(paths), lab, key)
+    return sheet.collect(folder.files(paths), lab, key)
 
 
 def reasons(found: Sheet) -> dict[str, str]:
@@ -140,8 +146,44 @@ def test_who_it_is_comes_from_the_file_or_from_its_name(tmp_path: Path, good: Ru
     written(tmp_path / "group-2" / "carla.json", student(good, "", "c1"))
     written(tmp_path / "ben.json", student(good, "", "c2"))
     written(tmp_path / "x.json", student(good, "Anna", "c3"))
-    (tmp_path / "notes.txt").write_text("no result")
     assert [paper.student for paper in graded(tmp_path).papers] == ["Anna", "ben", "group-2/carla"]
+
+
+def test_every_file_of_a_folder_is_in_the_table_or_refused(tmp_path: Path, good: RunResult) -> None:
+    written(tmp_path / "anna.json", student(good, "", "c1"))
+    written(tmp_path / "BEN.JSON", student(good, "", "c2"))
+    written(tmp_path / "carla.json.txt", student(good, "", "c3"))
+    (tmp_path / ".DS_Store").write_text("not a student's")
+    found = graded(tmp_path)
+    assert [paper.student for paper in found.papers] == ["anna", "BEN"]
+    assert list(reasons(found)) == ["carla.json.txt"]
+    assert "does not end in .json" in reasons(found)["carla.json.txt"]
+
+
+def test_files_of_one_name_are_called_by_their_places(
+    tmp_path: Path, good: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("anna", "ben", "carla")):
+        Path(name).mkdir()
+        written(Path(name, "result.json"), student(good, "", f"c{number}"))
+    each = [Path("anna/result.json"), tmp_path / "ben" / "result.json", Path("carla/result.json")]
+    for paths in (each, list(map(Path, ("anna", "ben", "carla"))), [Path()]):
+        found = graded(*paths)
+        assert found.refused == ()
+        assert [one.student for one in found.papers] == [
+            "anna/result", "ben/result", "carla/result",
+        ]  # fmt: skip
+
+
+def test_a_file_that_is_named_twice_is_read_once(
+    tmp_path: Path, good: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "anna.json", student(good, "", "c1"))
+    found = graded(Path("anna.json"), path, Path())
+    assert [paper.student for paper in found.papers] == ["anna"]
+    assert found.refused == ()
 
 
 # What a student can write: any change, with a checksum that fits.
@@ -157,6 +199,12 @@ DOCTORED: dict[str, tuple[Callable[[Any], object], str]] = {
     "odd cluster": (lambda d: d.update(cluster="=1+1"), "which cluster"),
     "no time": (lambda d: d.update(started="yesterday"), "when it was made"),
     "no zone": (lambda d: d.update(started="2026-05-04T10:00:00"), "when it was made"),
+    "other zone": (lambda d: d.update(started="2026-05-04T10:00:00+02:00"), "when it was made"),
+    "year 1": (lambda d: d.update(started="0001-01-01T00:00:00+14:00"), "when it was made"),
+    "the first": (lambda d: d.update(started="0001-01-01T00:00:00+00:00"), "when it was made"),
+    "the last": (lambda d: d.update(started="9999-12-31T23:59:59-12:00"), "when it was made"),
+    "no such day": (lambda d: d.update(started="2026-02-30T10:00:00+00:00"), "when it was made"),
+    "future": (lambda d: d.update(started=hence(hours=25)), "more than a day from now"),
     "goto": (lambda d: d.update(command="goto"), "none of"),
     "name": (lambda d: d.update(student="a\x1b[2Jb"), "no name"),
     "long name": (lambda d: d.update(student="x" * 101), "no name"),
@@ -228,6 +276,21 @@ def test_with_a_key_only_its_signature_counts(tmp_path: Path, good: RunResult) -
     without = graded(tmp_path)
     assert [(paper.student, paper.signed) for paper in without.papers] == [("Ben", False)]
     assert "no key to check" in reasons(without)["signed.json"]
+
+
+def test_no_key_vouches_for_the_name_of_a_file(tmp_path: Path, good: RunResult) -> None:
+    """Ben keeps what Anna made, and signed, without her name in it."""
+    written(tmp_path / "ben.json", student(good, "", "c1"), KEY)
+    found = graded(tmp_path, key=KEY)
+    assert found.papers == ()
+    assert "does not say whose it is" in reasons(found)["ben.json"]
+
+
+def test_a_clock_that_is_ahead_by_less_than_a_day_is_believed(
+    tmp_path: Path, good: RunResult
+) -> None:
+    written(tmp_path / "a.json", replace(good, started=hence(hours=23)))
+    assert len(graded(tmp_path).papers) == 1
 
 
 def test_two_students_with_one_cluster_are_both_refused(tmp_path: Path, good: RunResult) -> None:
@@ -320,7 +383,12 @@ def test_the_names_of_files_command_no_terminal(tmp_path: Path, good: RunResult)
     assert all(one.file.isprintable() for one in found.refused)
 
 
-anything = st.recursive(
+moments = st.builds(
+    datetime.isoformat,
+    st.datetimes(timezones=st.timezones() | st.just(UTC)) | st.datetimes(datetime(2000, 1, 1)),
+    timespec=st.sampled_from(["seconds", "auto"]),
+)
+anything = moments | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
@@ -368,6 +436,10 @@ def test_nothing_in_a_file_makes_it_fall_over(whole: tuple[Path, str], data: st.
         assert str(refused)
     else:
         assert 0 <= found.points.earned <= found.points.of == 10
+        table = Sheet(LAB, (found,), (), False)
+        assert spreadsheet.render(table)
+        assert grades.render(table)
+        grades.table(table)
 
 
 def test_the_table_as_json_keeps_its_contract(tmp_path: Path, good: RunResult) -> None:

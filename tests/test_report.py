@@ -235,6 +235,12 @@ def test_since_when_a_check_fails(failing: str, held: str, words: str) -> None:
         assert clocks[-1].endswith(f"{local:%H:%M:%S}") or clocks[-1].endswith(f"{local:%H:%M}")
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "x"])
+def test_a_moment_that_is_none_is_not_known(time: str) -> None:
+    assert since.words(Since(time, before()), NOON) == ""
+    assert "never seen to hold" in since.words(Since(before(), time), NOON)
+
+
 def test_another_day_is_named() -> None:
     assert "(4 days ago)" in since.words(Since(before(days=4)), NOON)
     assert re.search(r"since \d{4}-\d\d-\d\d", since.words(Since(before(days=4)), NOON))

@@ -92,6 +92,12 @@ def test_it_is_kept_for_the_cluster_it_is_about(tmp_path: Path) -> None:
         '{"version": 1, "cluster": "c", "claims": {"1/a": {"failing": 7, "held": ""}}}',
         '{"version": 1, "cluster": "c", "claims": {"1/a": {"failing": "soon", "held": ""}}}',
         '{"version": 1, "cluster": "c", "claims": {"1/a": {"failing": "2026-01-01", "held": ""}}}',
+        *(
+            json.dumps(
+                {"version": 1, "cluster": "c", "claims": {"1/a": {"failing": t, "held": ""}}}
+            )
+            for t in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-W01-1")
+        ),
         "[" * 100000,
     ],
 )

@@ -56,8 +56,9 @@ def grade(
     """Collect students' results into one table, and refuse files that do not count.
 
     Refused, with the reason: what was changed, what is about another lab or version, what is not a
-    result, two students' results of one cluster, and all but a student's newest; without your key
-    also files of several clusters that bear one student's name. Points are counted anew from each
+    result, two students' results of one cluster, what is named like no result, and all but a
+    student's newest; without your key also files of several clusters that bear one student's name,
+    with it files that bear none. Points are counted anew from each
     check's verdict. With your key in SWARMLAB_GRADE_KEY, or in a file that SWARMLAB_GRADE_KEY_FILE
     names, only what is signed with it counts. Exit code 1 when a file was refused; with --live, as
     `swarmlab verify`.
@@ -81,7 +82,7 @@ def grade(
         result = replace(_looked_at(lab, name), student=outcome.checked(student))
         sheet, code = _live(lab, result, name), result.exit_code
     else:
-        sheet = _collected(lab, paths or [])
+        sheet = _collected(lab, paths or [], [path for path in (csv, html) if path])
         code = EXIT_FAILED if sheet.refused else EXIT_PASSED
     _show(sheet, csv, html, as_json)
     raise typer.Exit(code)
@@ -110,16 +111,16 @@ def _live(lab: Lab, result: RunResult, name: str) -> Sheet:
     return sheet.live(paper.of(lab, result), lab, name)
 
 
-def _collected(lab: Lab, paths: list[Path]) -> Sheet:
+def _collected(lab: Lab, paths: list[Path], but: list[Path]) -> Sheet:
     import os
     from contextlib import nullcontext
 
     from swarmlab import seal
     from swarmlab.console import ConsoleProgress
-    from swarmlab.grading import sheet
+    from swarmlab.grading import folder, sheet
 
     key = seal.key(os.environ)
-    found = sheet.files(paths)
+    found = folder.files(paths, but)
     many = len(found) > MANY
     with (
         ConsoleProgress().stage(say("Reading {count} files", count=len(found)))

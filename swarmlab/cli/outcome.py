@@ -63,17 +63,27 @@ class Outcome:
 
 
 def outcome(
-    as_json: bool, junit: Path | None = None, html: Path | None = None, student: str = ""
+    as_json: bool, junit: Path | None = None, html: Path | None = None, student: str | None = None
 ) -> Outcome:
-    """Raises UsageError for a file that cannot be written, a key that is no key, and no name."""
+    """`student` is None where a command has no such option, because its results are not graded.
+
+    Raises UsageError for a file that cannot be written, a key that is no key, and no name.
+    """
     from swarmlab import seal
+    from swarmlab.console import ConsoleProgress
+    from swarmlab.words import say
 
     for path in (junit, html):
         if path is not None:
             writable(path)
     # Only a result that others will read is signed.
     key = seal.key(os.environ) if as_json else None
-    return Outcome(as_json, junit, html, checked(student), key)
+    name = checked(student or "")
+    if key and student is not None and not name:
+        ConsoleProgress().note(
+            say("It will be signed without a name, and not be graded so: say whose with --student.")
+        )
+    return Outcome(as_json, junit, html, name, key)
 
 
 def checked(student: str) -> str:

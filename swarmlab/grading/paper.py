@@ -40,7 +40,7 @@ class Paper:
     @property
     def who(self) -> str:
         """The student's name, as two spellings of one name are compared."""
-        return " ".join(unicodedata.normalize("NFKC", self.student).casefold().split())
+        return same_name(self.student)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -72,6 +72,11 @@ def of(lab: Lab, result: RunResult, *, file: str = "", signed: bool = False) -> 
         worth=lab.worth,
         steps=_points(result.steps),
     )
+
+
+def same_name(name: str) -> str:
+    """The name without what two spellings of it differ in: case, spaces, width of letters."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def shown(path: Path) -> str:

@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from swarmlab.digest import digest
 from swarmlab.grading import paper
 from swarmlab.grading.paper import Paper
 from swarmlab.model import CheckSpec, Command, Lab, Step
+from swarmlab.moments import moment
 from swarmlab.results import (
     KIND,
     RESULT_VERSION,
@@ -33,6 +34,8 @@ from swarmlab.words import later, say
 MOST_BYTES = 4 << 20
 """A result of the whole chapter, outputs included, has a tenth of a MiB."""
 MOST_LETTERS = 100
+AHEAD = timedelta(days=1)
+"""How far a student's clock may be ahead of the grader's: clocks in wrong time zones are."""
 
 COMMANDS = ("run", "step", "verify")
 
@@ -57,6 +60,8 @@ class Refused(Exception):
 def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
     """The result in that file. `called` is whose it is where the file does not say.
 
+    With a key it must say so: whoever can name a file could make it anybody's.
+
     Raises Refused.
     """
     data = _loaded(path)
@@ -75,6 +80,13 @@ def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
     _same_lab(data, lab)
     result = _result(data, lab)
     if not result.student:
+        if key is not None:
+            raise Refused(
+                say(
+                    "it does not say whose it is, and your key vouches for no file's name: "
+                    "made with `--student NAME`, it does"
+                )
+            )
         result = replace(result, student=_name(called))
     return paper.of(lab, result, file=paper.shown(path), signed=key is not None)
 
@@ -230,10 +242,9 @@ def _name(value: str) -> str:
 
 def _time(data: Mapping[str, Any]) -> str:
     value = _text(data, "started")
-    try:
-        then = datetime.fromisoformat(value)
-    except ValueError:
-        then = None
-    if then is None or then.tzinfo is None or len(value) > 40:
-        raise Refused(say("it does not say when it was made"))
+    then = moment(value)
+    if then is None:
+        raise Refused(say("it does not say when it was made, as swarmlab writes that"))
+    if then > datetime.now(UTC) + AHEAD:
+        raise Refused(say("it says that it was made more than a day from now"))
     return value

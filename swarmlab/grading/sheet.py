@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from swarmlab.digest import digest
-from swarmlab.errors import UsageError
+from swarmlab.grading.folder import Found
 from swarmlab.grading.paper import Paper, shown
 from swarmlab.grading.reading import Refused, read
 from swarmlab.model import Lab
@@ -18,7 +17,6 @@ from swarmlab.words import say
 
 GRADES_VERSION = 1
 KIND = "swarmlab-grades"
-MOST_FILES = 5000
 
 
 @dataclass(frozen=True)
@@ -58,48 +56,17 @@ class Sheet:
         }
 
 
-def files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """The files meant by those paths, each with the name of its student if it says none.
-
-    Of a folder: every `*.json` in it and below it, called as it lies there (`anna`,
-    `group-2/anna`). Raises UsageError when there is nothing, or too much.
-    """
-    found: dict[Path, str] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(one for one in path.rglob("*.json") if not one.is_dir())
-            found |= {one: one.relative_to(path).with_suffix("").as_posix() for one in inside}
-        elif path.exists():
-            found[path] = path.stem
-        else:
-            raise UsageError(
-                say("There is no file or folder {path}.", path=path),
-                hint=say("Name folders with students' results, or the files themselves."),
-            )
-        if len(found) > MOST_FILES:
-            raise UsageError(
-                say("There are more than {most} files.", most=MOST_FILES),
-                hint=say("Grade one class at a time."),
-            )
-    if not found:
-        raise UsageError(
-            say("There is no result to grade: no *.json in what you named."),
-            hint=say(
-                "A student makes one with `swarmlab verify --json --student NAME > NAME.json`."
-            ),
-        )
-    return list(found.items())
-
-
-def collect(found: Iterable[tuple[Path, str]], lab: Lab, key: bytes | None) -> Sheet:
+def collect(found: Iterable[Found], lab: Lab, key: bytes | None) -> Sheet:
     """Read and judge all files."""
     papers: list[Paper] = []
     refused: list[Refusal] = []
-    for path, called in found:
+    for one in found:
         try:
-            papers.append(read(path, lab, key, called=called))
+            if one.other:
+                raise Refused(say("its name does not end in .json: give it that if it is a result"))
+            papers.append(read(one.path, lab, key, called=one.called))
         except Refused as error:
-            refused.append(Refusal(shown(path), str(error)))
+            refused.append(Refusal(shown(one.path), str(error)))
     papers, shared = _own_cluster(papers)
     papers, doubtful = ([*papers], []) if key is not None else _one_cluster(papers)
     papers, older = _newest(papers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from swarmlab.moments import moment
 from swarmlab.results import Since
 from swarmlab.words import say
 
@@ -12,17 +13,19 @@ _NOW = 5.0
 
 
 def words(since: Since, now: datetime | None = None) -> str:
-    """`first seen now; last seen to hold at 14:02:11 (3 min ago)`."""
+    """`first seen now; last seen to hold at 14:02:11 (3 min ago)`; empty when not known."""
     now = now or datetime.now(UTC)
-    failing = _read(since.failing)
+    failing = moment(since.failing)
+    if failing is None:
+        return ""
     if (now - failing).total_seconds() < _NOW:
         first = say("first seen now")
     else:
         first = say("so at every look since {time}", time=_told(failing, now))
-    if not since.held:
+    held = moment(since.held)
+    if held is None:
         return say("{first}; never seen to hold on this cluster", first=first)
-    held = _told(_read(since.held), now)
-    return say("{first}; last seen to hold at {time}", first=first, time=held)
+    return say("{first}; last seen to hold at {time}", first=first, time=_told(held, now))
 
 
 def _told(then: datetime, now: datetime) -> str:
@@ -40,8 +43,3 @@ def _ago(seconds: float) -> str:
     if seconds < 48 * 3600:
         return say("{hours} h", hours=round(seconds / 3600))
     return say("{days} days", days=round(seconds / 86400))
-
-
-def _read(text: str) -> datetime:
-    then = datetime.fromisoformat(text)
-    return then if then.tzinfo else then.replace(tzinfo=UTC)
