@@ -7,6 +7,7 @@ names in braces. A message without one is said in English; a test keeps the cata
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,6 +70,16 @@ def fits(language: str, encoding: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def encoding() -> str:
+    """What standard output writes characters in; without one, standard error."""
+    return getattr(sys.stdout or sys.stderr, "encoding", None) or "ascii"
+
+
+def readable(language: str) -> bool:
+    """Whether this process can write the characters of that language."""
+    return fits(language, encoding())
 
 
 # A process speaks one language at a time: the student's.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,36 @@ def test_the_language_before_the_command_holds_for_it(
     done = swarmlab(*args, tmp=tmp_path, SWARMLAB_LANG=variable)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("swarmlab st", "停止实验环境的节点和工作站，保留其中的一切。"),
+        ("swarmlab images pu", "把镜像放进镜像仓库，供不能或不应构建镜像的机器使用。"),
+        ("swarmlab verify --na", "这台机器上的哪个实验环境；每个名称对应一个独立的集群。"),
+    ],
+)
+def test_completion_describes_in_chinese(typed: str, said: str, tmp_path: Path) -> None:
+    for language, spoken in (("zh", True), ("", False)):
+        done = swarmlab(
+            tmp=tmp_path,
+            SWARMLAB_LANG=language,
+            _SWARMLAB_COMPLETE="complete_zsh",
+            _TYPER_COMPLETE_ARGS=typed,
+        )
+        assert done.stdout
+        assert (said in done.stdout) is spoken
+
+
+def test_help_can_be_asked_for_where_nobody_reads(tmp_path: Path) -> None:
+    """Without a standard output, in no matter which order the languages are named."""
+    for words_ in (["--lang", "zh", "--help"], ["--lang", "en", "up", "--help", "--lang", "zh"]):
+        done = swarmlab(*words_, tmp=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    shell = f'exec "{sys.executable}" -m swarmlab --lang zh --help >&-'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
 
 
 def test_groups_list_their_commands_with_whole_sentences(tmp_path: Path) -> None:

@@ -22,14 +22,19 @@ from swarmlab.cli import (
     walk,
 )
 from swarmlab.cli.failing import explained
-from swarmlab.cli.helping import Group, prepare
-from swarmlab.cli.options import known_language
+from swarmlab.cli.helping import Group, complete, prepare
+from swarmlab.cli.options import language_of_all
 
 
 class Root(Group):
     """The root group; turns what goes wrong below into words and an exit code."""
 
     others = machine.PANEL
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        if "_SWARMLAB_COMPLETE" in os.environ:
+            complete(self, os.environ)
+        return super().main(*args, **more)
 
     def make_context(
         self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
@@ -89,7 +94,7 @@ def root(
             "--lang",
             help="The language of texts, messages and help: en or zh. Stands before the command "
             "or after it; or SWARMLAB_LANG.",
-            callback=known_language,
+            callback=language_of_all,
             is_eager=True,
             show_default=False,
         ),

@@ -6,7 +6,6 @@ is looked up on its way to the screen, in a catalog of its own: `catalogs/help/<
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -50,10 +49,13 @@ def _in_short(ctx: Any, formatter: Any, command: Any) -> str:
 class Spoken(typer.Context):
     """A command that is being read, in another language than English."""
 
-    def make_formatter(self) -> Any:
-        from swarmlab.report.help import Formatter, catalog
+    language = words.MAIN
+    """A process helps in one language."""
 
-        return Formatter(catalog(words.language()))
+    def make_formatter(self) -> Any:
+        from swarmlab.report.help import Formatter
+
+        return Formatter(self.language)
 
 
 def prepare(root: Any, args: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -62,10 +64,28 @@ def prepare(root: Any, args: Sequence[str], environment: Mapping[str, str]) -> N
     Help, and what is wrong with other options, may come before the option itself is read.
     """
     language = asked(args, environment)
-    if language != words.MAIN and words.fits(language, sys.stdout.encoding or "ascii"):
+    if language != words.MAIN and words.readable(language):
         words.use(language)
+        Spoken.language = language
         for command in tree(root):
             command.context_class = Spoken
+
+
+def complete(root: Any, environment: Mapping[str, str]) -> None:
+    """Let a shell's completion describe commands and options in the language of SWARMLAB_LANG.
+
+    It asks the commands themselves, past all formatters.
+    """
+    language = asked((), environment)
+    if language == words.MAIN or not words.readable(language):
+        return
+    from swarmlab.report.help import Formatter, catalog
+
+    known, formatter = catalog(language), Formatter(language)
+    for command in tree(root):
+        command.short_help = formatter.in_short(command.help or "")
+        for param in command.params:
+            param.help = known.get(param.help, param.help)
 
 
 def asked(args: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -50,39 +50,36 @@ Name = Annotated[
 ]
 
 
-def known_language(value: str) -> str:
-    """The language that a user names, empty for none. Raises UsageError for an unknown one."""
+def language_of_all(value: str) -> str:
+    """The language before the command, empty where none is named. Raises UsageError."""
+    return _spoken(value) if value else ""
+
+
+def _spoken(tag: str) -> str:
+    """Speak it at once, so that what is wrong with other options is told in it, too."""
     from swarmlab import words
 
-    return words.known(value) if value else ""
-
-
-def _language(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
-    import sys
-
-    from swarmlab import words
-
-    source = ctx.get_parameter_source(str(param.name))
-    if source is None or source.name != "COMMANDLINE":
-        value = ctx.find_root().params.get("language") or value
-    language = words.known(value)
-    # At once, so that what is wrong with other options is told in it, too.
-    if words.fits(language, sys.stdout.encoding or "ascii"):
+    language = words.known(tag)
+    if words.readable(language):
         words.use(language)
     return language
 
 
+def _language(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    source = ctx.get_parameter_source(str(param.name))
+    if source is None or source.name != "COMMANDLINE":
+        value = ctx.find_root().params.get("language") or value
+    return _spoken(value)
+
+
 def speak(language: str) -> str:
     """Speak that language from now on, English where the terminal cannot show it; which it is."""
-    import sys
-
     from swarmlab import words
 
-    encoding = sys.stdout.encoding or "ascii"
-    if not words.fits(language, encoding):
+    if not words.readable(language):
         note = say(
             "· This terminal's encoding ({encoding}) has no characters for {language!r}: ",
-            encoding=encoding,
+            encoding=words.encoding(),
             language=language,
         )
         typer.echo(note + say("going on in English. LC_ALL=C.UTF-8 would have them."), err=True)

@@ -15,6 +15,7 @@ from swarmlab.cli.options import (
     LabName,
     Language,
     Name,
+    speak,
 )
 
 PANEL = "By hand"
@@ -51,6 +52,7 @@ def ssh(
         typer.Argument(metavar="[COMMAND]...", help="What to run there; without it, a shell."),
     ] = None,
     name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Open a shell in a node, or run one command there and end with its exit code.
 
@@ -58,6 +60,7 @@ def ssh(
     """
     from swarmlab.cluster import shells
 
+    speak(lang)
     raise typer.Exit(shells.node(name, node, words or []))
 
 
@@ -70,11 +73,13 @@ def logs(
         str, typer.Option("--since", help="Only what is not older: 10m, 2h, or a time of day.")
     ] = "",
     name: Name = DEFAULT_NAME,
+    lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Print what the tasks of a service wrote, on whichever nodes they run."""
     from swarmlab.cluster import shells
     from swarmlab.errors import EXIT_INTERRUPTED
 
+    speak(lang)
     try:
         code = shells.logs(name, service, follow=follow, since=since)
     except KeyboardInterrupt:

@@ -52,9 +52,10 @@ def paragraphs(text: str) -> list[str]:
 class Formatter:
     """What the parser writes help to; `getvalue` is the whole of it."""
 
-    def __init__(self, known: Mapping[str, str], width: int | None = None) -> None:
+    def __init__(self, language: str, width: int | None = None) -> None:
         """`width` in columns; without it that of the terminal, as far as 80."""
-        self._known = known
+        self._known = catalog(language)
+        self._marks = {mark: words.of(language)(mark) for mark in (": ", "; ")}
         self.width = width or max(min(shutil.get_terminal_size().columns, 80) - 2, 50)
         self.current_indent = 0
         self._written: list[str] = []
@@ -87,7 +88,7 @@ class Formatter:
             yield
 
     def write_heading(self, heading: str) -> None:
-        self._line(self._said(heading) + words.say(": ").strip())
+        self._line(self._said(heading) + self._marks[": "].strip())
 
     def write_paragraph(self) -> None:
         if self._written:
@@ -96,7 +97,7 @@ class Formatter:
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         for part in ("[OPTIONS]", "COMMAND [ARGS]..."):
             args = args.replace(part, self._said(part))
-        head = f"{prefix or self._said('Usage') + words.say(': ')}{prog} "
+        head = f"{prefix or self._said('Usage') + self._marks[': ']}{prog} "
         first, *rest = self._lines(args, self.width - cell_len(head)) or [""]
         self._line((head + first).rstrip())
         for line in rest:
@@ -137,9 +138,9 @@ class Formatter:
         notes = []
         for note in found["notes"].split("; "):
             name, colon, value = note.partition(": ")
-            notes.append(self._said(name) + (words.say(": ") + value if colon else ""))
+            notes.append(self._said(name) + (self._marks[": "] + value if colon else ""))
         said = self._said(" ".join(found["text"].split()))
-        return f"{said} [{words.say('; ').join(notes)}]".lstrip()
+        return f"{said} [{self._marks['; '].join(notes)}]".lstrip()
 
     def _lines(self, text: str, width: int) -> list[str]:
         cuts = [0, *ends(text, width), len(text)]
