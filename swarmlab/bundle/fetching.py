@@ -87,7 +87,7 @@ def _alone(part: Path) -> Iterator[IO[str]]:
         if not flock.take(seal):
             raise UsageError(
                 say("Another swarmlab is fetching {name}.", name=part.name),
-                hint=say("Wait until it is done."),
+                hint=say("Wait until it is done, or fetch into another folder."),
             )
         yield seal
 

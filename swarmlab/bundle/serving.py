@@ -246,7 +246,7 @@ def _no_place(bind: str, port: int, error: Exception) -> UsageError | Environmen
     return UsageError(
         say("{bind} port {port} cannot be opened: {why}.", bind=bind, port=port, why=words),
         hint=say(
-            "This machine's addresses: {names}.",
+            "Give --bind one of this machine's addresses: {names}.",
             names=", ".join(addresses()) or "127.0.0.1",
         ),
     )

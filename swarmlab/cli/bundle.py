@@ -56,7 +56,8 @@ def create(
     for one in wanted:
         if not re.fullmatch(r"3\.\d{1,2}", one):
             raise UsageError(
-                say("{one!r} is no Python version.", one=one), hint=say("It looks like 3.12.")
+                say("{one!r} is no Python version.", one=one),
+                hint=say("Write it like this: `--python 3.12`."),
             )
     with closing(engine.connect().client) as client:
         created(creating.create(file, engine=client, pythons=wanted, progress=ConsoleProgress()))

@@ -48,7 +48,7 @@ def _known(cluster: Cluster, node: str) -> str:
     if node not in cluster.nodes:
         raise UsageError(
             say("The lab {name!r} has no node {node!r}.", name=cluster.name, node=node),
-            hint=say("Its nodes are {nodes}.", nodes=", ".join(cluster.nodes)),
+            hint=say("Name one of its nodes: {nodes}.", nodes=", ".join(cluster.nodes)),
         )
     return node
 

@@ -44,7 +44,7 @@ class Site:
         if name not in self.nodes:
             raise UsageError(
                 say("The lab {lab!r} has no node {node!r}.", lab=self.name, node=name),
-                hint=say("Its nodes are {nodes}.", nodes=", ".join(self.nodes)),
+                hint=say("Name one of its nodes: {nodes}.", nodes=", ".join(self.nodes)),
             )
         known = self.there.info.node(name)
         if known is None:

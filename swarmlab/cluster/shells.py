@@ -50,7 +50,7 @@ def node(lab: str, name: str, words: list[str]) -> int:
         if name not in cluster.nodes:
             raise UsageError(
                 say("The lab {lab!r} has no node {node!r}.", lab=lab, node=name),
-                hint=say("Its nodes are {nodes}.", nodes=", ".join(cluster.nodes)),
+                hint=say("Name one of its nodes: {nodes}.", nodes=", ".join(cluster.nodes)),
             )
         if not cluster.provider.contained:
             return _machine(cluster, name, words)

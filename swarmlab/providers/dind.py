@@ -216,7 +216,7 @@ def number(node: str) -> int:
     if head != "swarm" or not tail.isdigit():
         raise UsageError(
             say("{node!r} is no node's name.", node=node),
-            hint=say("Nodes are swarm-1, swarm-2, ..."),
+            hint=say("Name one of the nodes: swarm-1, swarm-2 and so on."),
         )
     return int(tail)
 

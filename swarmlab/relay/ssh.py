@@ -54,7 +54,7 @@ def command(url: str, local: Path) -> list[str]:
     if not host or host.startswith("-") or (user or "").startswith("-"):
         raise UsageError(
             say("{url!r} names no machine.", url=url),
-            hint=say("It looks like ssh://me@lab.example.org."),
+            hint=say("Write it like this: ssh://me@lab.example.org."),
         )
     options = [
         "BatchMode=yes", "ConnectTimeout=15", "ExitOnForwardFailure=yes",
