@@ -12,18 +12,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
 from swarmlab.errors import SwarmlabError, Unheard
 from swarmlab.naming import named
+from swarmlab.printable import harmless
 from swarmlab.progress import Stage
 from swarmlab.words import say
 
@@ -59,7 +61,13 @@ def _console(*, stderr: bool) -> Console:
 
 
 class _Console(Console):
-    """A console whose reader may go away."""
+    """A console whose reader may go away, and which no text that it shows can command."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(harmless(part.text), part.style)
 
     def on_broken_pipe(self) -> None:
         """Raises Unheard for results; work and clean-up go on where only progress is unheard."""

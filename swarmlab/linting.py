@@ -17,6 +17,7 @@ from swarmlab.handout import pages
 from swarmlab.handout.diagrams import load as diagrams
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes
+from swarmlab.loading.file import content, there
 from swarmlab.model import Lab
 from swarmlab.words import say
 
@@ -74,7 +75,7 @@ def lint(folder: Path, *, images: Mapping[str, str]) -> Linted:
     except LabFileError as error:
         problems += error.problems
     known: set[str] = set()
-    if (folder / diagrams.FILE).exists():
+    if there(folder / diagrams.FILE):
         try:
             library = diagrams.read(folder / diagrams.FILE)
             known = {one.name for one in library.diagrams}
@@ -93,7 +94,8 @@ def lint(folder: Path, *, images: Mapping[str, str]) -> Linted:
 def _pictures(lab: Lab, around: pages.Pages, known: set[str]) -> list[Problem]:
     """Whether each picture of the handout is drawn, and has its place in a step."""
     notes = Notes(pages.PAGES_FILE)
-    root = nodes.parse((lab.folder / pages.PAGES_FILE).read_bytes(), Notes("").at)
+    data = content(lab.folder / pages.PAGES_FILE, nodes.MAX_BYTES)
+    root = nodes.parse(data, Notes("").at)
     if root is None:
         return []
     entries = Fields(Notes(""), root, "", pages.PAGES).items("pictures")

@@ -16,7 +16,9 @@ from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
 from swarmlab.loading.fields import SLUG, Notes, meant, short
+from swarmlab.loading.file import content, there
 from swarmlab.model import Lab, Step
+from swarmlab.printable import odd
 from swarmlab.words import say
 
 if TYPE_CHECKING:
@@ -62,9 +64,9 @@ def find(wanted: str, *, sources: Sources | None = None) -> Lab:
     that is not sound.
     """
     folder = Path(wanted)
-    if "/" not in wanted and not (folder / LAB_FILE).exists():
+    if "/" not in wanted and not there(folder / LAB_FILE):
         return load_builtin(wanted, sources=sources)
-    if not folder.is_dir():
+    if not there(folder) or not folder.is_dir():
         raise UsageError(
             say("There is no lab in {folder}: it is no folder.", folder=wanted),
             hint=say("Check the spelling; `swarmlab lab new FOLDER` makes a new lab."),
@@ -119,9 +121,7 @@ def _of_checks(name: str, params: Mapping[str, Any], during: bool) -> list[Fault
 
 def _read(path: Path, notes: Notes) -> nodes.Node | None:
     try:
-        # One byte more than is allowed shows that there are too many.
-        with path.open("rb") as file:
-            data = file.read(nodes.MAX_BYTES + 1)
+        data = content(path, nodes.MAX_BYTES)
     except OSError as error:
         notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         return None
@@ -154,8 +154,7 @@ def _texts(folder: Path, steps: list[Step]) -> tuple[list[dict[str, str]], list[
 
 def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TEXT_BYTES + 1)
+        data = content(path, MAX_TEXT_BYTES)
         if len(data) > MAX_TEXT_BYTES:
             problems.append(
                 Problem(
@@ -166,7 +165,11 @@ def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
                 )
             )
             return None
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        if found := odd(text):
+            line = text.count("\n", 0, found.start()) + 1
+            problems.append(Problem(name, line, 0, nodes.unprintable(found.group())))
+        return text
     except FileNotFoundError:
         problems.append(Problem(name, 0, 0, say("the text of this step is missing")))
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 from swarmlab import words
 from swarmlab.errors import LabFileError, Problem
+from swarmlab.loading.file import content
 from swarmlab.model import Command, Lab, Step
 from swarmlab.results import RunResult
 from swarmlab.varying import normalise
@@ -23,6 +24,8 @@ from swarmlab.words import say
 RECORDING_VERSION = 1
 KIND = "swarmlab-recording"
 FOLDER = "recordings"
+MOST_BYTES = 16 << 20
+"""A recording of the whole chapter has 70 KiB."""
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,10 @@ def load(lab: Lab, catalog: str = "local") -> Recording | None:
     path = file(lab, catalog)
     name = path.relative_to(lab.folder).as_posix()
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(content(path, MOST_BYTES).decode("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(
             lab, name, say("cannot be read: {why}", why=getattr(error, "strerror", None) or error)
         ) from error

@@ -204,7 +204,10 @@ def test_numbers_are_taken_as_written_where_text_is_asked(tmp_path: Path) -> Non
         ("exit_codes: 0", "exit_codes must be a list"),
         ("exit_codes: [true]", "an exit code is a whole number"),
         ("id: Two Words", "must be small letters"),
-        ('run: "a\\0b"', "NUL"),
+        ('run: "a\\0b"', "U+0000"),
+        ('run: "a\\e[2Jb"', "U+001B"),
+        ('run: "a\\x9b2Jb"', "U+009B"),
+        ('run: "a\\u202eb"', "U+202E"),
         ("checks: [x]", "a check must be a mapping"),
         ("during: [{id: a, check: swarm.nodes, title: T}]", "looks once: it belongs under checks"),
         ("checks: [{id: a, check: http.steady, title: T, with: {path: /}}]", "under during"),
@@ -221,6 +224,18 @@ def test_fields_of_a_command(tmp_path: Path, field: str, said: str) -> None:
     (folder / "lab.yaml").write_text(text)
     found = problems(folder)
     assert any(said in line for line in found), found
+
+
+def test_a_text_that_commands_a_terminal_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = small(tmp_path)
+    path = folder / "text/en/01-one.md"
+    path.write_text(path.read_text() + "\n\nOne\x1b[2J\n")
+    (found,) = problems(folder)
+    line = path.read_text().count("\n")
+    assert found == f"text/en/01-one.md:{line}: U+001B: {OBEYED}"
+
+
+OBEYED = "a character that is not shown and that a terminal obeys"
 
 
 def test_checks_that_need_each_other_are_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swarmlab import linting, loader
-from swarmlab.errors import LabFileError
+from swarmlab.errors import LabFileError, UsageError
 from swarmlab.images.catalog import substitutions
 from swarmlab.loading import fields, nodes
 from swarmlab.loading.build import Builder
@@ -29,7 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = ROOT / "labs" / "service-discovery"
 EXAMPLE = ROOT / "docs" / "examples" / "hello-swarm"
 IMAGES = substitutions("local")
+# Of processor time: a neighbour on the same core is no fault of the loader. Waiting is one.
 SECONDS = 1.0
+WAITED_SECONDS = 20.0
 
 # Files that lint reads, and a lab that has each of them.
 FILES = {
@@ -67,13 +70,13 @@ def look(labs: dict[Path, Path], name: str, data: bytes) -> linting.Linted:
     path = folder / ("lab.yaml" if name == "chapter" else name)
     path.write_bytes(data)
     try:
-        # Processor time: a neighbour on the same core is no fault of the loader.
-        began = time.process_time()
+        began, at = time.process_time(), time.monotonic()
         found = linting.lint(folder, images=IMAGES)
-        took = time.process_time() - began
+        took, passed = time.process_time() - began, time.monotonic() - at
     finally:
         path.write_bytes(ORIGINALS[name])
     assert took < SECONDS, f"{took:.2f} s for {name}"
+    assert passed < WAITED_SECONDS, f"{passed:.2f} s until {name} was looked at"
     for problem in found.problems:
         assert problem.message.strip() and "\n" not in str(problem), problem
         assert len(str(problem)) < 4000
@@ -323,6 +326,31 @@ def test_regular_expressions_of_a_lab_are_only_compiled(seen: str, pattern: str)
     root = nodes.parse(json.dumps(lab).encode(), notes.at)
     if root is not None:
         Builder(notes, IMAGES, loader._of_checks).lab(root)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_waited_for(tmp_path: Path, name: str) -> None:
+    """A pipe in the place of a file: nobody ever writes into it."""
+    folder = Path(shutil.copytree(FILES[name], tmp_path / "lab"))
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    found: list[linting.Linted] = []
+    looking = threading.Thread(
+        target=lambda: found.append(linting.lint(folder, images=IMAGES)), daemon=True
+    )
+    looking.start()
+    looking.join(WAITED_SECONDS)
+    assert found, "it waits"
+    assert [one.message for one in found[0].problems if one.file == name] == [
+        "cannot be read: it is not a file"
+    ]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "./" + "x" * 300])
+def test_a_name_that_no_folder_can_have(name: str) -> None:
+    assert "cannot be read" in linting.lint(Path(name), images=IMAGES).problems[0].message
+    with pytest.raises(UsageError):
+        loader.find(name)
 
 
 def test_a_folder_of_strange_things(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from swarmlab.errors import UsageError
 from swarmlab.grading.paper import same_name
+from swarmlab.loading.file import there
 from swarmlab.words import say
 
 MOST_FILES = 5000
@@ -37,7 +38,7 @@ def files(paths: Sequence[Path], but: Collection[Path] = ()) -> list[Found]:
     found: dict[str, Found] = {}
     left_out = {_place(path) for path in but}
     for path in paths:
-        if not _there(path):
+        if not there(path):
             raise UsageError(
                 say("There is no file or folder {path}.", path=path),
                 hint=say("Name folders with students' results, or the files themselves."),
@@ -82,13 +83,6 @@ def _told_apart(found: Sequence[Found]) -> list[Found]:
             one = replace(one, called=below.with_suffix("").as_posix())
         told.append(one)
     return told
-
-
-def _there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that no file can have
-        return False
 
 
 def _place(path: Path) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from swarmlab import seal
 from swarmlab.digest import digest
 from swarmlab.grading import paper
 from swarmlab.grading.paper import Paper
+from swarmlab.loading.file import content
 from swarmlab.model import CheckSpec, Command, Lab, Step
 from swarmlab.moments import moment
 from swarmlab.results import (
@@ -93,19 +93,15 @@ def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
 
 def _loaded(path: Path) -> Any:
     try:
-        # Whatever else has a name in a folder may never end: a pipe, say.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Refused(say("it is not a file"))
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        data = content(path, MOST_BYTES)
     except OSError as error:
         raise Refused(
             say("it cannot be read: {why}", why=error.strerror or type(error).__name__)
         ) from None
-    if len(content) > MOST_BYTES:
+    if len(data) > MOST_BYTES:
         raise Refused(say("it is larger than {most} MiB", most=MOST_BYTES >> 20))
     try:
-        return json.loads(content, parse_constant=_no_number)
+        return json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Refused(say("it is not JSON")) from None
 
@@ -200,6 +196,7 @@ def _check(data: object, known: Mapping[str, CheckSpec], step: Step) -> CheckRes
         weight=spec.weight if spec in step.checks else 0.0,
         blocked_by=_text(data, "blocked_by"),
         ended_by=ended_by,
+        telling=spec.telling,
     )
 
 

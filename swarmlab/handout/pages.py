@@ -13,6 +13,7 @@ from swarmlab.errors import LabFileError
 from swarmlab.loader import MAIN_LANGUAGE
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes
+from swarmlab.loading.file import content
 from swarmlab.words import say
 
 PAGES_FILE = "handout.yaml"
@@ -100,8 +101,7 @@ def load(folder: Path, language: str = MAIN_LANGUAGE) -> Pages:
     path = pages_file(folder, language)
     notes = Notes(path.relative_to(folder).as_posix())
     try:
-        with path.open("rb") as file:
-            data = file.read(nodes.MAX_BYTES + 1)
+        data = content(path, nodes.MAX_BYTES)
     except FileNotFoundError:
         return Pages()
     except OSError as error:

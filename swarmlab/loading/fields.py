@@ -131,9 +131,6 @@ class Fields:
             self.wrong(name, say("{name} must be text", name=name))
             return default or ""
         text = node.text.strip()
-        if "\0" in text:
-            self.wrong(name, say("{name} holds a character that no shell takes (NUL)", name=name))
-            return default or ""
         if not text and default is None:
             self.wrong(name, say("{name} is empty", name=name))
         return text or default or ""

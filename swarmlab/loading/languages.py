@@ -15,6 +15,7 @@ from pathlib import Path
 from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes, meant, short
+from swarmlab.loading.file import content
 from swarmlab.model import CheckSpec, Command, Lab, Mistake, Step
 from swarmlab.words import say
 
@@ -98,8 +99,7 @@ def _in_order(notes: Notes) -> list[Problem]:
 
 def _read(path: Path, notes: Notes) -> nodes.Node | None:
     try:
-        with path.open("rb") as file:
-            data = file.read(nodes.MAX_BYTES + 1)
+        data = content(path, nodes.MAX_BYTES)
     except FileNotFoundError:
         notes.add(None, say("the file is missing"))
         return None

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from swarmlab.printable import called, odd
 from swarmlab.words import say
 
 MAX_BYTES = 256 * 1024
@@ -88,6 +89,14 @@ class Entry:
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def unprintable(character: str) -> str:
+    """What is wrong with a text that holds such a character."""
+    return say(
+        "{character}: a character that is not shown and that a terminal obeys",
+        character=called(character),
+    )
 
 
 def plain(node: Node) -> Any:
@@ -179,6 +188,8 @@ class _Builder:
 
     def _begin(self, event: Any, line: int, column: int) -> bool:
         if isinstance(event, yaml.ScalarEvent):
+            if found := odd(event.value):
+                self._report(line, column, unprintable(found.group()))
             # libyaml says "" where the parser in Python says None for a plain scalar.
             self._place(Scalar(event.value, event.style in (None, ""), line, column))
             return True

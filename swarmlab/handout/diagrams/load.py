@@ -28,6 +28,7 @@ from swarmlab.handout.diagrams.model import (
 )
 from swarmlab.loading import nodes
 from swarmlab.loading.fields import Fields, Notes
+from swarmlab.loading.file import content
 from swarmlab.words import say
 
 LAB = "service-discovery"
@@ -77,8 +78,7 @@ def _library(path: Path, notes: Notes) -> Library:
     diagrams: list[Diagram] = []
     words: dict[str, Label] = {}
     try:
-        with path.open("rb") as file:
-            root = nodes.parse(file.read(nodes.MAX_BYTES + 1), notes.at)
+        root = nodes.parse(content(path, nodes.MAX_BYTES), notes.at)
     except OSError as error:
         notes.add(None, say("cannot be read: {why}", why=error.strerror or error))
         return Library((), {})
