@@ -261,7 +261,13 @@ class Watch:
 def skipped(spec: CheckSpec, reason: str) -> CheckResult:
     """A check that was not looked at, and why."""
     return CheckResult(
-        spec.id, spec.title, spec.check, Verdict.SKIPPED, reason=reason, weight=spec.weight
+        spec.id,
+        spec.title,
+        spec.check,
+        Verdict.SKIPPED,
+        reason=reason,
+        weight=spec.weight,
+        telling=spec.telling,
     )
 
 
@@ -308,4 +314,5 @@ def _judge(spec: CheckSpec, seen: _Look) -> CheckResult:
         seconds=seen.seconds,
         waited=seen.waited,
         weight=spec.weight,
+        telling=spec.telling,
     )

@@ -30,7 +30,7 @@ class CheckSpec:
     `needs` are ids of checks of the same step without which this one makes no sense: when one of
     them does not pass, this one is skipped and says why. `before` is a regular expression for
     what the check must see (in English) when the step is still to be done; empty when it holds
-    then already. It serves the lab's author alone.
+    then already. `untouched` says that it holds all the same on a lab where nothing was done yet.
     """
 
     id: str
@@ -43,6 +43,12 @@ class CheckSpec:
     needs: tuple[str, ...] = ()
     weight: float = 1.0
     before: str = ""
+    untouched: bool = False
+
+    @property
+    def telling(self) -> bool:
+        """Whether that it holds tells that something was done: it cannot hold by itself."""
+        return bool(self.before) and not self.untouched
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class CheckResult:
     `reason` says why it was skipped or errored; of a skipped one `blocked_by` is the id of the
     check that did not pass before it, `ended_by` that of the later step that ended the claim.
     `mistakes` are the typical mistakes whose hints make up `hint`, as `STEP/MISTAKE`. `weight` is
-    what it is worth in points: nothing for a claim that held at its moment only.
+    what it is worth in points: nothing for a claim that held at its moment only. `telling` says
+    that the claim cannot hold unless something of its step was done.
     """
 
     id: str
@@ -85,6 +86,7 @@ class CheckResult:
     blocked_by: str = ""
     ended_by: str = ""
     since: Since | None = None
+    telling: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -104,6 +106,7 @@ class CheckResult:
             "blocked_by": self.blocked_by,
             "ended_by": self.ended_by,
             "since": self.since.to_dict() if self.since else None,
+            "telling": self.telling,
         }
 
 
@@ -164,12 +167,19 @@ class StepResult:
 
     @property
     def points(self) -> Points:
-        """What the step's claims earn, each by itself."""
-        return total(self._points(check) for check in self.checks)
+        """What the step's claims earn, each by itself.
 
-    def _points(self, check: CheckResult) -> Points:
+        Many claims hold already before anything is typed. So they earn only in a step that is on
+        record as done, or of which a claim holds that cannot hold by itself.
+        """
+        begun = self.done or any(
+            check.telling and check.verdict is Verdict.PASSED for check in self.checks
+        )
+        return total(self._points(check, begun) for check in self.checks)
+
+    def _points(self, check: CheckResult, begun: bool) -> Points:
         if check.verdict is Verdict.PASSED:
-            return Points(check.weight, check.weight)
+            return Points(check.weight if begun else 0.0, check.weight)
         if check.ended_by:
             earned = check.weight if self.done else 0.0
             return Points(earned, check.weight, recorded=earned)

@@ -133,6 +133,23 @@ def test_a_check_that_fails_before_must_see_what_is_expected(
     assert said in seen(proof)
 
 
+def test_what_holds_on_an_untouched_lab_must_be_marked(benched: Benched) -> None:
+    gone = check("f1", "^f1$", id="gone", check="fact.absent")
+    second = step(2, checks=(check("f2"), gone), commands=(command("drop f1\nmake f2"),))
+    ended = step(1, checks=(check("f1", until="s2"),))
+    assert ends(_first_of(benched(ended, replace(second, reset=()))))["fails before"] is F
+    marked = replace(second, checks=(check("f2"), replace(gone, untouched=True)))
+    assert ends(_first_of(benched(ended, marked))) == FOUR
+    wrongly = replace(second, checks=(replace(check("f2"), untouched=True), marked.checks[1]))
+    proof = _first_of(benched(ended, wrongly))
+    assert "check f2 of step 2 is marked `untouched`" in seen(proof)
+
+
+def _first_of(made: tuple[Bench, Room]) -> Proof:
+    bench, room = made
+    return steps.prove(bench, room.lab.steps[0])
+
+
 def test_what_a_check_sees_is_compared_in_english(benched: Benched) -> None:
     bench, room = benched(step(1))
     words.use("zh")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,28 @@ def test_also_when_it_does_not_pass(tmp_path: Path, move: str, verdict: Verdict)
     assert broken(printed(result)) == []
     if result.steps and move != "goto":
         assert result.verdict is verdict
+
+
+def test_an_untouched_lab_earns_nothing(tmp_path: Path) -> None:
+    """Of step 1 all holds, of step 2 what says that nothing is left, of step 3 what it begins with.
+
+    On record is only what is told to be done.
+    """
+    idle = fake.check("nothing", check="fact.absent")
+    left = replace(fake.check("left", check="fact.absent"), before="left", untouched=True)
+    made = replace(fake.check("f3"), before="does not hold")
+    checks = ((idle,), (left, idle), (made, idle))
+    steps = [fake.step(number, checks=some) for number, some in enumerate(checks, 1)]
+    room = fake.Room(fake.lab(*steps), tmp_path)
+    for found in (room.runner.survey(), room.runner.verify([2, 3])):
+        assert broken(printed(found)) == []
+        assert found.steps[-2].verdict is Verdict.PASSED
+        assert found.points.earned == 0
+    # What was typed by hand earns without any record, where it shows.
+    room.facts.true.add("f3")
+    assert [step.points.earned for step in room.runner.survey().steps] == [0, 0, 2]
+    room.runner.verify([1])
+    assert [step.points.earned for step in room.runner.survey().steps] == [1, 0, 2]
 
 
 @pytest.mark.parametrize("line", ["fail 7", "hang", "lost"])

@@ -29,7 +29,9 @@ KEY = b"0123456789abcdef0123"
 
 
 def weighed(weight: float, *names: str, **more: Any) -> tuple[Any, ...]:
-    return tuple(replace(fake.check(name, **more), weight=weight) for name in names)
+    return tuple(
+        replace(fake.check(name, **more), weight=weight, before="does not hold") for name in names
+    )
 
 
 # Step 1 ends with step 2; step 2 has a check of a moment, and two of which one needs the other.

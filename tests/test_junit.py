@@ -26,7 +26,7 @@ def result(*, text: str = "what was seen", student: str = "Anna") -> RunResult:
         return CheckResult(
             f"check-{number}", f"Claim {text}", "swarm.nodes", verdict, expected="3 nodes",
             actual=text, source="docker node ls", hint="look", reason=text if verdict in (E, S)
-            else "", seconds=0.5, weight=2.0,
+            else "", seconds=0.5, weight=2.0, telling=True,
         )  # fmt: skip
 
     commands = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,12 +98,22 @@ def worth(*checks: CheckResult, done: bool = False) -> list[float]:
 
 
 def weighing(verdict: Verdict, weight: float = 2.0, id: str = "a", **more: Any) -> CheckResult:
-    return CheckResult(id, "Title", "swarm.nodes", verdict, weight=weight, **more)
+    values = {"telling": True, **more}
+    return CheckResult(id, "Title", "swarm.nodes", verdict, weight=weight, **values)
 
 
 def test_each_check_earns_its_own_points() -> None:
     assert worth(weighing(P), weighing(F, 3.0), weighing(P, 0.5)) == [2.5, 5.5, 0, 0]
     assert worth() == [0, 0, 0, 0]
+
+
+def test_what_holds_by_itself_earns_only_when_something_was_done() -> None:
+    idle = weighing(P, 2.0, telling=False)
+    told = weighing(P, 3.0)
+    assert worth(idle) == [0, 2, 0, 0]
+    assert worth(idle, replace(told, verdict=F)) == [0, 5, 0, 0]
+    assert worth(idle, told) == [5, 5, 0, 0]
+    assert worth(idle, done=True) == [2, 2, 0, 0]
 
 
 def test_what_could_not_be_looked_at_is_told_apart_from_what_fails() -> None:
@@ -167,7 +178,7 @@ def test_the_public_form_keeps_its_fields() -> None:
     ]  # fmt: skip
     assert fields(data["steps"][0]["checks"][0]) == [
         "actual", "blocked_by", "check", "ended_by", "expected", "hint", "id", "mistakes",
-        "reason", "seconds", "since", "source", "title", "verdict", "waited", "weight",
+        "reason", "seconds", "since", "source", "telling", "title", "verdict", "waited", "weight",
     ]  # fmt: skip
     assert fields(data["steps"][0]["commands"][0]) == [
         "exit_code", "id", "output", "reason", "run", "seconds", "verdict", "where",

@@ -60,6 +60,8 @@ class _Proving:
         self._only_looks = not failing
         if self._only_looks:
             wrong += self._never_seen_failing()
+        if self._step is self._bench.lab.steps[0]:
+            wrong += self._untouched()
         if wrong:
             raise Unproven(wrong)
         if failing:
@@ -71,6 +73,32 @@ class _Proving:
         holding = [check.id for check in result.checks if check.verdict is Verdict.PASSED]
         if holding:
             yield say("holding already: {holding}", holding=", ".join(holding))
+
+    def _untouched(self) -> list[str]:
+        """Before the first step nothing was done: the checks that say otherwise of themselves."""
+        wrong = []
+        for result in self._bench.runner().survey().steps:
+            step = self._bench.lab.find(result.id)
+            specs = {spec.id: spec for spec in step.checks} if step else {}
+            for check in result.checks:
+                names = {"number": result.number, "id": check.id}
+                if check.verdict is Verdict.PASSED and specs[check.id].telling:
+                    wrong.append(
+                        say(
+                            "check {id} of step {number} holds where nothing was done: mark it "
+                            "`untouched`, so that it earns nothing by itself",
+                            **names,
+                        )
+                    )
+                if check.verdict is Verdict.FAILED and specs[check.id].untouched:
+                    wrong.append(
+                        say(
+                            "check {id} of step {number} is marked `untouched`, and does not hold "
+                            "where nothing was done",
+                            **names,
+                        )
+                    )
+        return wrong
 
     def _never_seen_failing(self) -> list[str]:
         """Of a step that only looks: its checks that no mistake of the lab is caught by."""

@@ -22,7 +22,10 @@ STEP = (
     "mistakes", "question", "answer", "minutes", "demonstrate", "nudge", "pointer",
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
-CHECK = ("id", "check", "title", "with", "within", "until", "needs", "hint", "weight", "before")
+CHECK = (
+    "id", "check", "title", "with", "within", "until", "needs", "hint", "weight", "before",
+    "untouched",
+)  # fmt: skip
 
 # What the student's own machine is asked to run; anything else belongs into the workstation.
 HOST_COMMANDS = ("swarmlab down",)
@@ -136,6 +139,7 @@ class Builder:
             needs=tuple(fields.texts("needs")),
             weight=fields.number("weight", 1.0, 0.0, 1000.0),
             before=fields.pattern("before"),
+            untouched=fields.flag("untouched"),
         )
         self._places[id(spec)] = fields
         return spec

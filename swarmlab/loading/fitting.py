@@ -33,10 +33,12 @@ def inside(fields: Fields, step: Step, places: Places) -> None:
             if need not in known:
                 told = fields.notes.none_of(need, known)
                 place.wrong("needs", say("{text} is no check of this step{near}", **told))
+        if check.untouched and not check.before:
+            place.wrong("untouched", say("untouched has a meaning only beside before"))
     for ring in _rings({check.id: check.needs for check in checks}):
         fields.wrong("checks", say("these checks need each other: {ids}", ids=say(", ").join(ring)))
     for check in of_commands:
-        for name in ("until", "before"):
+        for name in ("until", "before", "untouched"):
             if getattr(check, name):
                 places[id(check)].wrong(
                     name,

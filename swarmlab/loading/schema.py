@@ -130,6 +130,9 @@ _CHECK: Mapping[str, Schema] = {
     "hint": _told(_TEXT, "What to do when it fails."),
     "weight": _told({"type": "number", "minimum": 0, "maximum": 1000}, "For grading; default 1."),
     "before": _told(_TEXT, "A regular expression: what it must see while the step is to be done."),
+    "untouched": _told(
+        {"type": "boolean"}, "With `before`: whether it holds where nothing was done at all."
+    ),
 }
 _MISTAKE: Mapping[str, Schema] = {
     "id": _told(_SLUG, "Unique in the step."),
