@@ -49,7 +49,7 @@ def ssh(
     node: Annotated[str, typer.Argument(help="A node, such as swarm-2.")],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COMMAND]...", help="What to run there; without it, a shell."),
+        typer.Argument(metavar="COMMAND", help="What to run there; without it, a shell."),
     ] = None,
     name: Name = DEFAULT_NAME,
     lang: Language = DEFAULT_LANGUAGE,
