@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from swarmlab.cluster import lifecycle
+from swarmlab.session import Session
 from swarmlab.wait import Observation, poll, until
 from tests.docker.lifecycle_site import host, left
 from tests.docker.moves import Lab
@@ -132,3 +133,35 @@ def test_three_cuts_lose_nothing(real: Lab) -> None:
 @pytest.mark.long
 def test_twenty_cuts_lose_nothing(real: Lab) -> None:
     cuts(real, count=20, last=13, longest=25.0)
+
+
+# Ends the script with `kill -9` as soon as it has told the swarm how many tasks there shall be.
+RESTART_CUT = """
+eval $(docker-machine env swarm-1)
+wanted() { docker service inspect -f '{{.Spec.Mode.Replicated.Replicas}}' proxy; }
+./restart.sh proxy 6 &
+for try in $(seq 1200); do
+    [ "$(wanted)" != %d ] || break
+    sleep 0.1
+done
+[ "$(wanted)" = %d ]
+kill -9 $!
+docker info --format 'keeps {{.Swarm.Cluster.Spec.Orchestration.TaskHistoryRetentionLimit}}'
+"""
+
+
+@pytest.mark.long
+def test_a_swarm_that_was_to_keep_no_history_keeps_it_again(real: Lab) -> None:
+    """`restart.sh` cut short twice between its two changes; step 13 needs what a swarm keeps."""
+    run = real.swarmlab("run", "--to", "12")
+    assert run.returncode == 0, run.stdout + run.stderr
+    for tasks in (0, 6):
+        with lifecycle.up(real.name) as cluster, Session(cluster.workstation) as shell:
+            cut_off = shell.run(RESTART_CUT % (tasks, tasks))
+        # The second one begins where the first has left no history to keep.
+        assert "keeps 0\n" in cut_off.output, cut_off.output
+    healed = real.swarmlab("step", "13")
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    with lifecycle.up(real.name) as cluster:
+        spec = cluster.engine("swarm-1").api.inspect_swarm()["Spec"]
+    assert spec["Orchestration"]["TaskHistoryRetentionLimit"] == 5

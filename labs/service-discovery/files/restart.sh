@@ -33,6 +33,9 @@ reach() {
 
 eval "$(docker-machine env "${nodes[0]}")"
 limit=$(docker info --format '{{.Swarm.Cluster.Spec.Orchestration.TaskHistoryRetentionLimit}}')
+# None is what this script sets: an earlier one was ended before it could set back what had been
+# there. Five is what swarms begin with.
+((limit > 0)) || limit=5
 docker swarm update --task-history-limit 0 >/dev/null
 docker service scale -d "$service=0" >/dev/null && reach 0 -a &&
     docker service scale -d "$service=$count" >/dev/null && reach "$count" -f health=healthy
