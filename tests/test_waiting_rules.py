@@ -22,6 +22,11 @@ REASONS = {
     "swarmlab/checks/steady.py:Steady._watch": (
         "asks again and again while a command runs; ended by it, at the latest after _AFTER"
     ),
+    "swarmlab/session.py:Session._follow": (
+        "reads what a command prints, until it ends, at the latest at its `deadline`"
+    ),
+    "swarmlab/session.py:_Shell._put": "hands on what was read, until nobody listens any more",
+    "swarmlab/images/schedule.py:run": "a moment for each that was called off, before the end",
     "swarmlab/images/command.py:run.watch": "waits for Ctrl-C while a build runs; ends with it",
     "swarmlab/providers/machine_program.py:Program.run.watch": (
         "waits for Ctrl-C or the time limit while a driver works; ends with it"
@@ -60,10 +65,18 @@ def place(path: Path, names: list[str]) -> str:
 
 
 def pauses(call: ast.Call) -> bool:
-    """Whether a call may pass time: `sleep(...)`, or `wait(...)` with a limit."""
+    """Whether a call may pass time: `sleep(...)`, or one of the others with a limit.
+
+    `get` of a queue and `acquire` of a lock have theirs by name; of a dictionary, `get` has none.
+    """
     called = call.func
     name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    return name == "sleep" or (name == "wait" and bool(call.args or call.keywords))
+    limited = any(word.arg == "timeout" for word in call.keywords)
+    return (
+        name == "sleep"
+        or (name == "wait" and bool(call.args or call.keywords))
+        or (name in ("acquire", "get", "put", "join", "result") and limited)
+    )
 
 
 def endless(call: ast.Call) -> bool:
@@ -112,6 +125,11 @@ def test_nothing_is_waited_for_without_a_limit() -> None:
         ("class A:\n def f(self):\n  while not e.wait(timeout=1):\n   pass", ["A.f"]),
         ("def f():\n while True:\n  def g():\n   sleep(1)", []),
         ("def f():\n e.wait(3)", []),
+        ("def f():\n while not lock.acquire(timeout=1):\n  check()", ["f"]),
+        ("def f():\n while True:\n  chunk = chunks.get(timeout=1)", ["f"]),
+        ("def f():\n for t in threads:\n  t.join(timeout=1)", ["f"]),
+        ("def f():\n for key in keys:\n  found.get(key, 1)", []),
+        ("def f():\n for line in lines:\n  ', '.join(line)", []),
         ("while True:\n sleep(1)", [""]),
     ],
 )

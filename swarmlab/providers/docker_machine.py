@@ -26,7 +26,7 @@ from swarmlab.providers.machine_options import NAME
 from swarmlab.providers.machine_program import Program, failed, last
 from swarmlab.providers.network import LabNetwork
 from swarmlab.size import UNKNOWN, Size
-from swarmlab.wait import patient
+from swarmlab.wait import Observation, patient, until
 from swarmlab.words import say
 
 _CREATE_SECONDS = 1800.0
@@ -56,6 +56,7 @@ class DockerMachine(LabNetwork):
         super().__init__(engine, lab, size=size, settings=remembered)
         self._program = Program(self._store, self._hidden)
         self._certifying = threading.Lock()
+        self._heard = ""  # what docker-machine said last while it made the certificates
         self._ways: dict[str, machine_env.Way] = {}
 
     # -- making ------------------------------------------------------------------------------
@@ -78,12 +79,15 @@ class DockerMachine(LabNetwork):
             if held and line.startswith(_CERTIFIED):
                 held = False
                 self._certifying.release()
-            self.report(f"{node}: {line.removeprefix(f'({node}) ')}")
+            told = f"{node}: {line.removeprefix(f'({node}) ')}"
+            if held:
+                self._heard = told
+            self.report(told)
 
         try:
             if not self._certified:
-                while not (held := self._certifying.acquire(timeout=_TURN_SECONDS)):
-                    self.check()
+                self._await_turn()
+                held = True
                 self.check()
             ended = self._program.run(
                 *self._arguments(node),
@@ -104,6 +108,26 @@ class DockerMachine(LabNetwork):
             words = say("docker-machine said that it made {node}, and did not.", node=node)
             raise failed(words, ended)
         self._ways[node] = machine_env.ask(self._program, node, self.check)
+
+    def _await_turn(self) -> None:
+        """Be the only one that may make the certificates. Raises TimedOut, and what calls it off.
+
+        Whoever has the turn is ended at the time limit of its own run, and then hands it on.
+        """
+
+        def look() -> Observation[None]:
+            if self._certifying.acquire(blocking=False):
+                return Observation(True, say("it is free"))
+            self.check()
+            return Observation(False, self._heard or say("docker-machine has said nothing yet"))
+
+        until(
+            say("another machine to make the certificates"),
+            look,
+            within=2 * _CREATE_SECONDS,
+            every=_TURN_SECONDS,
+            hint=say("`docker-machine ls` shows the machines and the errors of their drivers."),
+        )
 
     def _arguments(self, node: str) -> list[str]:
         marks = {labels.LAB: self._lab, labels.INSTANCE: self.instance, **self._size.marks}
