@@ -13,6 +13,7 @@ from swarmlab.inspection import Inspector, Watch, cause, claims, skipped
 from swarmlab.listener import Listener
 from swarmlab.model import CheckSpec, Command, Step, Where
 from swarmlab.results import CheckResult, CommandResult, StepResult, Timing, Verdict
+from swarmlab.wait import PATIENCE, patient
 from swarmlab.words import say
 from swarmlab.workspace import Workspace
 
@@ -158,8 +159,14 @@ class Stepper:
             )
         reason = ""
         if outcome.exit_code is None:
-            limit = f"{command.timeout:g}"
-            reason = say("it was ended at its time limit of {seconds} s", seconds=limit)
+            # Whether it would never have ended, or only late, its output and the machine tell: a
+            # step that hangs is to be mended, so it counts as failed, with what to try else.
+            reason = say(
+                "it was ended at its time limit of {seconds} s; if it was only slow, {patience}=3"
+                " gives it more",
+                seconds=f"{patient(command.timeout):g}",
+                patience=PATIENCE,
+            )
         elif command.exit_codes and outcome.exit_code not in command.exit_codes:
             reason = say(
                 "it ended with exit code {code} instead of {wanted}",

@@ -437,9 +437,30 @@ def test_steady_too_slow_is_no_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
     observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=30.0)
     with http_servers(lab, 80, hello):
         observer.start()
+        with pytest.raises(EnvironmentProblem, match=r"Only \d of 60 .* none of them wrong"):
+            observer.finish()
+
+
+def test_steady_too_slow_and_wrong_has_failed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarmlab.checks.steady._AFTER", 0.1)
+    observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=30.0)
+    with http_servers(lab, 80, lambda asked: (503, b"")):
+        observer.start()
         found = observer.finish()
     assert not found.passed
     assert "at least 60" in found.expected
+
+
+def test_steady_waits_as_long_as_a_slow_machine_needs(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty requests a twentieth of a second apart take two; with no patience that is too long."""
+    monkeypatch.setattr("swarmlab.checks.steady._AFTER", 1.0)
+    monkeypatch.setenv("SWARMLAB_PATIENCE", "30")
+    observer = OBSERVERS["http.steady"](lab, path="/demo/hello", every=0.05, at_least=40)
+    with http_servers(lab, 80, hello):
+        observer.start()
+        assert observer.finish().passed
 
 
 def test_steady_that_did_not_look_does_not_pass(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,6 +280,15 @@ def test_a_command_at_its_time_limit_failed(tmp_path: Path) -> None:
     assert "time limit of 5 s" in result.steps[0].commands[0].reason
 
 
+def test_the_time_limit_that_is_told_is_the_one_that_was_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMLAB_PATIENCE", "3")
+    late = command("make f1\nhang", exit_codes=(), timeout=5)
+    result = one(tmp_path, step(1, commands=(late,))).runner.step(1)
+    assert "time limit of 15 s" in result.steps[0].commands[0].reason
+
+
 def test_a_lost_workstation_is_not_the_students_fault(tmp_path: Path) -> None:
     result = one(tmp_path, step(1, commands=(command("lost"),))).runner.step(1)
     assert result.steps[0].commands[0].verdict is E

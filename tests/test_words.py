@@ -465,7 +465,7 @@ def test_the_runner_says_what_it_does_and_why(tmp_path: Path) -> None:
     ("run", "said"),
     [
         ("fail 7", "退出码是 7，应当是 0"),
-        ("hang", "超过 120 秒的时限，已被终止"),
+        ("hang", "超过 120 秒的时限，已被终止；如果只是慢，SWARMLAB_PATIENCE=3 会给它更多时间"),
     ],
 )
 def test_why_a_command_failed_is_said_in_chinese(tmp_path: Path, run: str, said: str) -> None:

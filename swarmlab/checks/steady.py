@@ -7,14 +7,15 @@ from collections import Counter
 from threading import Event, Thread
 
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.http import fits
+from swarmlab.checks.http import asking, fits
 from swarmlab.checks.looking import counted, listed, shown
 from swarmlab.checks.web import Answer, get, vouch
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.wait import PATIENCE, patient
 from swarmlab.words import say
 
-_AFTER = 15.0  # seconds that may pass after `finish` until enough requests were made
-_BLIND = 5.0  # seconds between two requests in which something could have gone by unseen
+_AFTER = 15.0  # patient seconds that may pass after `finish` until enough requests were made
+_BLIND = 5.0  # patient seconds between two requests in which something could have gone by unseen
 _KEPT = 50  # wrong answers kept for the evidence; a long command may bring thousands
 
 
@@ -22,9 +23,10 @@ class Steady:
     """New connections to all nodes in turn until the end; every answer must be right.
 
     `every` is the pause between two requests in seconds. At least `at_least` requests are made:
-    after `finish` the watching goes on until they are, for fifteen seconds at most. What was
-    seen tells the longest pause: a count of requests alone would not show that nobody looked
-    while it mattered, and a pause of five seconds is an error, not a pass.
+    after `finish` the watching goes on until they are, for fifteen patient seconds at most. Fewer,
+    of which none was wrong, are an error: nobody did anything wrong, and nothing is proven. What
+    was seen tells the longest pause: a count of requests alone would not show that nobody looked
+    while it mattered, and a pause of five (patient) seconds is an error, not a pass.
     """
 
     def __init__(
@@ -68,19 +70,20 @@ class Steady:
     def finish(self) -> Finding:
         """Stop, and say what was seen.
 
-        Raises EnvironmentProblem for a node that was lost, and when nothing was asked for long.
+        Raises EnvironmentProblem for a node that was lost, when nothing was asked for long, and
+        when too little was asked.
         """
         # Before the rest is caught up on: a thread that slept until now has seen nothing.
         asleep = time.monotonic() - self._last
         self._ending.set()
-        self._enough.wait(_AFTER)
+        self._enough.wait(patient(_AFTER))
         self._given_up.set()
         self._thread.join()
         if self._broken is not None:
             raise self._broken
         vouch(self._world, self._wrong)
         pause = max(self._pause, asleep)
-        if pause > max(_BLIND, 2 * self._every):
+        if pause > max(patient(_BLIND), 2 * self._every):
             raise EnvironmentProblem(
                 say(
                     "The watching of {path} was interrupted for {pause:.1f} s, so what happened"
@@ -90,12 +93,29 @@ class Steady:
                 ),
                 hint=say("This machine is very busy; run the step again when it is not."),
             )
+        if self._wrong_count == 0 and self._made < self._at_least:
+            raise EnvironmentProblem(
+                say(
+                    "Only {made} of {at_least} requests for {path} were answered in time, none of"
+                    " them wrong, so too little was seen.",
+                    made=self._made,
+                    at_least=self._at_least,
+                    path=self._path,
+                ),
+                hint=say(
+                    "The answers come slowly here; run the step again when this machine is less"
+                    " busy, or give it more time: {patience}=3.",
+                    patience=PATIENCE,
+                ),
+                evidence=self._seen(),
+            )
+        pause_between = f"; sleep {self._every:g}"
         return Finding(
-            passed=self._wrong_count == 0 and self._made >= self._at_least,
+            passed=self._wrong_count == 0,
             expected=self._expected(),
             actual=self._seen(),
-            source=f"while sleep {self._every:g}; do curl -s -o /dev/null"
-            f" -w '%{{http_code}}\\n' swarm-1:{self._port}{self._path}; done",
+            # To be typed in a second window, while the command runs.
+            source=asking(self._world, self._port, self._path, self._at_least, pause_between),
         )
 
     def _watch(self) -> None:
