@@ -283,6 +283,9 @@ class Lab:
     def engine(self, node: str) -> DockerClient:
         return cast(DockerClient, self.engines[node])
 
+    def image(self, name: str) -> str:
+        return f"example/{name}:2"
+
     def host_engine(self) -> DockerClient:
         if not self.host.alive:
             raise EnvironmentProblem("The engine is gone.")

@@ -520,6 +520,13 @@ def test_healed_without_a_fall(lab: Lab) -> None:
     found = check(lab, "swarm.healed", service="proxy", slot=6)
     assert not found.passed
     assert found.actual.endswith("; what failed is proxy.4 on swarm-2")
+    # The history of one slot would not show the others.
+    assert found.source == "docker service ps proxy"
+    found = check(lab, "swarm.healed", service="proxy", slot=6, killed=True)
+    assert found.actual.endswith("; what was killed is proxy.4 on swarm-2")
+    lab.swarm.tasks[-1]["Status"]["Err"] = "task: non-zero exit (1)"
+    found = check(lab, "swarm.healed", service="proxy", slot=6, killed=True)
+    assert found.actual.endswith("; no task of proxy was killed")
 
 
 @pytest.mark.parametrize(
@@ -541,7 +548,7 @@ def test_healed_of_a_task_that_did_not_fail(lab: Lab, state: str) -> None:
     healing(lab)
     lab.swarm.tasks[1]["Status"]["State"] = state
     assert check(lab, "swarm.healed", service="proxy", slot=6).passed
-    found = check(lab, "swarm.healed", service="proxy", slot=6, fallen=True)
+    found = check(lab, "swarm.healed", service="proxy", slot=6, killed=True)
     assert not found.passed
     assert found.actual == f"the task before proxy.6 did not fail: it ended as {state}"
 
@@ -550,9 +557,35 @@ def test_fallen_before_it_was_shut_down(lab: Lab) -> None:
     healing(lab)
     later = task("proxy", 6, "swarm-1", state="shutdown", created="2025-01-01T10:03:00Z")
     lab.swarm.tasks.append(later)
-    found = check(lab, "swarm.healed", service="proxy", slot=6, fallen=True)
+    found = check(lab, "swarm.healed", service="proxy", slot=6, killed=True)
     assert found.passed
     assert "(failed: task: non-zero exit (137))" in found.actual
+
+
+@pytest.mark.parametrize(
+    ("status", "killed"),
+    [
+        ({"Err": "task: non-zero exit (137)"}, True),
+        ({"Err": "task: non-zero exit (137)", "ContainerStatus": {"ExitCode": 137}}, True),
+        ({"Err": "No such container: proxy.6.x"}, True),
+        ({"Err": "task: non-zero exit (1)", "ContainerStatus": {"ExitCode": 1}}, False),
+        ({"Err": "task: non-zero exit (143)"}, False),
+        ({"Err": "task: non-zero exit (137): dockerexec: unhealthy container"}, False),
+        ({"Err": "starting container failed: no space left on device"}, False),
+    ],
+)
+def test_killed_is_more_than_failed(lab: Lab, status: dict[str, Any], killed: bool) -> None:
+    """Who could not restore for a while (no Consul) has failed tasks, and has killed nothing."""
+    healing(lab)
+    told = lab.swarm.tasks[1]["Status"]
+    told["Err"] = status["Err"]
+    told["ContainerStatus"].update(status.get("ContainerStatus", {}))
+    assert check(lab, "swarm.healed", service="proxy", slot=6).passed
+    found = check(lab, "swarm.healed", service="proxy", slot=6, killed=True)
+    assert found.passed == killed
+    if not killed:
+        assert "the task before proxy.6 was not killed" in found.actual
+        assert status["Err"] in found.actual
 
 
 def test_not_yet_healed(lab: Lab) -> None:

@@ -47,7 +47,7 @@ CHECKS: Mapping[str, Check] = Catalog(
         "swarm.attached": "services:attached",
         "swarm.environment": "services:environment",
         "swarm.volume": "settings:volume",
-        "swarm.healed": "services:healed",
+        "swarm.healed": "healing:healed",
         "engines.containers": "engines:containers",
         "engines.volume_absent": "engines:volume_absent",
         "consul.leader": "consul:leader",

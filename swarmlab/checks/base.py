@@ -59,6 +59,9 @@ class World(Protocol):
     def engine(self, node: str) -> DockerClient:
         """A client of the node's engine over TLS, kept open; raises EnvironmentProblem."""
 
+    def image(self, name: str) -> str:
+        """What the lab's nodes call the image of that name in its catalog (`util`)."""
+
     def host_engine(self) -> DockerClient:
         """A client of the lab's own engine; raises EngineUnreachable."""
 

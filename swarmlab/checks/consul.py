@@ -19,6 +19,7 @@ from swarmlab.checks.looking import (
     by_node,
     chosen,
     counted,
+    from_each,
     judge,
     listed,
     look,
@@ -84,7 +85,7 @@ def members(
             servers=counted(servers, "server"),
             asked=listed(asked),
         ),
-        f"curl -s {asked[0]}:{PORT}/v1/agent/members | jq -c '.[] | [.Name, .Status, .Tags.role]'",
+        from_each(asked, told_by("/v1/agent/members", ".[] | [.Name, .Status, .Tags.role]")),
         at,
     )
 
@@ -130,7 +131,8 @@ def key(
             what="" if flags is None else say(" with flags {flags}", flags=flags),
             asked=listed(asked),
         ),
-        f"curl -s {asked[0]}:{PORT}{path} | jq '.[0] | .Flags, (.Value | @base64d)'",
+        # As JSON for its flags; then its bytes, with each end of a line made visible.
+        from_each(asked, f'{_curl(path)}; echo; curl -s "$n:{PORT}{path}?raw" | cat -A; echo'),
         at,
     )
 
@@ -165,7 +167,7 @@ def absent(
 
     return look(
         say("404 for {what} at {asked}", what=what, asked=listed(asked)),
-        f"curl -i '{asked[0]}:{PORT}{paths[0]}'",
+        from_each(asked, "; ".join(map(_curl, paths))),
         at,
     )
 
@@ -183,9 +185,23 @@ def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
 
     return look(
         say("nothing answers on port {port} of {asked}", port=PORT, asked=listed(asked)),
-        f"curl {asked[0]}:{PORT}/v1/status/leader",
+        from_each(asked, _curl("/v1/status/leader")),
         at,
     )
+
+
+def told_by(path: str, words: str) -> str:
+    """What asks Consul at `$n` and prints of its answer what those words of jq say.
+
+    An answer that is no JSON is printed as it is: an agent without a server answers in words.
+    """
+    line = f"(. as $said | try (fromjson | {words}) catch $said)"
+    return f"curl -sS \"$n:{PORT}{path}\" | jq -cR '{line}'"
+
+
+def _curl(path: str) -> str:
+    """What asks Consul at `$n` and prints all that it answers."""
+    return f'curl -sSi "$n:{PORT}{path}"'
 
 
 def kv(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, over, shown
-from swarmlab.checks.tasks import Instance, Service, service_named
+from swarmlab.checks.tasks import Instance, Service, beside, service_named
 from swarmlab.wait import patient
 from swarmlab.words import later, say
 
@@ -90,8 +90,7 @@ def lookup(
             ttl=ttl,
             server=server,
         ),
-        f"docker exec $(docker ps -q --filter label=com.docker.swarm.service.name={service}"
-        f" | head -1) drill {name}",
+        beside(service, f"docker exec $c drill {name}"),
         at,
     )
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, by_node, chosen, judge, listed, look, over, shown
-from swarmlab.checks.tasks import running
+from swarmlab.checks.looking import (
+    Seen,
+    by_node,
+    chosen,
+    from_each,
+    judge,
+    listed,
+    look,
+    over,
+    shown,
+)
+from swarmlab.checks.tasks import beside, running
 from swarmlab.checks.web import Answer, get_each, get_many, tally, tally_by_node
 from swarmlab.words import say
 
@@ -40,7 +51,7 @@ def answers(
             port=port,
             asked=listed(asked),
         ),
-        f"curl -i {asked[0]}{_suffix(port)}{path}",
+        from_each(asked, f'curl -sSi "$n{_suffix(port)}{path}"'),
         at,
     )
 
@@ -66,7 +77,11 @@ def ports_open(world: World, *, ports: list[int]) -> Finding:
 
     return look(
         say("ports {ports} answer on {nodes}", ports=listed(ports), nodes=listed(world.nodes)),
-        f"for p in {' '.join(map(str, ports))}; do curl -i swarm-1:$p/; done",
+        from_each(
+            world.nodes,
+            f"for p in {' '.join(map(str, ports))}; do"
+            f' curl -sS -o /dev/null -w "$p %{{http_code}}\\n" $n:$p/; done',
+        ),
         at,
     )
 
@@ -117,7 +132,7 @@ def split(
             path=path,
             nodes=listed(world.nodes),
         ),
-        _loop(world, port, path, requests),
+        asking(world, port, path, requests),
         at,
     )
 
@@ -149,7 +164,7 @@ def all(
             path=path,
             nodes=listed(world.nodes),
         ),
-        _loop(world, port, path, requests),
+        asking(world, port, path, requests),
         at,
     )
 
@@ -174,7 +189,7 @@ def within(
             url=url,
             service=service,
         ),
-        _within(service, url),
+        _within(world, service, url),
         at,
     )
 
@@ -198,7 +213,7 @@ def database(world: World, *, service: str, url: str, contains: list[str]) -> Fi
             contains=listed(contains),
             service=service,
         ),
-        _within(service, url),
+        _within(world, service, url),
         at,
     )
 
@@ -234,7 +249,7 @@ def unreachable(
             port=port,
             asked=listed(asked),
         ),
-        f"curl -i {asked[0]}{_suffix(port)}{path}",
+        from_each(asked, f'curl -sSi "$n{_suffix(port)}{path}"'),
         at,
     )
 
@@ -252,18 +267,16 @@ def _suffix(port: int) -> str:
     return "" if port == 80 else f":{port}"
 
 
-def _loop(world: World, port: int, path: str, requests: int) -> str:
+def asking(world: World, port: int, path: str, requests: int, pause: str = "") -> str:
+    """A line that asks all nodes in turn, and counts who was answered what, body and status."""
+    ask = f'echo $n $(curl -sS -w " %{{http_code}}" "$n{_suffix(port)}{path}" 2>&1){pause}'
     return (
-        f"for i in $(seq {requests}); do curl -s -o /dev/null -w '%{{http_code}}\\n'"
-        f" swarm-$((i % {len(world.nodes)} + 1)){_suffix(port)}{path}; done | sort | uniq -c"
+        f"for i in $(seq {math.ceil(requests / len(world.nodes))}); do"
+        f" for n in {' '.join(world.nodes)}; do {ask}; done; done | sort | uniq -c"
     )
 
 
-def _within(service: str, url: str) -> str:
+def _within(world: World, service: str, url: str) -> str:
     """How a student asks from a container's network: with a container of their own in it."""
-    return (
-        f"eval $(docker-machine env $(docker service ps -f desired-state=running"
-        f" --format '{{{{.Node}}}}' {service} | head -1)); docker run --rm --network"
-        f" container:$(docker ps -q -f label=com.docker.swarm.service.name={service} | head -1)"
-        f" swarmlab/util:1.0 curl -si {url}"
-    )
+    inside = f"docker run --rm --network container:$c {world.image('util')}"
+    return beside(service, f"{inside} curl -sSi {shlex.quote(url)}")

@@ -53,24 +53,34 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """The outcome of one look: whether it is as it should be, and what was seen, in words."""
+    """The outcome of one look: whether it is as it should be, and what was seen, in words.
+
+    `source` is the command that shows it, where another than the check's usual one does.
+    """
 
     passed: bool
     actual: str
+    source: str = ""
 
 
-def judge(troubles: Sequence[str], fine: str) -> Seen:
-    """Passed with the words `fine` when there are no troubles; otherwise the troubles."""
-    return Seen(not troubles, say("; ").join(troubles) or fine)
+def judge(troubles: Sequence[str], fine: str, source: str = "") -> Seen:
+    """Passed with the words `fine` when there are no troubles; otherwise the troubles.
+
+    `source` is what shows the troubles, where the check's usual command does not.
+    """
+    return Seen(not troubles, say("; ").join(troubles) or fine, source if troubles else "")
 
 
 def look(expected: str, source: str, at: Callable[[], Seen]) -> Finding:
-    """Look once and make a finding of what was seen; `Unfit` is a failed one."""
+    """Look once and make a finding of what was seen; `Unfit` is a failed one.
+
+    `source` is a command that shows all that the check looks at, as far as one can.
+    """
     try:
         seen = at()
     except Unfit as found:
         seen = Seen(False, str(found))
-    return Finding(seen.passed, expected, seen.actual, source)
+    return Finding(seen.passed, expected, seen.actual, seen.source or source)
 
 
 def over(items: Iterable[K], at: Callable[[K], T]) -> dict[K, T]:
@@ -102,6 +112,13 @@ def chosen(world: World, nodes: Sequence[str]) -> tuple[str, ...]:
             ),
         )
     return tuple(nodes) or world.nodes
+
+
+def from_each(nodes: Sequence[str], command: str) -> str:
+    """A line that a student can type to ask each of those nodes; the command calls it `$n`."""
+    if len(nodes) == 1:
+        return command.replace("$n", nodes[0])
+    return f'for n in {" ".join(nodes)}; do echo "== $n"; {command}; done'
 
 
 def on_each(nodes: Sequence[str], command: str) -> str:

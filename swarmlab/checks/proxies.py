@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from swarmlab.checks import inside
 from swarmlab.checks.base import World
-from swarmlab.checks.looking import over
+from swarmlab.checks.looking import on_each, over
 from swarmlab.checks.tasks import Instance, running
 
 CONFIGURATION = "/cfg/haproxy.cfg"
@@ -28,3 +28,12 @@ def read_one(world: World, instance: Instance) -> str:
 def fingerprint(text: str) -> str:
     """A short SHA-256, the beginning of what `sha256sum` prints."""
     return sha256(text.encode()).hexdigest()[:12]
+
+
+def in_each(world: World, which: str, tool: str) -> str:
+    """A line that runs the tool on the configuration of those instances, node by node."""
+    names = f"docker ps --filter {which} --format '{{{{.Names}}}}'"
+    return on_each(
+        world.nodes,
+        f'for c in $({names}); do echo "== $c on $n"; docker exec $c {tool} {CONFIGURATION}; done',
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import defaultdict
 
 from swarmlab.checks import haproxy
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, on_each, shown
-from swarmlab.checks.proxies import CONFIGURATION, fingerprint, read_all, read_one
-from swarmlab.checks.tasks import Instance, running
+from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, shown
+from swarmlab.checks.proxies import CONFIGURATION, fingerprint, in_each, read_all, read_one
+from swarmlab.checks.tasks import Instance, of_service, running
 from swarmlab.words import say
 
 
@@ -41,7 +43,7 @@ def routes(world: World, *, service: str, have: int, of: int, proxy: str = "prox
             proxy=proxy,
             service=service,
         ),
-        _in_each(world, _service(proxy), f"grep {service}"),
+        in_each(world, of_service(proxy), f"grep {service}"),
         at,
     )
 
@@ -65,6 +67,8 @@ def identical(
                 found=counted(len(found), "instance"),
                 found2=_hashes(found),
             ),
+            # What the same hash thrice does not show: what stands in place of a text.
+            in_each(world, of_service(proxy), _like(texts)),
         )
 
     return look(
@@ -75,7 +79,7 @@ def identical(
             configuration=CONFIGURATION,
             holding=_holding(texts),
         ),
-        _in_each(world, _service(proxy), "sha256sum"),
+        in_each(world, of_service(proxy), "sha256sum"),
         at,
     )
 
@@ -89,7 +93,7 @@ def differ(world: World, *, proxy: str = "proxy") -> Finding:
 
     return look(
         say("the instances of {proxy} have different configurations", proxy=proxy),
-        _in_each(world, _service(proxy), "sha256sum"),
+        in_each(world, of_service(proxy), "sha256sum"),
         at,
     )
 
@@ -114,22 +118,15 @@ def instance(
             slot=slot,
             holding=_holding(texts),
         ),
-        _in_each(world, f"name={proxy}.{slot}.", "cat"),
+        in_each(world, f"name={proxy}.{slot}.", "cat"),
         at,
     )
 
 
-def _in_each(world: World, which: str, tool: str) -> str:
-    """A line that runs the tool on the configuration of those instances, node by node."""
-    ids = f"docker ps -q --filter {which}"
-    return on_each(
-        world.nodes, f"for c in $({ids}); do docker exec $c {tool} {CONFIGURATION}; done"
-    )
-
-
-def _service(proxy: str) -> str:
-    """What `docker ps --filter` finds the service's containers by."""
-    return f"label=com.docker.swarm.service.name={proxy}"
+def _like(texts: list[str]) -> str:
+    """What prints the lines of a configuration that begin as one of those texts does."""
+    first = sorted({text.split()[0] for text in texts if text.split()})
+    return f"grep -wE {shlex.quote('|'.join(map(re.escape, first)))}"
 
 
 def _lacking(found: dict[Instance, str], texts: list[str]) -> list[str]:

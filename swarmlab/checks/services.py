@@ -1,26 +1,23 @@
-"""Checks of one Swarm service: its tasks, what it was told, and how it heals."""
+"""Checks of one Swarm service: its tasks, their networks, and what it was told."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime
 from typing import Any, Literal
 
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look
+from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each
 from swarmlab.checks.tasks import (
     Instance,
     Service,
     inspect_all,
+    of_service,
     plain_image,
     running,
     service_named,
 )
-from swarmlab.words import later, say
-
-# How a task that ran can have ended; rejected and orphaned ones never ran or were lost.
-_ENDED = ("failed", "shutdown", "complete")
+from swarmlab.words import say
 
 
 def service(
@@ -54,7 +51,11 @@ def service(
         [say("published ports: {ports}", ports=listed(sorted(ports)))] if ports is not None else []
     )
 
+    # The service with its mode, number, image and ports; then its tasks with their errors.
+    source = f"docker service ls -f name={name}; docker service ps --no-trunc {name}"
+
     def at() -> Seen:
+        where = ""
         found = service_named(world, name)
         instances = found.instances()
         troubles = _count_troubles(world, found, instances, mode, replicas)
@@ -64,8 +65,11 @@ def service(
             troubles.append(
                 say("published ports: {published}", published=listed(sorted(_published(found))))
             )
-        if healthy:
-            troubles += _health_troubles(world, instances)
+        if healthy and (unwell := _health_troubles(world, instances)):
+            troubles += unwell
+            states = "--format '{{.Names}} {{.Status}}'"
+            each = on_each(world.nodes, f"docker ps -a --filter {of_service(name)} {states}")
+            where = f"{source}; {each}"
         places = Counter(instance.node for instance in instances)
         spread = say(", ").join(
             say("{count} on {node}", count=places[node], node=node) for node in sorted(places)
@@ -77,9 +81,9 @@ def service(
             extra=extra,
             spread=spread or say("none"),
         )
-        return judge(troubles, fine)
+        return judge(troubles, fine, where)
 
-    return look(say(", ").join(parts), f"docker service ps -f desired-state=running {name}", at)
+    return look(say(", ").join(parts), source, at)
 
 
 def attached(world: World, *, service: str, networks: list[str]) -> Finding:
@@ -144,100 +148,6 @@ def environment(world: World, *, service: str, name: str, value_pattern: str) ->
         f"docker service inspect {service} --format '{{{{.Spec.TaskTemplate.ContainerSpec.Env}}}}'",
         at,
     )
-
-
-def healed(world: World, *, service: str, slot: int, fallen: bool = False) -> Finding:
-    """In the slot runs a task that took the place of one that had run and ended.
-
-    `fallen`: it must have failed. One that was asked to stop ends well, and one that a change of
-    the service replaced was shut down. What was seen tells the seconds from the old task's end to
-    the new one's running, by the swarm's own time stamps.
-    """
-
-    def at() -> Seen:
-        found = service_named(world, service)
-        of_slot = [task for task in found.tasks if task.get("Slot") == slot]
-        new = next((one for one in found.instances() if one.slot == slot), None)
-        if new is None:
-            states = sorted(f"{task['ID'][:12]} {task['Status']['State']}" for task in of_slot)
-            raise Unfit(
-                say(
-                    "no task runs in slot {slot} (tasks: {states})",
-                    slot=slot,
-                    states=listed(states),
-                )
-            )
-        raw = next(task for task in of_slot if task["ID"] == new.task)
-        olds = [
-            task
-            for task in of_slot
-            if task["Status"]["State"] in _ENDED
-            and (task["Status"].get("ContainerStatus") or {}).get("ContainerID")
-            and _time(task["CreatedAt"]) < _time(raw["CreatedAt"])
-        ]
-        if not olds:
-            return Seen(False, _never_ended(found, new))
-        failed = [task for task in olds if task["Status"]["State"] == "failed"]
-        if fallen and not failed:
-            last = max(olds, key=lambda task: _time(task["CreatedAt"]))
-            return Seen(
-                False,
-                say(
-                    "the task before {name} did not fail: it ended as {state}",
-                    name=new.name,
-                    state=last["Status"]["State"],
-                ),
-            )
-        old = max(failed if fallen else olds, key=lambda task: _time(task["CreatedAt"]))
-        took = _time(raw["Status"]["Timestamp"]) - _time(old["Status"]["Timestamp"])
-        why = old["Status"].get("Err") or old["Status"].get("Message", "")
-        return Seen(
-            True,
-            say(
-                "{name} runs as task {task} on {node}, {took:.1f} s after task {old} ended on"
-                " {node_name} ({state}: {why})",
-                name=new.name,
-                task=new.task[:12],
-                node=new.node,
-                took=took,
-                old=old["ID"][:12],
-                node_name=found.node_name(old["NodeID"]),
-                state=old["Status"]["State"],
-                why=why,
-            ),
-        )
-
-    return look(
-        say(
-            later("in slot {slot} of {service} a new task runs in the place of one that failed")
-            if fallen
-            else later(
-                "in slot {slot} of {service} a new task runs in the place of one that ended"
-            ),
-            slot=slot,
-            service=service,
-        ),
-        f"docker service ps --filter name={service}.{slot} {service}",
-        at,
-    )
-
-
-def _never_ended(found: Service, instance: Instance) -> str:
-    """That the instance is the first of its slot, and which ones of other slots failed."""
-    first = say(
-        "{name} is still its first task, {task}", name=instance.name, task=instance.task[:12]
-    )
-    failed = {
-        say("{name} on {node}", name=f"{found.name}.{task['Slot']}", node=node)
-        for task in found.tasks
-        if task["Status"]["State"] == "failed" and task.get("Slot")
-        for node in [found.node_name(task["NodeID"])]
-    }
-    if not failed:
-        other = say("no task of {service} has failed", service=found.name)
-    else:
-        other = say("what failed is {places}", places=listed(sorted(failed)))
-    return first + say("; ") + other
 
 
 def _count_troubles(
@@ -313,8 +223,3 @@ def _published(found: Service) -> set[int]:
         for port in endpoint.get("Ports") or []
         if port.get("PublishedPort")
     }
-
-
-def _time(stamp: str) -> float:
-    """Seconds since the epoch of an engine's time stamp (RFC 3339, nanoseconds)."""
-    return datetime.fromisoformat(stamp).timestamp()

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from swarmlab.checks import haproxy, proxies
 from swarmlab.checks.base import Finding, World
-from swarmlab.checks.consul import PORT, decoded, kv, text, told
-from swarmlab.checks.looking import Seen, Unfit, by_node, chosen, judge, listed, look, over
+from swarmlab.checks.consul import PORT, decoded, kv, text, told, told_by
+from swarmlab.checks.looking import (
+    Seen,
+    Unfit,
+    by_node,
+    chosen,
+    from_each,
+    judge,
+    listed,
+    look,
+    over,
+)
+from swarmlab.checks.tasks import of_service
 from swarmlab.checks.web import get_each
 from swarmlab.words import later, say
 
 _INDEX = "docker-flow/service/"
+# The keys of the proxy with their values, as jq prints them.
+_VALUES = '.[] | .Key + " " + (.Value // "" | @base64d)'
+# The lines of a configuration that make a route.
+_ROUTES = "grep -E 'path_beg|use_backend|^backend|server '"
 
 
 def proxy_keys(
@@ -36,8 +51,7 @@ def proxy_keys(
 
     return look(
         say("Consul holds {expected}, at {nodes}", expected=expected, nodes=listed(asked)),
-        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow?recurse'"
-        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
+        from_each(asked, told_by("/v1/kv/docker-flow?recurse", _VALUES)),
         at,
     )
 
@@ -70,8 +84,8 @@ def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Find
 
     return look(
         say("Consul's keys of {service} are what {proxy} serves", service=service, proxy=proxy),
-        f"curl -s 'swarm-1:{PORT}/v1/kv/docker-flow/{service}?recurse'"
-        ' | jq -r \'.[] | .Key + " " + (.Value // "" | @base64d)\'',
+        from_each(world.nodes[:1], told_by("/v1/kv/docker-flow?recurse", _VALUES))
+        + f"; {proxies.in_each(world, of_service(proxy), _ROUTES)}",
         at,
     )
 
@@ -117,6 +131,6 @@ def index(world: World, *, services: list[str], nodes: list[str] | None = None) 
 
     return look(
         say("the proxy's index in Consul names {names}", names=listed(sorted(services))),
-        f"curl -s 'swarm-1:{PORT}/v1/kv/{_INDEX}?keys'",
+        from_each(asked, f'curl -sSi "$n:{PORT}/v1/kv/{_INDEX}?keys"; echo'),
         at,
     )

@@ -52,7 +52,7 @@ def nodes(
 
     return look(
         say("every manager sees {ready}", ready=_counts(ready, leaders, reachable)),
-        "docker node ls",
+        on_each(world.managers, "docker node ls"),
         at,
     )
 
@@ -197,6 +197,8 @@ def absent(
 
 
 def _absent(world: World, services: list[str], networks: list[str]) -> Finding:
+    of_services = "docker ps --filter label=com.docker.swarm.service.name"
+    containers = f"; {on_each(world.nodes, of_services)}" if services else ""
 
     def at() -> Seen:
         def ask(api: APIClient) -> tuple[list[str], list[str]]:
@@ -227,7 +229,7 @@ def _absent(world: World, services: list[str], networks: list[str]) -> Finding:
 
     return look(
         say("gone: {services}", services=_things(services, networks)),
-        "docker service ls; docker network ls",
+        f"docker service ls; docker network ls{containers}",
         at,
     )
 

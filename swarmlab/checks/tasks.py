@@ -162,6 +162,26 @@ class Service:
         )
 
 
+def of_service(name: str) -> str:
+    """What `docker ps --filter` finds the containers of a service by."""
+    return f"label=com.docker.swarm.service.name={name}"
+
+
+def beside(service: str, command: str) -> str:
+    """A line that a student can type to run the command on the node of the service's first task.
+
+    There `$c` is the task's container. Any manager's engine may be the one that is pointed to.
+    """
+    node = (
+        f"docker service ps -f desired-state=running --format '{{{{.Node}}}}' {service} | head -1"
+    )
+    # In parentheses, so that the shell stays pointed at the node it was pointed at.
+    return (
+        f"(eval $(docker-machine env $({node}));"
+        f" c=$(docker ps -q -f {of_service(service)} | head -1); {command})"
+    )
+
+
 def plain_image(container_spec: Raw) -> str:
     """The image as it was asked for, without the digest that a registry adds."""
     return str(container_spec.get("Image", "")).partition("@")[0]

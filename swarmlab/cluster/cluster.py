@@ -147,6 +147,10 @@ class Cluster:
         """The nodes that the lab has now elsewhere than on its own engine."""
         return self.provider.left()
 
+    def image(self, name: str) -> str:
+        """What the nodes call the image of that name in the lab's catalog."""
+        return self.sources.names()[name]
+
     def host_engine(self) -> DockerClient:
         """A client of the lab's own engine: its workstation's, and most often its nodes'."""
         return self._engine.client
