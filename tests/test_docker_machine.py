@@ -421,6 +421,27 @@ def test_whoever_waits_for_the_certificates_can_be_called_off(room: Room) -> Non
     assert [type(one) for one in raised[0]] == [CalledOff]
 
 
+def test_whoever_waits_too_long_for_the_certificates_is_told_what_holds_them_up(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.tell(create={"says": ["Creating CA"], "hangs": True})
+    provider = room.provider()
+    begun, over = threading.Event(), threading.Event()
+    provider.report = lambda line: begun.set()
+    provider.check = lambda: called_off() if over.is_set() else None
+    first = threading.Thread(
+        target=lambda: in_time(lambda: provider.create("swarm-1")), daemon=True
+    )
+    first.start()
+    assert begun.wait(timeout=60)
+    monkeypatch.setattr(docker_machine, "_CREATE_SECONDS", 0.1)
+    (error,) = in_time(lambda: provider.create("swarm-2"))
+    assert isinstance(error, TimedOut)
+    assert "last seen: swarm-1: Creating CA" in str(error)
+    over.set()
+    first.join(timeout=60)
+
+
 # What a machine is, and where.
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,15 +24,15 @@ from swarmlab.providers.dind import number
 from swarmlab.providers.machine_options import NAME
 from swarmlab.providers.machine_program import Program, failed, last
 from swarmlab.providers.network import LabNetwork
+from swarmlab.providers.turns import Turn
 from swarmlab.size import UNKNOWN, Size
-from swarmlab.wait import Observation, patient, until
+from swarmlab.wait import patient
 from swarmlab.words import say
 
 _CREATE_SECONDS = 1800.0
 _MOVE_SECONDS = 300.0
 _ASK_SECONDS = 30.0
 _CONNECT_SECONDS = 2.0
-_TURN_SECONDS = 0.2
 # docker-machine makes its certificates with the first machine of all, before it says this; two
 # that do so at once spoil it for each other.
 _CERTIFIED = "Running pre-create checks"
@@ -55,8 +54,7 @@ class DockerMachine(LabNetwork):
         remembered = {**settings, options.STORE: str(self._store), **options.kept(settings)}
         super().__init__(engine, lab, size=size, settings=remembered)
         self._program = Program(self._store, self._hidden)
-        self._certifying = threading.Lock()
-        self._heard = ""  # what docker-machine said last while it made the certificates
+        self._certifying = Turn()
         self._ways: dict[str, machine_env.Way] = {}
 
     # -- making ------------------------------------------------------------------------------
@@ -78,15 +76,16 @@ class DockerMachine(LabNetwork):
             nonlocal held
             if held and line.startswith(_CERTIFIED):
                 held = False
-                self._certifying.release()
+                self._certifying.over()
             told = f"{node}: {line.removeprefix(f'({node}) ')}"
             if held:
-                self._heard = told
+                self._certifying.heard(told)
             self.report(told)
 
         try:
             if not self._certified:
-                self._await_turn()
+                # Whoever has the turn is ended at the limit of its own run, and hands it on.
+                self._certifying.take(self.check, within=2 * _CREATE_SECONDS)
                 held = True
                 self.check()
             ended = self._program.run(
@@ -100,7 +99,7 @@ class DockerMachine(LabNetwork):
             raise
         finally:
             if held:
-                self._certifying.release()
+                self._certifying.over()
         if ended.code != 0:
             words = say("docker-machine could not make {node}.", node=node)
             raise failed(words, ended, options.lacking(self._settings, self._options))
@@ -108,26 +107,6 @@ class DockerMachine(LabNetwork):
             words = say("docker-machine said that it made {node}, and did not.", node=node)
             raise failed(words, ended)
         self._ways[node] = machine_env.ask(self._program, node, self.check)
-
-    def _await_turn(self) -> None:
-        """Be the only one that may make the certificates. Raises TimedOut, and what calls it off.
-
-        Whoever has the turn is ended at the time limit of its own run, and then hands it on.
-        """
-
-        def look() -> Observation[None]:
-            if self._certifying.acquire(blocking=False):
-                return Observation(True, say("it is free"))
-            self.check()
-            return Observation(False, self._heard or say("docker-machine has said nothing yet"))
-
-        until(
-            say("another machine to make the certificates"),
-            look,
-            within=2 * _CREATE_SECONDS,
-            every=_TURN_SECONDS,
-            hint=say("`docker-machine ls` shows the machines and the errors of their drivers."),
-        )
 
     def _arguments(self, node: str) -> list[str]:
         marks = {labels.LAB: self._lab, labels.INSTANCE: self.instance, **self._size.marks}
