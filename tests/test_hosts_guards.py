@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from swarmlab import words
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers import at_once
 from swarmlab.providers.hosts import ports
@@ -15,6 +17,7 @@ from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.guards import Consent, troubles
 from swarmlab.providers.hosts.needs import GATE_PORT, PORTS
 from swarmlab.providers.hosts.snapshot import Snapshot
+from tests.test_words import ENGLISH, NAMES
 
 HOSTS = [Host(f"swarm-{n}", url=f"ssh://me@pc-{n}") for n in (1, 2, 3)]
 ADDRESSES = {f"swarm-{n}": f"10.0.0.{n}" for n in (1, 2, 3)}
@@ -164,3 +167,22 @@ def test_consul_has_its_ports() -> None:
     """Servers, members in both rooms, clients and names: what `consul agent` binds."""
     assert {8300, 8301, 8302, 8500, 8600} <= set(PORTS)
     assert {8301, 8302, 8600} <= set(ports.UDP)
+
+
+def test_all_of_it_is_said_in_chinese_too() -> None:
+    changes: dict[str, Any] = {
+        "info": {**SWARM, "Driver": "vfs", "MemTotal": 1 << 29, "IPv4Forwarding": False},
+        "found": {"name": "pc-02", "containers": {**OTHERS["containers"], "c": "consul"}},
+        "skew": 95.0,
+    }
+    words.use("zh")
+    try:
+        all_wrong = told(machine("swarm-2", **changes)).splitlines()
+        tried = {"address": False, "engine": "another", "tcp": [80, GATE_PORT], "udp": [4789]}
+        all_wrong += map(str, ports.judge("swarm-2", "10.0.0.2", "/run/s", "one", tried))
+    finally:
+        words.use(words.MAIN)
+    assert len(all_wrong) == 13
+    for line in all_wrong:
+        assert re.match("swarm-2：[^a-z]", line), line
+        assert not ENGLISH.search(NAMES.sub("", line)), line
