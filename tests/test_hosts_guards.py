@@ -58,6 +58,7 @@ def test_three_good_machines_have_no_troubles() -> None:
 
 
 SWARM = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 3}}
+ALONE = {"Swarm": {**SWARM["Swarm"], "Nodes": 1}}
 OTHERS = {"containers": {f"c{n}": f"web-{n}" for n in range(6)}}
 
 
@@ -70,6 +71,7 @@ OTHERS = {"containers": {f"c{n}": f"web-{n}" for n in range(6)}}
         ({"info": {"MemTotal": 1 << 29}}, "0.5 GiB of memory", "Give it more"),
         ({"info": {"IPv4Forwarding": False}}, "forwards no packets", "ip_forward=1"),
         ({"info": SWARM}, "in a swarm already (active, manager of 3 nodes)", "--leave-swarm"),
+        ({"info": ALONE}, "in a swarm already (active, manager of 1 node)", "--leave-swarm"),
         ({"found": {"name": "pc-02"}}, "is called pc-02", "hostnamectl set-hostname swarm-2"),
         (
             {"found": OTHERS},

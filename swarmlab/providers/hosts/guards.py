@@ -176,7 +176,7 @@ def _swarm(node: str, info: Mapping[str, Any], consent: Consent) -> list[Trouble
     role = say("manager") if swarm.get("ControlAvailable") else say("worker")
     nodes = int(swarm.get("Nodes") or 0)
     if nodes == 1:
-        role = say("{role}, the only node", role=role)
+        role = say("{role} of 1 node", role=role)
     elif nodes:
         role = say("{role} of {nodes} nodes", role=role, nodes=nodes)
     return [
