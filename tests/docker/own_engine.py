@@ -2,11 +2,13 @@
 
 It has its own data, sockets and containerd, and a network namespace of its own: bridges and packet
 filters of the machine's engine are out of its sight. What talks to its containers is run in that
-namespace; see `inside`. Only root can do all this.
+namespace; see `inside`. Only root can do all this. What a test that was killed has left of its
+engine goes when the next one is made.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +24,8 @@ from requests.exceptions import RequestException
 
 from swarmlab.images import builder
 from swarmlab.wait import Observation, until
+from tests.docker import engine_record
+from tests.docker.engine_record import Process
 
 _SECONDS = 120.0  # for an engine to come up, or to stop its containers and end
 
@@ -29,11 +33,17 @@ _SECONDS = 120.0  # for an engine to come up, or to stop its containers and end
 class OwnEngine:
     """The engine; everything of it is in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self._folder = folder
+        self._flags = flags
         self._network = folder / "net"
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        """Where its images and containers are."""
+        return self._folder / "data"
 
     @property
     def url(self) -> str:
@@ -58,6 +68,7 @@ class OwnEngine:
         On a slow machine it gives up waiting for its containerd, and is started once more, as a
         service manager does.
         """
+        assert self._process is None
         self._spawn()
         until("the test's own engine", self._answers, within=_SECONDS)
 
@@ -71,11 +82,13 @@ class OwnEngine:
             *("--pidfile", str(self._folder / "pid"), "--host", self.url),
             # Where the machine has a containerd that runs by itself, engines share it by names.
             *("--containerd-namespace", mine, "--containerd-plugins-namespace", f"{mine}-plugins"),
+            *self._flags,
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.inside(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        engine_record.write(self._folder, self._process.pid)
 
     def end(self, how: signal.Signals) -> None:
         """End the engine with that signal; returns when it is gone."""
@@ -108,7 +121,7 @@ class OwnEngine:
             client.close()
         if self._process is not None:
             self.end(signal.SIGTERM)
-        self._containerd()
+        self.end_left()
         # Deepest first: overlays, namespaces of networks, and at last our own.
         for place in sorted(_mounts(self._folder), key=len, reverse=True):
             subprocess.run(["umount", "--lazy", place], check=False)
@@ -127,25 +140,60 @@ class OwnEngine:
             return Observation(False, f"{error} {last}")
         return Observation(True, "it answers")
 
-    def _containerd(self) -> None:
-        """End the containerd that a killed engine may have left behind."""
-        with suppress(OSError, ValueError):
-            pid = int((self._folder / "run" / "containerd" / "containerd.pid").read_text())
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-            # A number alone may by now be somebody else's.
-            if str(self._folder) in line:
-                os.kill(pid, signal.SIGTERM)
-                until(
-                    "containerd to end",
-                    lambda: Observation(not Path(f"/proc/{pid}").exists(), "it runs"),
-                    within=30,
-                )
+    def end_left(self) -> None:
+        """End an engine of this folder that no record names, and a containerd that one has left."""
+        for file in ("pid", "run/containerd/containerd.pid"):
+            with suppress(OSError, ValueError):
+                process = Process.of(int((self._folder / file).read_text()))
+                line = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode(errors="replace")
+                # A number alone may by now be somebody else's.
+                if str(self._folder) in line:
+                    _kill(process, signal.SIGTERM)
+
+
+def clear_lost() -> None:
+    """End the engines of tests that were killed, and take away what they kept.
+
+    Each is started once more: an engine that starts ends the containers of the one before it.
+    """
+    with (engine_record.place() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for record in engine_record.lost():
+            engine = OwnEngine(record.folder)
+            if record.engine is not None:
+                _kill(record.engine)
+            engine.end_left()
+            if _mounts(record.folder):
+                engine.start()
+                engine.remove()
+            else:
+                # The machine has started anew since, or the test had not begun: nothing runs.
+                shutil.rmtree(record.folder)
+
+
+def _kill(process: Process, how: signal.Signals = signal.SIGKILL) -> None:
+    """End that process, and no other that may get its number meanwhile."""
+    try:
+        held = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if process.lives:
+            signal.pidfd_send_signal(held, how)
+            until(
+                f"process {process.pid} to end",
+                lambda: Observation(not process.lives, "it lives"),
+                within=_SECONDS,
+            )
+    finally:
+        os.close(held)
 
 
 @contextmanager
-def own_engine(folder: Path) -> Iterator[OwnEngine]:
-    """An engine that runs, for the time of the block."""
-    engine = OwnEngine(folder)
+def own_engine(*flags: str) -> Iterator[OwnEngine]:
+    """An engine that runs, for the time of the block; `flags` are more of its own."""
+    clear_lost()
+    engine = OwnEngine(engine_record.folder(), *flags)
     try:
         engine.prepare()
         engine.start()

@@ -91,7 +91,7 @@ def registry(
 
     `port` 0: any that is free. `locked`: it wants USER's password.
     """
-    number = port or _free_port()
+    number = port or free_port()
     text = CONFIGURATION.format(storage=folder / "storage", address=f"{host}:{number}")
     if locked:
         (folder / "users").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
@@ -111,7 +111,8 @@ def registry(
         running.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -26,8 +26,8 @@ NAME = "restarted"
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnEngine]:
-    with own_engine(tmp_path_factory.mktemp("own")) as made:
+def engine() -> Iterator[OwnEngine]:
+    with own_engine() as made:
         made.give("loaded-node", "workstation")
         yield made
 

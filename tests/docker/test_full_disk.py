@@ -12,6 +12,7 @@ import pytest
 
 from swarmlab.bundle.serving import NAME
 from tests.docker.machine_site import machine
+from tests.docker.registry_site import free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 
@@ -82,15 +83,16 @@ def test_a_bundle_that_has_no_room_is_not_begun_and_left(tmp_path: Path) -> None
 def test_a_copy_that_has_no_room_says_so_and_keeps_what_came(bundle: Path, tmp_path: Path) -> None:
     """Kept is only what the next try goes on from, and nothing under the bundle's own name."""
     room = tmp_path / "room"
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "swarmlab", "serve-bundle", str(bundle), "--bind", "127.0.0.1",
-         "--port", "18642"],
+         "--port", str(port)],
         stdout=subprocess.PIPE, text=True,
     ) as server:  # fmt: skip
         try:
             assert server.stdout is not None
             assert "Serving" in server.stdout.readline()
-            url = f"http://127.0.0.1:18642/{NAME}"
+            url = f"http://127.0.0.1:{port}/{NAME}"
             done = in_a_room(room, "20m", "bundle", "fetch", url, str(room / NAME))
         finally:
             server.terminate()

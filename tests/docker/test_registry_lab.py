@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,20 +20,25 @@ from typing import Any
 import docker
 import pytest
 from docker import DockerClient
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from swarmlab import labels
 from swarmlab.images import catalog, recipe, registry, shared, transfer
 from swarmlab.wait import Observation, until
 from tests.docker import registry_site
+from tests.docker.own_engine import OwnEngine, own_engine
 
-pytestmark = [pytest.mark.docker, pytest.mark.long]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.long,
+    pytest.mark.skipif(os.geteuid() != 0, reason="starts an engine of its own: only root can"),
+]
 
 # Of the namespace alone. Nodes reach it through their gateway; their 127.0.0.1 is their own.
 ADDRESS = "10.251.7.1"
 LOCKED, OPEN = 5000, 5001
 PLACE = "class"
+# The devices of a network are in its own /sys, and the engine's cgroups in the machine's.
+SYS = ("sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "sh")
 LIBRARY = {"mongo:3.2.10": "library/mongo:3.2.10"}
 
 
@@ -42,18 +46,18 @@ LIBRARY = {"mongo:3.2.10": "library/mongo:3.2.10"}
 class Second:
     """The second engine; `inside` are the words that run a program in its network."""
 
-    socket: Path
+    engine: OwnEngine
     inside: tuple[str, ...]
     folder: Path
     storage: Path
 
     def client(self) -> DockerClient:
-        return DockerClient(base_url=f"unix://{self.socket}", version="auto", timeout=120)
+        return self.engine.client()
 
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "DOCKER_HOST": f"unix://{self.socket}",
+            "DOCKER_HOST": self.engine.url,
             "DOCKER_CONFIG": str(self.folder / "docker"),
             "XDG_STATE_HOME": str(self.folder / "state"),
             "SWARMLAB_NAME": "far",
@@ -107,57 +111,13 @@ def _push(here: DockerClient, reference: str, far: str) -> None:
 
 @contextmanager
 def second(folder: Path, storage: Path) -> Iterator[Second]:
-    """A second engine without images, in a namespace of its own."""
-    assert os.geteuid() == 0, "a network namespace with an engine of its own needs root"
-    space = f"swarmlab-test-{os.getpid()}"
-    inside = ("ip", "netns", "exec", space)
-    with ExitStack() as stack:
-        subprocess.run(["ip", "netns", "add", space], check=True)
-        stack.callback(subprocess.run, ["ip", "netns", "del", space], check=True)
-        for told in ("link set lo up", f"address add {ADDRESS}/32 dev lo"):
-            subprocess.run([*inside, "ip", *told.split()], check=True)
-        made = Second(folder / "docker.sock", inside, folder, storage)
-        registry_site.logged_in(folder / "docker", f"127.0.0.1:{LOCKED}", f"{ADDRESS}:{LOCKED}")
-        log = stack.enter_context((folder / "dockerd.log").open("wb"))
-        flags = {
-            "--data-root": folder / "data",
-            "--exec-root": folder / "exec",
-            "--pidfile": folder / "pid",
-            "--host": f"unix://{made.socket}",
-            "--insecure-registry": f"{ADDRESS}:{LOCKED}",
-            "--max-download-attempts": "2",
-        }
-        # Not by `ip netns exec`: that mounts /sys anew, and the engine would miss its cgroups.
-        words = ["nsenter", f"--net=/run/netns/{space}", "dockerd"]
-        daemon = subprocess.Popen(
-            [*words, *(str(word) for pair in flags.items() for word in pair)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        stack.callback(shutil.rmtree, folder / "data")
-        stack.callback(_end, daemon)
-        _answers(made, daemon)
-        yield made
-
-
-def _end(daemon: subprocess.Popen[bytes]) -> None:
-    daemon.send_signal(signal.SIGTERM)
-    daemon.wait(timeout=60)
-
-
-def _answers(made: Second, daemon: subprocess.Popen[bytes]) -> None:
-    def look() -> Observation[None]:
-        assert daemon.poll() is None, (made.folder / "dockerd.log").read_text()[-2000:]
-        try:
-            client = made.client()
-            client.ping()
-            client.close()
-        except (DockerException, RequestException) as error:
-            return Observation(False, str(error)[-300:])
-        return Observation(True, "it answers")
-
-    until("the second engine", look, within=60)
+    """A second engine without images, and a way to it by which its network is seen as here."""
+    registry_site.logged_in(folder / "docker", f"127.0.0.1:{LOCKED}", f"{ADDRESS}:{LOCKED}")
+    flags = (f"--insecure-registry={ADDRESS}:{LOCKED}", "--max-download-attempts=2")
+    with own_engine(*flags) as engine:
+        told = ["ip", "address", "add", f"{ADDRESS}/32", "dev", "lo"]
+        subprocess.run(engine.inside(told), check=True)
+        yield Second(engine, tuple(engine.inside(["unshare", "--mount", *SYS])), folder, storage)
 
 
 @pytest.fixture
@@ -286,7 +246,7 @@ def test_a_registry_that_goes_while_a_lab_is_made(there: Second) -> None:
 
 def _on_its_way(there: Second) -> Observation[None]:
     """Whether the engine is just storing what it pulls."""
-    parts = (there.folder / "data" / "tmp").glob("GetImageBlob*")
+    parts = (there.engine.data / "tmp").glob("GetImageBlob*")
     size = 0
     for part in parts:
         with suppress(FileNotFoundError):
