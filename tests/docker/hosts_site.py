@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,21 +82,52 @@ class Room:
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which `ssh` has the throw-away key and knows no other."""
-        return {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
+        """In which `ssh` has the throw-away key and knows no other, and docker its contexts."""
+        return {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+        }
+
+    def by_tls(self, machine: Machine) -> dict[str, str]:
+        """The environment in which that machine's engine is the one to use."""
+        return {
+            "DOCKER_HOST": f"tcp://{machine.address}:2376",
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_CERT_PATH": str(machine.certs),
+        }
 
     def file(self, *, over: Sequence[str] = (), name: str = "hosts.yaml", more: str = "") -> Path:
-        """A hosts file; `over` says how each is reached, `tcp` or `ssh`."""
+        """A hosts file; `over` says how each is reached: `tcp`, `ssh` or `context`."""
         lines = ["hosts:"]
         for machine, way in zip(self.machines, over or ["tcp"] * len(self.machines), strict=True):
             if way == "ssh":
                 lines.append(f"  - engine: ssh://root@{machine.address}")
+            elif way == "context":
+                lines.append(f"  - context: {self._context(machine)}")
             else:
                 lines.append(f"  - engine: tcp://{machine.address}:2376")
                 lines.append(f"    certs: {machine.certs}")
         path = self.folder / name
         path.write_text("\n".join(lines) + "\n" + more)
         return path
+
+    def _context(self, machine: Machine) -> str:
+        """The name of a docker context that leads to the machine's engine, made if need be."""
+        name = f"at-{machine.hostname}"
+        environment = {**os.environ, **self.environment}
+        known = subprocess.run(
+            ["docker", "context", "inspect", name], env=environment, capture_output=True
+        )
+        if known.returncode != 0:
+            parts = ",".join(f"{part}={machine.certs / part}.pem" for part in ("ca", "cert", "key"))
+            where = f"host=tcp://{machine.address}:2376,{parts}"
+            subprocess.run(
+                ["docker", "context", "create", name, "--docker", where],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        return name
 
 
 @contextmanager
@@ -122,11 +153,18 @@ def room(folder: Path, name: str, hostnames: Sequence[str]) -> Iterator[Room]:
         yield Room(name, folder, tuple(machines))
 
 
-def swarmlab(there: Room, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def swarmlab(
+    there: Room, *words: str, timeout: float = 300, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """swarmlab with a name of its own for the lab, and the room's key for ssh."""
     return subprocess.run(
         [sys.executable, "-m", "swarmlab", *words],
-        env={**os.environ, "SWARMLAB_NAME": there.name, **there.environment},
+        env={
+            **os.environ,
+            "SWARMLAB_NAME": there.name,
+            **there.environment,
+            **(environment or {}),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -134,9 +172,11 @@ def swarmlab(there: Room, *words: str, timeout: float = 300) -> subprocess.Compl
     )
 
 
-def done(there: Room, *words: str, timeout: float = 300) -> str:
+def done(
+    there: Room, *words: str, timeout: float = 300, environment: Mapping[str, str] | None = None
+) -> str:
     """The output of a command that must work."""
-    ended = swarmlab(there, *words, timeout=timeout)
+    ended = swarmlab(there, *words, timeout=timeout, environment=environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

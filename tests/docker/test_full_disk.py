@@ -37,9 +37,11 @@ def swarmlab(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def in_a_room(room: Path, size: str, *words: str) -> subprocess.CompletedProcess[str]:
     """swarmlab where the folder `room` has that much space; says what is left in it."""
+    # Whoever is not root may mount as the root of a namespace of their own.
+    root = () if os.geteuid() == 0 else ("--map-root-user",)
     return subprocess.run(
         [
-            *("unshare", "--mount", "--propagation", "private", "sh", "-c", ROOM, "sh"),
+            *("unshare", *root, "--mount", "--propagation", "private", "sh", "-c", ROOM, "sh"),
             *(str(room), size, sys.executable, "-m", "swarmlab", *words),
         ],
         env={**os.environ, "ROOM": str(room)},

@@ -34,7 +34,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
     before = all_held(there)
     try:
-        done(there, "up", "--hosts", str(there.file(over=("ssh", "tcp", "ssh"))))
+        done(there, "up", "--hosts", str(there.file(over=("ssh", "tcp", "context"))))
         assert "already up" in swarmlab(there, "up").stderr
         found = json.loads(done(there, "run", "--json", timeout=600))
     finally:

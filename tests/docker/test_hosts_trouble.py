@@ -13,6 +13,7 @@ from typing import Any
 import docker
 import pytest
 
+from swarmlab.images import catalog
 from swarmlab.wait import Observation, until
 from tests.docker.hosts_site import Machine, Room, all_held, done, held, room, swarmlab
 from tests.docker.lifecycle_site import left
@@ -136,11 +137,10 @@ def test_what_others_did_meanwhile_is_told_and_stays(
     assert all_held(there) == lab
 
 
-def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
-    there: Room, lab: list[dict[str, Any]]
-) -> None:
+def lose(name: str) -> None:
+    """Have this machine's engine lose all that it has of the lab."""
     api: Any = docker.from_env(version="auto").api
-    of = {"label": f"swarmlab.lab={NAME}"}
+    of = {"label": f"swarmlab.lab={name}"}
     for box in api.containers(all=True, filters=of):
         api.remove_container(box["Id"], force=True, v=True)
     for volume in api.volumes(filters=of)["Volumes"]:
@@ -148,8 +148,78 @@ def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
     for net in api.networks(filters=of):
         api.remove_network(net["Id"])
     api.close()
-    done(there, "down", "--hosts", str(there.file()))
+
+
+def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    """Also when one of them is silent just then: it is named, and cleaned when it is back."""
+    lose(NAME)
+    third = there.machines[2]
+    file = str(there.file())
+    off(third)
+    try:
+        told = swarmlab(there, "down", "--hosts", file)
+        assert told.returncode == 3
+        said = " ".join(told.stderr.split())
+        assert f"The machine of swarm-3 (tcp://{third.address}:2376) was not cleaned." in said
+        assert "When it answers again, `swarmlab down" in said
+        assert "swarm-1" not in said and "swarm-2" not in said
+        assert [held(one) for one in there.machines[:2]] == lab[:2]
+    finally:
+        on(third)
+    done(there, "down", "--hosts", file)
     assert all_held(there) == lab
+
+
+def test_a_machine_that_its_owner_took_for_another_swarm_is_left_there(
+    there: Room, lab: list[dict[str, Any]]
+) -> None:
+    third = there.machines[2]
+    client = third.client()
+    client.swarm.leave(force=True)
+    client.swarm.init(advertise_addr=third.address)
+    services: Any = client.services
+    image = str(catalog.load().images["util"].inside)
+    theirs = services.create(image, name="theirs", command=["sleep"], args=["600"])
+    try:
+        refused = swarmlab(there, "up")
+        assert refused.returncode == 3
+        assert "swarm-3 is in another swarm than the lab's" in " ".join(refused.stderr.split())
+        told = swarmlab(there, "down")
+        assert told.returncode == 3
+        assert f"swarm-3 (tcp://{third.address}:2376): it is in a swarm as node" in " ".join(
+            told.stderr.split()
+        )
+        assert [one.name for one in services.list()] == ["theirs"]
+        assert [held(one) for one in there.machines[:2]] == lab[:2]
+        assert left(NAME) == []
+    finally:
+        theirs.remove()
+        client.swarm.leave(force=True)
+        until_clean(third, lab[2])
+        client.close()
+
+
+def until_clean(machine: Machine, before: dict[str, Any]) -> None:
+    """Have the machine as it was, once its owner has given up the swarm on it."""
+    client = machine.client()
+
+    def look() -> Observation[None]:
+        for box in client.containers.list(all=True):
+            box.remove(force=True, v=True)
+        for net in client.networks.list(names=["docker_gwbridge"]):
+            try:
+                net.remove()
+            except docker.errors.APIError as error:
+                return Observation(False, str(error))
+        for image in client.images.list():
+            client.images.remove(str(image.id), force=True)
+        machine.run("hostname", before["name"])
+        return Observation(held(machine) == before, str(held(machine)))
+
+    until(f"{machine.hostname} to be as it was", look, within=30)
+    client.close()
 
 
 @pytest.mark.parametrize("moment", ["Looking at the machines", "Starting 3 nodes", "Forming"])
