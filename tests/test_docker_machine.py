@@ -29,6 +29,7 @@ from swarmlab.providers.base import NodeState
 from swarmlab.providers.docker_machine import DockerMachine
 from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
+from tests.docker import machine_standin
 
 ENGINE = cast(Engine, SimpleNamespace(client=SimpleNamespace(api=None)))
 
@@ -544,6 +545,46 @@ def test_words_that_tell_no_way_are_not_guessed_at(room: Room, lines: list[str])
     room.tell(env={"says": lines, "heard": True})
     with pytest.raises(EnvironmentProblem, match="does not say where the engine of swarm-1 is"):
         room.provider().create("swarm-1")
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "ours"),
+    [
+        ("sh", 'export DOCKER_HOST="tcp://192.0.2.7:2376"', True),
+        ("bash", 'export DOCKER_HOST="tcp://192.0.2.7:2376"', True),
+        ("fish", 'set -gx DOCKER_HOST "tcp://192.0.2.7:2376";', False),
+        ("tcsh", 'setenv DOCKER_HOST "tcp://192.0.2.7:2376";', False),
+        ("cmd", "SET DOCKER_HOST=tcp://192.0.2.7:2376", False),
+        ("powershell", '$Env:DOCKER_HOST = "tcp://192.0.2.7:2376"', False),
+    ],
+)
+def test_the_words_for_a_shell_are_its_own(
+    shell: str,
+    line: str,
+    ours: bool,
+    room: Room,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the stand-in of the engine tests says them, after docker-machine's source."""
+    room.machine("swarm-1", Driver={"IPAddress": "192.0.2.7"})
+    monkeypatch.setattr(machine_standin, "MACHINES", room.store / "machines")
+    monkeypatch.setattr(machine_standin, "state", lambda name: "Running")
+    quiet = SimpleNamespace(ping=lambda: None, close=lambda: None)
+    monkeypatch.setattr(machine_standin, "engine", lambda config: quiet)
+    monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
+    for words in (["env", "--shell", shell, "swarm-1"], ["env", "swarm-1"]):
+        machine_standin.main(words)
+        lines = capsys.readouterr().out.splitlines()
+        assert line in lines
+        found = machine_env.read(lines)
+        assert (found is not None) == ours
+    if found is not None:
+        assert found.certs == room.store / "machines" / "swarm-1"
+    monkeypatch.setattr(machine_standin, "state", lambda name: "Stopped")
+    with pytest.raises(machine_standin.Failed, match="Host is not running") as caught:
+        machine_standin.main(["env", "swarm-1"])
+    assert caught.value.code == 1
 
 
 def test_certificates_that_do_not_fit_are_said_at_once(room: Room) -> None:
