@@ -188,6 +188,11 @@ def test_a_lab_is_made_without_building_anything(there: Second) -> None:
     # From here on nobody needs the registry.
     there.done("step", "1")
     assert "already up" in there.done("up")
+    refused = there.run("up", "--registry", f"127.0.0.1:{OPEN}/{PLACE}")
+    assert refused.returncode == 2
+    assert f"was made with catalog local from 127.0.0.1:{LOCKED}/{PLACE}, not" in " ".join(
+        refused.stderr.split()
+    )
     assert tags(there) == named("loaded-node", "workstation")
     assert registry_site.PASSWORD not in said
 
