@@ -15,7 +15,7 @@ from swarmlab.errors import EnvironmentProblem
 from swarmlab.images.command import Ended
 from swarmlab.providers.base import ENGINE_PORT
 from swarmlab.providers.machine_program import Program, failed, last
-from swarmlab.wait import Observation, poll
+from swarmlab.wait import Observation, patient, poll
 from swarmlab.words import say
 
 _ASK_SECONDS = 60.0
@@ -60,7 +60,7 @@ def ask(program: Program, node: str, check: Callable[[], None]) -> Way:
 
     def look() -> Observation[Way]:
         check()
-        told = program.run("env", *_SHELL, node, within=_ASK_SECONDS, check=check)
+        told = program.run("env", *_SHELL, node, within=patient(_ASK_SECONDS), check=check)
         ended.append(told)
         if told.code == 0:
             way = read(told.tail)

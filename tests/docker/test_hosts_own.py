@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 
 import docker
 import pytest
@@ -45,7 +46,8 @@ def test_the_engine_of_the_workstation_can_be_a_node_too(there: Room) -> None:
     at = there.by_tls(second)
     try:
         done(there, "up", "--hosts", str(there.file()), environment=at)
-        boxes = second.client().containers.list(all=True)
+        with closing(second.client()) as client:
+            boxes = client.containers.list(all=True)
         # All that a node has, and what a lab has once.
         assert sorted(str(box.name).replace(NAME, "LAB") for box in boxes) == [
             "swarmlab-LAB-gate",
