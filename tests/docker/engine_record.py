@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -70,7 +71,8 @@ def place() -> Path:
 
 def folder() -> Path:
     """A new folder for an engine of this test."""
-    made = Path(tempfile.mkdtemp(dir=place()))
+    made = place() / secrets.token_hex(4)
+    made.mkdir(mode=0o700)
     write(made)
     return made
 

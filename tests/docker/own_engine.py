@@ -75,7 +75,8 @@ class OwnEngine:
     def _spawn(self) -> None:
         settings = self._folder / "daemon.json"
         settings.write_text("{}")
-        mine = f"swarmlab-test-{os.getpid()}"
+        # The same for the next engine of this folder, which has to find this one's containers.
+        mine = f"swarmlab-test-{self._folder.name}"
         command = [
             *("dockerd", "--config-file", str(settings), "--storage-driver", "overlay2"),
             *("--data-root", str(self._folder / "data"), "--exec-root", str(self._folder / "run")),
