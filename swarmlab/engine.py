@@ -26,7 +26,7 @@ from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from docker import APIClient, DockerClient
     from docker.tls import TLSConfig
 
 OLDEST_API = (1, 41)
@@ -115,7 +115,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
             timeout=math.ceil(patient(_PROBE_TIMEOUT)),
             tls=_tls(wire),
         )
-        probe.trust_env = False
+        _prepare(probe)
         told = probe.version(api_version=False)
         probe.close()
     except (DockerException, RequestException, OSError, ValueError) as error:
@@ -124,7 +124,7 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
     client = docker.DockerClient(
         base_url=wire.url, version=version, timeout=math.ceil(patient(timeout)), tls=_tls(wire)
     )
-    client.api.trust_env = False
+    _prepare(client.api)
     verbose.listen(client.api)
     return Engine(
         client=client,
@@ -134,6 +134,14 @@ def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:
         kernel=str(told.get("KernelVersion", "")),
         brought=None if wire is where else wire,
     )
+
+
+def _prepare(api: APIClient) -> None:
+    from swarmlab.engine_tls import Adapter
+
+    api.trust_env = False
+    if api.base_url.startswith("https://"):
+        api.mount("https://", Adapter())
 
 
 def _agree(where: Target, told: Mapping[str, object]) -> str:

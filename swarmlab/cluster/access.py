@@ -76,9 +76,9 @@ def client(node: Node, certs: Path, *, timeout: int) -> DockerClient:
 
 def _soon_connected() -> HTTPAdapter:
     """Waits for a node that is gone no longer than it takes one that is there to connect."""
-    from requests.adapters import HTTPAdapter
+    from swarmlab.engine_tls import Adapter
 
-    class Soon(HTTPAdapter):
+    class Soon(Adapter):
         def send(self, request: Any, *args: Any, **more: Any) -> Any:
             # docker-py has one number for both, and None for a stream that may last.
             whole = more.get("timeout")

@@ -23,9 +23,9 @@ from docker.tls import TLSConfig
 from requests.exceptions import RequestException
 
 from swarmlab import archive
-from swarmlab.cluster import tls
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, until
+from tests import plain_certs
 from tests.docker import testhosts
 from tests.docker.machine_site import with_ssh
 
@@ -227,8 +227,8 @@ def _configuration(image: str, hostname: str, address: str, network: str) -> dic
 
 def _keys(folder: Path, addresses: dict[str, str]) -> dict[str, bytes]:
     """Writes what lets one in; the files of each machine, packed."""
-    authority = tls.make_authority("elsewhere")
-    client = tls.issue_client(authority, "tests")
+    authority = plain_certs.make_authority("elsewhere")
+    client = plain_certs.issue_client(authority, "tests")
     certs = folder / "certs"
     certs.mkdir(mode=0o700)
     (certs / "ca.pem").write_bytes(authority.cert)
@@ -246,7 +246,7 @@ def _keys(folder: Path, addresses: dict[str, str]) -> dict[str, bytes]:
     program.chmod(0o755)
     packed = {}
     for hostname, address in addresses.items():
-        server = tls.issue_server(authority, hostname, [address])
+        server = plain_certs.issue_server(authority, hostname, [address])
         files = {
             "/etc/docker/certs/ca.pem": authority.cert,
             "/etc/docker/certs/cert.pem": server.cert,

@@ -23,9 +23,9 @@ import docker
 from docker.errors import DockerException, NotFound
 from docker.tls import TLSConfig
 
-from swarmlab.cluster import tls
 from swarmlab.cluster.keys import Pair
 from swarmlab.wait import Observation, poll
+from tests import plain_certs
 from tests.docker import testhosts
 from tests.docker.lifecycle_site import host
 
@@ -90,13 +90,13 @@ def bootstrap() -> Pair:
     if not (CERTS / "ca.pem").exists():
         CERTS.mkdir(mode=0o700, parents=True)
         say(f"Creating CA: {CERTS / 'ca.pem'}")
-        made = tls.make_authority("docker-machine")
+        made = plain_certs.make_authority("docker-machine")
         write(CERTS / "ca.pem", made.cert)
         write(CERTS / "ca-key.pem", made.key)
     authority = Pair((CERTS / "ca.pem").read_bytes(), (CERTS / "ca-key.pem").read_bytes())
     if not (CERTS / "cert.pem").exists():
         say(f"Creating client certificate: {CERTS / 'cert.pem'}")
-        client = tls.issue_client(authority, "client")
+        client = plain_certs.issue_client(authority, "client")
         write(CERTS / "cert.pem", client.cert)
         write(CERTS / "key.pem", client.key)
     return authority
@@ -180,7 +180,7 @@ def create(words: list[str]) -> None:
     say("Copying certs to the local machine directory...")
     for part in ("ca.pem", "cert.pem", "key.pem"):
         write(folder / part, (CERTS / part).read_bytes())
-    server = tls.issue_server(authority, name, [address])
+    server = plain_certs.issue_server(authority, name, [address])
     write(folder / "server.pem", server.cert)
     write(folder / "server-key.pem", server.key)
     say("Copying certs to the remote machine...")
