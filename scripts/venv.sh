@@ -32,6 +32,9 @@ if [ -z "$python" ]; then
     exit 3
 fi
 
+# Debian's package is that of one Python: python3-venv helps none that stands beside python3.
+package=python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv
+
 can_make() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
 # Debian splits venv off from Python; where it is missing and apt can mend it, mend it.
@@ -39,14 +42,14 @@ if ! can_make "$python"; then
     as_root="env"
     [ "$(id -u)" = 0 ] || as_root="sudo --preserve-env=http_proxy,https_proxy,no_proxy env"
     if command -v apt-get >/dev/null 2>&1 && command -v "${as_root%% *}" >/dev/null 2>&1; then
-        echo "· Installing python3-venv (this Python cannot make virtual environments)"
+        echo "· Installing $package (this Python cannot make virtual environments)"
         $as_root apt-get update -qq &&
             $as_root DEBIAN_FRONTEND=noninteractive \
-                apt-get install -y -qq --no-install-recommends python3-venv >/dev/null || true
+                apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
     fi
     if ! can_make "$python"; then
         echo "$python cannot make virtual environments: the module venv or ensurepip is missing." >&2
-        echo "Hint: sudo apt-get install python3-venv, then run this again." >&2
+        echo "Hint: sudo apt-get install $package, then run this again." >&2
         exit 3
     fi
 fi

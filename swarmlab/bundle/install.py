@@ -149,7 +149,9 @@ def main(bundle: Path, folder: Path) -> int:
                     say("`{command}` failed.", command=" ".join(step[:3])),
                     say(
                         "The lines above say why. If venv is missing, on Debian and Ubuntu: `sudo "
-                        "apt-get install python3-venv`; then run this again."
+                        "apt-get install {package}`; then run this again.",
+                        # Debian's python3-venv is for its own python3, which may be another.
+                        package=f"python{sys.version_info.major}.{sys.version_info.minor}-venv",
                     ),
                 )
     program = python.with_name("swarmlab.exe" if os.name == "nt" else "swarmlab")

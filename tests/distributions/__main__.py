@@ -54,7 +54,7 @@ def say(text: str) -> None:
 
 def refusals(inside: Room) -> Iterator[tuple[str, bool, str]]:
     """What is missing is named, with what to type: title, whether it is so, what was said."""
-    wanted = "apt-get install python3-venv"
+    wanted = "apt-get install python3."  # with its minor version: of the Python at hand
     done = inside.run("make", "engine", venv=False)
     yield "no python3-venv, no root: says what to type", *_refused(done.code, done.output, wanted)
     done = inside.run("make", "engine", environment={"PATH": "/opt/old-python"})
