@@ -33,6 +33,10 @@ SECRET = "tall-order-71"
         ("http://Registry.example.org", "registry.example.org/swarmlab", True),
         ("https://registry.example.org:444/x", "registry.example.org:444/x", False),
         ("docker.io/anna", "docker.io/anna", False),
+        ("https://index.docker.io/anna", "docker.io/anna", False),
+        ("registry-1.docker.io/anna", "docker.io/anna", False),
+        ("hub.docker.com/anna", "docker.io/anna", False),
+        ("registry.example.org:65535/v2/class", "registry.example.org:65535/v2/class", False),
     ],
 )
 def test_an_address_is_read(text: str, place: str, plain: bool) -> None:
@@ -53,6 +57,15 @@ def test_an_address_is_read(text: str, place: str, plain: bool) -> None:
         ("x.org/a//b", "cannot begin"),
         ("docker.io", "account"),
         ("docker.io/a/b", "account"),
+        ("https://index.docker.io/v1/", "account"),
+        ("hub.docker.com/u/anna", "account"),
+        ("reg.example:5000/v2/", "has its API"),
+        ("reg.example:5000/v1", "has its API"),
+        ("reg.example:5000/x@sha256:" + "a" * 64, "cannot begin"),
+        ("reg.example:0/x", "no address"),
+        ("reg.example:65536", "no address"),
+        ("anna@x.org", "No name and password"),
+        (f"anna:1/{SECRET}@x.org", "No name and password"),
         (f"anna:{SECRET}@x.org", "No name and password"),
         (f"https://anna:{SECRET}@x.org/a", "No name and password"),
     ],
@@ -70,7 +83,11 @@ def test_a_mirror_is_named_by_its_root() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["10.0.0.5:5000", "https://x.org/path", "http://", "http://[x", "http://x.org?a=1"]
+    "text",
+    [
+        *("10.0.0.5:5000", "https://x.org/path", "http://", "http://[x", "http://x.org?a=1"),
+        *("http://x.org:0", "https://x.org:99999"),
+    ],
 )
 def test_a_wrong_mirror_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
@@ -101,6 +118,16 @@ SAID = [
      "does not trust the certificate", "/etc/docker/certs.d/h:5/ca.crt"),
     ("toomanyrequests: You have reached your pull rate limit.", "limit is reached", "mirror"),
     ("unexpected EOF", "broke off", "still runs"),
+    ("EOF", "broke off", "still runs"),
+    ("received unexpected HTTP status: 503 Service Unavailable", "cannot serve now", "log"),
+    ("error parsing HTTP 502 response body: invalid character '<' looking for beginning of value",
+     "cannot serve now", "log"),
+    ('Get "https://h:5/v2/": x509: certificate has expired or is not yet valid: current time '
+     "2026-11-25T00:00:00Z is after 2025-01-01T00:00:00Z", "does not count today", "clock"),
+    ('Get "https://h:5/v2/": x509: certificate is valid for a.example, not h',
+     "for other names", "as its certificate does"),
+    ('Get "https://geoffrey.example:5000/v2/": remote error: tls: internal error',
+     "could not be had", "Look at the registry"),
     ("read tcp 127.0.0.1:4->127.0.0.1:5: read: connection reset by peer", "broke off", "run"),
     ("write /x: no space left on device", "disk of the Docker engine is full", "Free"),
     ("no matching manifest for linux/arm64/v8 in the manifest list entries",
@@ -321,6 +348,112 @@ def test_credentials_of_another_registry_stay_at_home(_configuration: Path) -> N
     with serving(fake) as engine:
         shared.ensure(["util"], engine=engine, registry=PLACE)
     assert not any("X-Registry-Auth" in headers for _, _, headers in fake.asked)
+
+
+HERE = "10.0.0.5:5000"
+WORD = base64.b64encode(f"anna:{SECRET}".encode()).decode()
+GOOD = {"auth": WORD}
+
+
+def _told() -> dict[str, str]:
+    """What an engine would be told."""
+    found = credentials.header(f"{HERE}/class/util:1")
+    if not found:
+        return {}
+    told = json.loads(base64.urlsafe_b64decode(found["X-Registry-Auth"]))
+    assert isinstance(told, dict)
+    return told
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        None, 5, [], {"auth": ""}, {"auth": None}, {"auth": "!!!"}, {"auth": 5},
+        {"username": {"a": 1}},
+    ],
+)  # fmt: skip
+def test_an_odd_entry_of_another_registry_spoils_nothing(other: Any, _configuration: Path) -> None:
+    _configuration.write_text(json.dumps({"auths": {"other.example": other, HERE: GOOD}}))
+    told = _told()
+    assert (told["username"], told["password"]) == ("anna", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"username": "anna", "password": SECRET}, {"username": "anna", "password": SECRET}),
+        ({"auth": "", "username": "anna", "password": SECRET}, {"username": "anna"}),
+        (GOOD, {"username": "anna", "password": SECRET}),
+        ({"auth": base64.b64encode(f"anna:{SECRET}\0\0".encode()).decode()},
+         {"password": SECRET}),
+        ({"auth": WORD, "identitytoken": "tok"}, {"identitytoken": "tok"}),
+        ({"registrytoken": "tok"}, {"registrytoken": "tok"}),
+        ({"auth": None}, {}),
+        ({"auth": ""}, {}),
+        ({}, {}),
+        (None, {}),
+    ],
+)  # fmt: skip
+def test_an_entry_is_read_whichever_way_it_is_written(
+    entry: Any, expected: dict[str, str], _configuration: Path
+) -> None:
+    _configuration.write_text(json.dumps({"auths": {f"https://{HERE}/v1/": entry}}))
+    told = _told()
+    assert expected.items() <= told.items()
+    assert bool(told) == bool(expected)
+
+
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "index.docker.io", "docker.io"])
+def test_docker_hub_has_its_credentials_whatever_it_is_called(
+    key: str, _configuration: Path
+) -> None:
+    _configuration.write_text(json.dumps({"auths": {key: GOOD}}))
+    place = registry.parse("registry-1.docker.io/anna").own("util", "k", "amd64")
+    assert credentials.header(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "no JSON object"),
+        ("null", "no JSON object"),
+        ('"x"', "no JSON object"),
+        ("{", "config.json cannot be read"),
+        ("[" * 100_000, "config.json cannot be read"),
+        ("\udcff", "config.json cannot be read"),
+        ('{"auths": []}', '"auths" is not'),
+        ('{"credHelpers": "vault"}', '"credHelpers" is not'),
+        ('{"credsStore": 5}', '"credsStore" is not'),
+        (json.dumps({"auths": {HERE: [SECRET]}}), "no JSON object"),
+        (json.dumps({"auths": {HERE: {"auth": 5}}}), '"auth" is no text'),
+        (json.dumps({"auths": {HERE: {"auth": SECRET}}}), '"auth" is no name and password'),
+    ],
+)
+def test_a_configuration_that_is_not_understood_is_told_as_that(
+    text: str, said: str, _configuration: Path
+) -> None:
+    _configuration.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ImageProblem) as caught:
+        _told()
+    assert said in caught.value.message
+    assert str(_configuration) in caught.value.message
+    assert "helper" not in f"{caught.value.message} {caught.value.hint}"
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n", "{}", '{"auths": null, "credHelpers": null}', '{"detachKeys": "ctrl-e,e"}',
+     '{"credHelpers": {"other.example": "absent"}}', '{"credHelpers": {"other.example": 5}}'],
+)  # fmt: skip
+def test_a_configuration_without_credentials_has_none(text: str, _configuration: Path) -> None:
+    _configuration.write_text(text)
+    assert _told() == {}
+
+
+def test_credentials_as_docker_kept_them_long_ago(_configuration: Path) -> None:
+    _configuration.write_text(json.dumps({HERE: {**GOOD, "email": "a@x.org"}}))
+    assert _told()["password"] == SECRET
 
 
 def test_a_credential_helper_is_asked(

@@ -13,7 +13,7 @@ import pytest
 from swarmlab import labels, loader
 from swarmlab.cluster import history, memory, pulling, refusing, remains, workstation
 from swarmlab.cluster.workspace import LabWorkspace
-from swarmlab.errors import EngineUnreachable, ImageProblem, UsageError
+from swarmlab.errors import EngineUnreachable, EnvironmentProblem, ImageProblem, UsageError
 from swarmlab.images import refusal, sources, transfer, trust
 from swarmlab.images.catalog import substitutions
 from swarmlab.images.registry import Registry, parse
@@ -239,6 +239,45 @@ def test_nodes_are_told_of_a_mirror_of_whom_to_believe_and_of_no_other(tmp_path:
         "/etc/docker/certs.d/10.0.0.5:5000/ca.crt": b"10.0.0.5:5000",
         "/etc/docker/certs.d/10.0.0.6:5001/ca.crt": b"10.0.0.6:5001",
     }
+
+
+def _looping(folder: Path) -> Path:
+    """A path that nobody can read, not even root."""
+    folder.symlink_to(folder)
+    return folder
+
+
+def test_what_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    asked = Sources(registry=Registry("x.org"))
+    there = _looping(tmp_path / "x.org")
+    with pytest.raises(EnvironmentProblem, match=f"{there} cannot be read") as caught:
+        trust.files(asked, tmp_path)
+    assert f"sudo chmod a+rX {there}" in caught.value.hint
+    there.unlink()
+    there.mkdir()
+    certificate = _looping(there / "ca.crt")
+    with pytest.raises(EnvironmentProblem, match=f"{certificate} cannot be read"):
+        trust.files(asked, tmp_path)
+
+
+def test_what_cannot_be_read_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarmlab.cluster import lifecycle
+
+    _looping(tmp_path / "x.org")
+    read = trust.files
+    monkeypatch.setattr(trust, "files", lambda asked: read(asked, tmp_path))
+    for name in ("stock.of", "registry.make"):
+        monkeypatch.setattr(
+            f"swarmlab.cluster.lifecycle.{name}", lambda *_, **__: pytest.fail("something is made")
+        )
+    asked = Sources(registry=Registry("x.org"))
+    engine: Any = None
+    with pytest.raises(EnvironmentProblem, match="cannot be read"):
+        lifecycle._anew(
+            "demo", engine, Size(3), "auto", SilentProgress(), "", Choice(), asked
+        )  # fmt: skip
 
 
 def test_whoever_goes_without_tls_is_told_so() -> None:

@@ -86,8 +86,9 @@ class Site:
         started: Callable[[], None] = lambda: None,
     ) -> APIClient:
         """Make and start a node; the client of its engine, once that answers."""
+        believed = trust.files(self.images.sources) if self.provider.contained else {}
         self.provider.create(node)
-        files = {**keyring().on_node(node), **trust.files(self.images.sources)}
+        files = {**keyring().on_node(node), **believed}
         crew.check()
         self.provider.start(node, files)
         started()

@@ -231,6 +231,8 @@ def _anew(
     from swarmlab.cluster.create import Site, create
 
     refusing.registries(choice, sources)
+    if choice.contained:
+        trust.files(sources)  # what cannot be read is told before anything is made
     for warning in trust.warnings(sources):
         told.note(warning)
     images = stock.of(engine, told, sources, contained=choice.contained)

@@ -1,20 +1,25 @@
 """The credentials that this machine's docker client has for a registry.
 
-Read by the Docker SDK: the `auths` of the client's configuration file, and its credential helpers,
-which are programs of others that may wait for somebody. They go to an engine in a header and
-nowhere else.
+What the client's configuration file says of other registries is of no account, however odd it is.
+Credential helpers are asked by the Docker SDK: programs of others that may wait for somebody. What
+is found goes to an engine in a header and nowhere else.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import warnings
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from docker import auth
 from docker.credentials import Store
 from docker.credentials.errors import StoreError, process_store_error
 from docker.errors import DockerException
+from docker.utils.config import find_config_file
 
 from swarmlab import process
 from swarmlab.errors import EnvironmentProblem, ImageProblem, TimedOut
@@ -22,6 +27,7 @@ from swarmlab.wait import patient
 from swarmlab.words import say
 
 HEADER = "X-Registry-Auth"
+_FIELDS = ("auth", "username", "password", "identitytoken", "registrytoken")
 _HELPER_SECONDS = 60.0
 """How long a credential helper may take: it may have to ask its user for a password."""
 
@@ -32,11 +38,42 @@ warnings.filterwarnings("ignore", message="docker-credential-", category=UserWar
 def header(reference: str) -> dict[str, str]:
     """The header with what the docker configuration has for the registry; empty for nothing.
 
-    Raises ImageProblem when a credential helper does not work, or does not answer in time.
+    Raises ImageProblem when the file, or its entry for the registry, is not to be understood, and
+    when a credential helper does not work, or does not answer in time.
     """
     host = auth.resolve_repository_name(reference)[0]
+    path = Path(str(find_config_file(None) or os.devnull))
+    told = _read(path)
+    found = _by_helper(told, host) or _by_file(told, host, path)
+    return {HEADER: auth.encode_header(found).decode()} if found else {}
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """What the file says; parts that are left empty are absent."""
     try:
-        found = _Configuration.load_config(None, None).resolve_authconfig(host)
+        text = path.read_text(encoding="utf-8")
+        told = json.loads(text) if text.strip() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, str(getattr(error, "strerror", None) or error)) from None
+    if not isinstance(told, dict):
+        raise _unreadable(path, say("it is no JSON object"))
+    for name, kind in (("auths", dict), ("credHelpers", dict), ("credsStore", str)):
+        if told.get(name) is not None and not isinstance(told[name], kind):
+            raise _unreadable(path, say('its "{name}" is not what docker writes', name=name))
+    if not {"auths", "credHelpers", "credsStore"} & set(told):
+        # As docker wrote it long ago: nothing but the entries.
+        return {"auths": told}
+    return {name: value for name, value in told.items() if value}
+
+
+def _by_helper(told: Mapping[str, Any], host: str) -> Mapping[str, Any] | None:
+    """What the credential helper for that registry tells; None without helper or answer."""
+    asked = auth.INDEX_URL if host == auth.INDEX_NAME else host
+    name = told.get("credHelpers", {}).get(asked, told.get("credsStore"))
+    if not name:
+        return None
+    try:
+        found = _Configuration({"credsStore": str(name)}).resolve_authconfig(host)
     except (DockerException, OSError, ValueError, TypeError, KeyError) as error:
         raise ImageProblem(
             say("The docker configuration cannot tell the credentials for {host}.", host=host),
@@ -46,7 +83,62 @@ def header(reference: str) -> dict[str, str]:
             ),
             evidence=_cause(error),
         ) from None
-    return {HEADER: auth.encode_header(found).decode()} if found else {}
+    return dict(found) if found else None
+
+
+def _by_file(told: Mapping[str, Any], host: str, path: Path) -> Mapping[str, Any] | None:
+    """The registry's own entry in the file, whichever way it is written."""
+    entries: Mapping[str, Any] = told.get("auths", {})
+    names = [one for one in entries if auth.resolve_index_name(one).lower() == host.lower()]
+    # Its plain name counts before URLs of it, which are older.
+    entry = entries[min(names, key=lambda one: one != host)] if names else None
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        raise _unsound(path, host, say("it is no JSON object"))
+    for name, value in entry.items():
+        if name.lower() in _FIELDS and value is not None and not isinstance(value, str):
+            raise _unsound(path, host, say('its "{name}" is no text', name=name))
+    has = {name.lower(): value for name, value in entry.items() if value}
+    where = {"serveraddress": auth.INDEX_URL if host == auth.INDEX_NAME else host}
+    for token in ("registrytoken", "identitytoken"):
+        if token in has:
+            return {token: has[token], **where}
+    if "auth" in has:
+        try:
+            user, password = auth.decode_auth(has["auth"])
+        except ValueError:
+            raise _unsound(path, host, say('its "auth" is no name and password')) from None
+        return {"username": user, "password": password.strip("\0"), **where}
+    if "username" in has:
+        return {"username": has["username"], "password": has.get("password", ""), **where}
+    return None
+
+
+def _unreadable(path: Path, why: str) -> ImageProblem:
+    return ImageProblem(
+        say("The docker configuration {path} cannot be read: {why}.", path=path, why=why),
+        hint=say(
+            "Mend the file, or move it away and `docker login` again. Then run the command again."
+        ),
+    )
+
+
+def _unsound(path: Path, host: str, why: str) -> ImageProblem:
+    """Says what is wrong with an entry, never what stands in it."""
+    return ImageProblem(
+        say(
+            "The entry for {host} in the docker configuration {path} is not as docker writes it: "
+            "{why}.",
+            host=host,
+            path=path,
+            why=why,
+        ),
+        hint=say(
+            "`{login}` writes it anew. Then run the command again.",
+            login="docker login" + ("" if host == auth.INDEX_NAME else f" {host}"),
+        ),
+    )
 
 
 def _cause(error: Exception) -> str:
@@ -56,7 +148,7 @@ def _cause(error: Exception) -> str:
 
 
 class _Configuration(auth.AuthConfig):
-    """The client's configuration file, with helpers that have a time limit."""
+    """The client's configuration, with helpers that have a time limit."""
 
     def _get_store_instance(self, name: str) -> Store:
         return _Helper(name)

@@ -52,6 +52,9 @@ def _heard(*signs: str) -> Sequence[str]:
     return signs
 
 
+_AILING = (500, 502, 503, 504)
+"""HTTP's codes for a server that is in trouble itself."""
+
 # The first that fits counts: what is sure before what is vague.
 _KINDS = (
     _Kind(
@@ -73,6 +76,27 @@ _KINDS = (
             "Better: give the registry a certificate. Else name it with http:// before its "
             "address: nodes are told so when they are made, so `swarmlab down`, then `swarmlab up` "
             "that way. Whoever is on the way there can change what comes."
+        ),
+    ),
+    _Kind(
+        _heard("certificate has expired", "is not yet valid"),
+        later(
+            "The certificate of {host} does not count today: it has expired or is not yet valid."
+        ),
+        later(
+            "Is the clock right on the machine with the engine (`date`)? If it is, whoever runs "
+            "the registry has to renew its certificate."
+        ),
+    ),
+    _Kind(
+        _heard(
+            *("certificate is valid for", "certificate is not valid for"),
+            *("doesn't contain any", "legacy common name"),
+        ),
+        later("The certificate of {host} is for other names than this."),
+        later(
+            "Name the registry as its certificate does; or whoever runs it gives it one for this "
+            "name, too."
         ),
     ),
     _Kind(
@@ -164,7 +188,19 @@ _KINDS = (
     ),
     _Kind(
         _heard(
-            *("eof", "connection reset", "broken pipe", "use of closed"),
+            *(f"status: {code}" for code in _AILING),
+            *(f"http {code} " for code in _AILING),
+            *("service unavailable", "bad gateway", "gateway timeout"),
+        ),
+        later("{host} is there, but cannot serve now: it, or a proxy before it, is in trouble."),
+        later(
+            "Look at the registry's own log and whether it is still starting, then run the "
+            "command again."
+        ),
+    ),
+    _Kind(
+        _heard(
+            *("unexpected eof", ": eof", "connection reset", "broken pipe", "use of closed"),
             *("verification failed", "unexpected status", "blob unknown"),
         ),
         later("{host} broke off while {image} was on its way, and trying again did not help."),
@@ -189,7 +225,7 @@ def explained(reference: str, said: str, *, own: bool = True, asker: Asker = HER
     """
     host = host_of(reference)
     missing = say(_NOT_PUSHED if own else _NO_ORIGINAL, place=reference.rpartition("/")[0])
-    low = said.lower()
+    low = f": {said.lower()}"  # so that a cause that is all there is looks like any other
     words = {
         "image": reference,
         "host": host,

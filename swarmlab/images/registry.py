@@ -13,9 +13,13 @@ PREFIX = "swarmlab"
 """The prefix where none is given."""
 
 HUB = "docker.io"
-_HUBS = (HUB, f"index.{HUB}", f"registry-1.{HUB}")
+_HUBS = (HUB, f"index.{HUB}", f"registry-1.{HUB}", "hub.docker.com")
+_API = ("v1", "v2")
+"""Where registries have their API; no prefix of images, but often copied along with an address."""
+_LAST_PORT = 65535
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
+_DIGEST = re.compile(r"@sha[0-9]+:")
 _PART = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
 _FORM = later(
     "Write it as HOST[:PORT][/PREFIX], such as registry.example.org or 10.0.0.5:5000/class."
@@ -36,7 +40,7 @@ class Registry:
     @property
     def hub(self) -> bool:
         """Whether it is Docker Hub itself."""
-        return self.host in _HUBS
+        return self.host == HUB
 
     @property
     def place(self) -> str:
@@ -63,22 +67,22 @@ def parse(text: str) -> Registry:
     scheme, found, rest = text.partition("://")
     if not found:
         scheme, rest = "", text
-    if "@" in rest and ":" in rest.partition("@")[0]:
+    host, _, prefix = rest.partition("/")
+    if "@" in host or (":" in rest.partition("@")[0] and "@" in _DIGEST.sub("", rest)):
         raise UsageError(
             say("No name and password may stand in the address of a registry."),
             hint=say("Leave them away: `docker login HOST` keeps them for docker and swarmlab."),
         )
-    host, _, prefix = rest.partition("/")
     host = host.lower()
     prefix = prefix.strip("/")
-    if scheme not in ("", "http", "https") or not _HOST.fullmatch(host):
+    if scheme not in ("", "http", "https") or not _sound(host):
         raise UsageError(say("{text!r} is no address of a registry.", text=text), hint=say(_FORM))
     if prefix and not all(_PART.fullmatch(part) for part in prefix.split("/")):
         raise UsageError(
             say("{prefix!r} cannot begin an image's name.", prefix=prefix),
             hint=say(
                 "Use small letters and digits, with single dots, underscores and hyphens between "
-                "them, and no tag."
+                "them, and no tag or digest."
             ),
         )
     if not re.search(r"[.:]", host) and host != "localhost":
@@ -90,12 +94,25 @@ def parse(text: str) -> Registry:
             ),
             hint=say(_FORM),
         )
-    if host in _HUBS and (not prefix or "/" in prefix):
+    if host in _HUBS:
+        host = HUB
+        if not prefix or "/" in prefix or prefix in _API:
+            raise UsageError(
+                say("On Docker Hub the prefix is an account's name, and nothing more."),
+                hint=say("Write it as {hub}/ACCOUNT.", hub=HUB),
+            )
+    if prefix in _API:
         raise UsageError(
-            say("On Docker Hub the prefix is an account's name, and nothing more."),
-            hint=say("Write it as {hub}/ACCOUNT.", hub=HUB),
+            say("{prefix!r} is where a registry has its API, and no prefix.", prefix=prefix),
+            hint=say("Leave it away: {host} is its address.", host=host),
         )
     return Registry(host, prefix or PREFIX, plain=scheme == "http")
+
+
+def _sound(host: str) -> bool:
+    """Whether it is a host, and its port, where it names one, one that there can be."""
+    found = _HOST.fullmatch(host)
+    return found is not None and (not found["port"] or 0 < int(found["port"]) <= _LAST_PORT)
 
 
 def mirror(text: str) -> str:
@@ -103,7 +120,7 @@ def mirror(text: str) -> str:
     try:
         parts = urlsplit(text)
         host = parts.netloc.rpartition("@")[2]
-        sound = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(host))
+        sound = parts.scheme in ("http", "https") and _sound(host)
     except ValueError:
         sound = False
     if not sound:
