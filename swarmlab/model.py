@@ -76,7 +76,8 @@ class Mistake:
     `command` is typed in place of the step's command with the id `instead`, or right after the
     one with the id `after`, the commands before typed as printed; with neither, after the whole
     step. With `go_on` the rest of the step is typed too. `caught_by` is the id of a check of this
-    step, or `STEP/CHECK` for a check of an earlier one. `seen` is a regular expression, searched
+    step, or `STEP/CHECK` for a check of an earlier one; `also` are others that fail because of it,
+    which show that they can. `seen` is a regular expression, searched
     in what the check saw (in English), that tells this mistake from others which the same check
     catches (empty: whatever it saw).
     """
@@ -90,6 +91,7 @@ class Mistake:
     after: str = ""
     go_on: bool = False
     seen: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,11 @@ class Step:
 
     def catcher(self, mistake: Mistake) -> tuple[str, str]:
         """The ids of the step and of the check that must catch a mistake of this step."""
-        step, _, check = mistake.caught_by.rpartition("/")
+        return self.place(mistake.caught_by)
+
+    def place(self, name: str) -> tuple[str, str]:
+        """The ids of the step and of the check that a mistake of this step calls so."""
+        step, _, check = name.rpartition("/")
         return step or self.id, check
 
     @property

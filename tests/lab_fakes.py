@@ -26,6 +26,7 @@ class Facts:
         self.looks: list[str] = []
         self.later: dict[str, int] = {}
         self.watched: list[tuple[str, str]] = []
+        self.managers = ("swarm-1",)
 
     def look(self, name: str) -> bool:
         self.looks.append(name)
@@ -120,6 +121,10 @@ class FakeShell:
                 code = int(value)
             elif word == "hang":
                 code = None
+            elif word in ("ask", "watch"):
+                said += "told\n"
+            elif word == "eval":
+                pass
             elif word == "lost":
                 raise EnvironmentProblem("the workstation is gone", hint="swarmlab up")
             elif word == "interrupt":

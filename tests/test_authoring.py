@@ -16,7 +16,7 @@ from swarmlab.authoring import snapshot, steps, testing, wrong_moves
 from swarmlab.authoring.bench import Bench
 from swarmlab.authoring.proofs import Proof, Proofs
 from swarmlab.authoring.snapshot import Snapshot
-from swarmlab.checks.base import World
+from swarmlab.checks.base import Finding, World
 from swarmlab.errors import TimedOut, UsageError
 from swarmlab.model import CheckSpec, Command, Lab, Mistake, Step
 from swarmlab.results import Verdict
@@ -162,7 +162,8 @@ def test_what_a_check_sees_is_compared_in_english(benched: Benched) -> None:
 
 def test_a_check_may_hold_already_when_another_fails(benched: Benched) -> None:
     holding = check("x", "", check="fact.absent")
-    bench, room = benched(step(1, checks=(check("f1"), holding)))
+    shown = (mistake("make x", "x"),)
+    bench, room = benched(step(1, checks=(check("f1"), holding), mistakes=shown))
     proof = steps.prove(bench, room.lab.steps[0])
     assert ends(proof) == FOUR
     assert proof.parts[0].seen[1] == "holding already: x"
@@ -183,7 +184,26 @@ def test_a_step_that_only_looks_is_proven_by_its_mistakes(benched: Benched) -> N
     assert ends(steps.prove(bench, room.lab.steps[1])) == FOUR
     bench, room = benched(step(1), looking())
     proof = steps.prove(bench, room.lab.steps[1])
-    assert "check still holds before the step, and no mistake shows that it can" in seen(proof)
+    assert "check still does not fail before the step, and no mistake shows" in seen(proof)
+
+
+def test_every_check_must_be_seen_failing(benched: Benched) -> None:
+    """Before its step, or by a mistake; those of commands, which hold for a moment, too."""
+    make = command("make f1", "c", checks=(check("now", ""),), during=(check("all", ""),))
+    holding = check("x", "", check="fact.absent")
+    one = step(1, commands=(make,), checks=(check("f1"), holding))
+    bench, room = benched(one)
+    told = "check {} does not fail before the step, and no mistake shows that it can"
+    proof = steps.prove(bench, room.lab.steps[0])
+    assert seen(proof).splitlines() == [told.format(id) for id in ("now", "all", "x")]
+    # In a later step's mistake one is enough, whether it catches or fails as well.
+    wrong = mistake("drop f1", "f1", also=("now", "all"))
+    bench, room = benched(replace(one, mistakes=(wrong,)), step(2))
+    proof = steps.prove(bench, room.lab.steps[0])
+    assert seen(proof) == told.format("x")
+    later = mistake("make x", "s1/x")
+    bench, room = benched(replace(one, mistakes=(wrong,)), step(2, mistakes=(later,)))
+    assert "no mistake shows" not in seen(steps.prove(bench, room.lab.steps[0]))
 
 
 def test_a_step_whose_checks_hold_before_must_change_nothing(benched: Benched) -> None:
@@ -253,7 +273,8 @@ def test_a_check_that_cannot_look_is_told_and_the_next_step_is_tried(benched: Be
 
 
 def typed(room: Room) -> str:
-    return ",".join(room.shell.typed)
+    """What was typed, but for what shows the evidence."""
+    return ",".join(line for line in room.shell.typed if line.split()[0] not in ("eval", "ask"))
 
 
 def proven(bench: Bench, room: Room) -> list[Proof]:
@@ -261,7 +282,14 @@ def proven(bench: Bench, room: Room) -> list[Proof]:
     return testing.prove_mistakes(bench, moves, Told())
 
 
-CAUGHT = {"typed": P, "caught, and its hint shown": P, "undone": P}
+CAUGHT = {
+    "typed": P,
+    "caught, and its hint shown": P,
+    "fails what it is to": P,
+    "its evidence can be typed": P,
+    "undone": P,
+}
+UNCAUGHT = {"typed": P, "caught, and its hint shown": F, "undone": P}
 THREE = (command("make a", "a"), command("make b", "b"), command("make f1", "c"))
 RESET = (command("drop a\ndrop b\ndrop f1\ndrop wrong", "r1"),)
 
@@ -298,7 +326,7 @@ def test_without_a_place_it_is_typed_after_the_proven_step(benched: Benched) -> 
     (proof,) = proven(bench, room)
     assert ends(proof) == CAUGHT
     assert "make a,make b,make f1,drop f1," in typed(room)
-    assert proof.parts[2].seen == ("by the step's reset: 0 facts are as before",)
+    assert proof.parts[-1].seen == ("by the step's reset: 0 facts are as before",)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +341,7 @@ def test_a_mistake_that_is_not_caught_is_told(benched: Benched, wrong: Mistake, 
     checks = (check("f1"), check("needy", check="fact.absent", needs=["f1"]))
     bench, room = benched(step(1, checks=checks, mistakes=(wrong,)))
     (proof,) = proven(bench, room)
-    assert ends(proof) == {**CAUGHT, "caught, and its hint shown": F}
+    assert ends(proof) == UNCAUGHT
     assert said in seen(proof)
 
 
@@ -346,11 +374,72 @@ def test_the_check_and_the_observer_of_a_command_catch_at_their_moment(benched: 
     assert [ends(proof) for proof in proven(bench, room)] == [CAUGHT] * 4
 
 
+def test_what_else_is_to_fail_must_fail(benched: Benched) -> None:
+    make = command("make f1\nmake now", "c", checks=(check("now", ""),))
+    reset = (command("drop f1\ndrop now\ndrop x", "r1"),)
+    both = mistake("make x", "f1", "both", instead="c", also=("now",))
+    none = mistake("make now", "f1", "none", instead="c", also=("now", "x"))
+    checks = (check("f1"), check("x", "", check="fact.absent"))
+    bench, room = benched(
+        step(1, commands=(make,), checks=checks, reset=reset, mistakes=(both, none))
+    )
+    first, second = proven(bench, room)
+    assert ends(first) == CAUGHT
+    # All that fails is told, named or not.
+    assert first.parts[2].seen == ("s1/f1, s1/now, s1/x",)
+    assert ends(second)["fails what it is to"] is F
+    assert seen(second) == "not failing: s1/now, s1/x"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("fail 127", "fail 127: exit code 127"),
+        ("hang", "hang: it was ended at its time limit of 60 s"),
+        ("drop y", "drop y: exit code 0"),
+    ],
+)
+def test_evidence_that_shows_nothing_is_told(
+    benched: Benched, line: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told to type must run, end, and print something."""
+    bench, room = benched(step(1, mistakes=(mistake("drop f1", "f1"),)))
+    holds = CHECKS["fact.holds"]
+
+    def told(world: World, *, name: str) -> Finding:
+        return replace(holds(world, name=name), source=line)
+
+    monkeypatch.setattr(bench, "_checks", {**CHECKS, "fact.holds": told})
+    (proof,) = proven(bench, room)
+    assert ends(proof) == {**CAUGHT, "its evidence can be typed": F}
+    assert said in seen(proof)
+
+
+def test_evidence_is_typed_in_a_shell_of_its_own(benched: Benched) -> None:
+    bench, room = benched(step(1, mistakes=(mistake("drop f1", "f1"),)))
+    begun = 0
+    fresh = bench.fresh
+
+    def counted() -> None:
+        nonlocal begun
+        begun += 1
+        room.shell.typed.append(f"shell {begun}")
+        fresh()
+
+    bench.fresh = counted  # type: ignore[method-assign]
+    (proof,) = proven(bench, room)
+    assert proof.parts[3].seen == ("told",)
+    at = room.shell.typed.index("ask")
+    assert room.shell.typed[at - 1] == "eval $(docker-machine env swarm-1)"
+    assert room.shell.typed[at - 2].startswith("shell")
+    assert room.shell.typed[at + 1].startswith("shell")
+
+
 def test_an_earlier_steps_check_catches_and_going_there_mends(benched: Benched) -> None:
     bench, room = benched(step(1), step(2, mistakes=(mistake("drop f1", "s1/f1"),)))
     (proof,) = proven(bench, room)
     assert ends(proof) == CAUGHT
-    assert proof.parts[2].seen == ("by `swarmlab goto 2`: 1 facts are as before",)
+    assert proof.parts[-1].seen == ("by `swarmlab goto 2`: 1 facts are as before",)
     assert room.facts.true == {"f1"}
 
 

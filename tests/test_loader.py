@@ -389,6 +389,9 @@ def of_mistakes(folder: Path, one: str = "caught_by: a", three: str = "caught_by
         ('caught_by: a, seen: "(x"', "'(x' is no regular expression: missing )"),
         ("caught_by: a, seen: {}", "seen must be text"),
         ("after: c1", "caught_by is missing"),
+        ("caught_by: a, also: [x]", "'x' is no check of this step"),
+        ("caught_by: a, also: [one/a]", "'one' is no earlier step"),
+        ("caught_by: a, also: a", "also must be a list"),
     ],
 )
 def test_mistakes_of_a_mistake(tmp_path: Path, one: str, said: str) -> None:

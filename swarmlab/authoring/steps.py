@@ -9,7 +9,7 @@ from swarmlab import words
 from swarmlab.authoring.bench import Bench, Unproven, faults_of_the_lab, sound, tried, worked
 from swarmlab.authoring.proofs import Part, Proof
 from swarmlab.authoring.snapshot import Snapshot, differences
-from swarmlab.model import CheckSpec, Step
+from swarmlab.model import CheckSpec, Lab, Step
 from swarmlab.results import CheckResult, StepResult, Verdict
 from swarmlab.words import say
 
@@ -58,8 +58,7 @@ class _Proving:
         wrong = [line for check in result.checks if (line := _unfit(specs[check.id], check))]
         failing = [check.id for check in result.checks if check.verdict is Verdict.FAILED]
         self._only_looks = not failing
-        if self._only_looks:
-            wrong += self._never_seen_failing()
+        wrong += self._never_seen_failing(failing)
         if self._step is self._bench.lab.steps[0]:
             wrong += self._untouched()
         if wrong:
@@ -100,17 +99,22 @@ class _Proving:
                     )
         return wrong
 
-    def _never_seen_failing(self) -> list[str]:
-        """Of a step that only looks: its checks that no mistake of the lab is caught by."""
-        caught = {step.catcher(one) for step in self._bench.lab.steps for one in step.mistakes}
+    def _never_seen_failing(self, failing: list[str]) -> list[str]:
+        """The step's checks that neither fail before it nor because of a mistake of the lab.
+
+        Those of its commands cannot be looked at before it, so a mistake must show them.
+        """
+        if self._only_looks and not self._step.checks:
+            return [say("the step has no check that lasts")]
+        shown = shown_failing(self._bench.lab)
         return [
             say(
-                "check {id} holds before the step, and no mistake shows that it can fail",
+                "check {id} does not fail before the step, and no mistake shows that it can",
                 id=check.id,
             )
-            for check in self._step.checks
-            if (self._step.id, check.id) not in caught
-        ] or ([] if self._step.checks else [say("the step has no check that lasts")])
+            for check in self._step.all_checks
+            if check.id not in failing and (self._step.id, check.id) not in shown
+        ]
 
     def _passes_after(self) -> Iterator[str]:
         self._first = self._run()
@@ -157,6 +161,16 @@ class _Proving:
         if left:
             raise Unproven([say("not looked at: {left}", left=", ".join(left))])
         return last
+
+
+def shown_failing(lab: Lab) -> set[tuple[str, str]]:
+    """The checks that the lab's mistakes make fail, as ids of step and check."""
+    return {
+        step.place(name)
+        for step in lab.steps
+        for one in step.mistakes
+        for name in (one.caught_by, *one.also)
+    }
 
 
 def _unfit(spec: CheckSpec, check: CheckResult) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from swarmlab.authoring.bench import Bench, Unproven, tried, worked
 from swarmlab.authoring.proofs import Part, Proof
 from swarmlab.authoring.snapshot import Snapshot
+from swarmlab.errors import EnvironmentProblem
 from swarmlab.inspection import claims
 from swarmlab.model import CheckSpec, Command, Mistake, Step
+from swarmlab.process import redact
 from swarmlab.results import CheckResult, Verdict
 from swarmlab.stepping import Clock
 from swarmlab.wait import Observation, poll
@@ -21,6 +24,15 @@ STAYS_SECONDS = 5.0
 """So long the check must go on failing: what is only late would have become true meanwhile."""
 GO_ON_SECONDS = 10.0
 """So long a check of a later command is waited for; after a mistake it may never pass."""
+SHOWN_SECONDS = 60.0
+"""So long what the evidence tells to type may take."""
+SHOWN_LINES, SHOWN_WIDTH = 6, 160
+"""So much of what it printed is kept."""
+OF_THE_HOST = frozenset({"host.clean"})
+"""Checks whose evidence is typed on the student's own machine, not in the workstation."""
+
+# What a shell ends with that could not run what was typed: no right to, no such program.
+_NOT_RUN = (126, 127)
 
 
 def prove(bench: Bench, step: Step, mistake: Mistake, before: Snapshot) -> Proof:
@@ -33,6 +45,9 @@ def prove(bench: Bench, step: Step, mistake: Mistake, before: Snapshot) -> Proof
     parts: list[Part] = [tried("typed", made.typed)]
     if parts[0].verdict is Verdict.PASSED:
         parts.append(tried(say("caught, and its hint shown"), made.caught))
+    if parts[-1].verdict is Verdict.PASSED and len(parts) > 1:
+        parts.append(tried(say("fails what it is to"), made.failing))
+        parts.append(shown(bench, made.result))
     parts.append(tried("undone", lambda: undone(bench, step, before)))
     return Proof(step, tuple(parts), mistake.id)
 
@@ -68,6 +83,30 @@ def _by_reset(bench: Bench, step: Step, before: Snapshot) -> bool:
     return True
 
 
+def shown(bench: Bench, result: CheckResult) -> Part:
+    """What the evidence tells to type is typed, in a shell of its own, and shows something."""
+    claim = say("its evidence can be typed")
+    if result.check in OF_THE_HOST:
+        return Part(claim, Verdict.SKIPPED, (say("it is typed on one's own machine"),))
+    return tried(claim, lambda: _typed(bench, result.source))
+
+
+def _typed(bench: Bench, source: str) -> Iterator[str]:
+    # As in the shell of a student who has pointed it at a manager.
+    point = f"eval $(docker-machine env {bench.world.managers[0]})"
+    line = Command("evidence", f"{point}\n{source}", exit_codes=(), timeout=SHOWN_SECONDS)
+    bench.fresh()
+    done = bench.stepper().typed(line)
+    bench.fresh()
+    if done.verdict is Verdict.ERRORED:
+        raise EnvironmentProblem(done.reason, evidence=done.output)
+    said = [redact(text)[:SHOWN_WIDTH] for text in done.output.splitlines() if text.strip()]
+    if done.exit_code is None or done.exit_code in _NOT_RUN or not said:
+        how = done.reason or say("exit code {code}", code=done.exit_code)
+        raise Unproven([say("{source}: {how}", source=source, how=how), *said[:SHOWN_LINES]])
+    yield from said[:SHOWN_LINES]
+
+
 class _Making:
     """One mistake while it is being made."""
 
@@ -76,8 +115,16 @@ class _Making:
         self._step = step
         self._mistake = mistake
         self._where, self._check = step.catcher(mistake)
-        # A check of a command holds only at its moment, and is looked at there.
-        self._seen: CheckResult | None = None
+        self._named = {step.place(name) for name in (mistake.caught_by, *mistake.also)}
+        # Checks of commands hold only at their moment, and are looked at there.
+        self._moments: dict[str, CheckResult] = {}
+        self._caught: CheckResult | None = None
+
+    @property
+    def result(self) -> CheckResult:
+        """What the named check saw; to be asked for when it has caught the mistake."""
+        assert self._caught is not None
+        return self._caught
 
     def typed(self) -> Iterator[str]:
         """The step up to the mistake as printed, the mistake, and the rest if it goes on."""
@@ -94,15 +141,16 @@ class _Making:
 
     def caught(self) -> Iterator[str]:
         """The named check fails and goes on failing, and gives the mistake's hint."""
-        if self._seen is not None:
-            self._fits(self._seen)
-            yield say("saw {actual}", actual=self._seen.actual)
+        at_once = self._moments.get(self._check) if self._where == self._step.id else None
+        if at_once is not None:
+            self._fits(at_once)
+            yield say("saw {actual}", actual=at_once.actual)
             return
-        shown: list[CheckResult] = []
+        looks: list[CheckResult] = []
 
         def look() -> Observation[str]:
-            shown.append(self._look())
-            wrong = self._misfit(shown[-1])
+            looks.append(self._look())
+            wrong = self._misfit(looks[-1])
             return Observation(not wrong, wrong, wrong)
 
         def look_away() -> Observation[str]:
@@ -113,8 +161,34 @@ class _Making:
         if first.done:
             # Another look that does not fit ends this wait; then it was not caught for good.
             poll(look_away, within=STAYS_SECONDS, every=1.0)
-        self._fits(shown[-1])
-        yield say("saw {actual}", actual=shown[-1].actual)
+        self._fits(looks[-1])
+        yield say("saw {actual}", actual=looks[-1].actual)
+
+    def failing(self) -> Iterator[str]:
+        """Every check that fails now, or failed at its moment; those that are named do."""
+        found: set[tuple[str, str]] = set()
+
+        def look() -> Observation[None]:
+            found.clear()
+            found.update(self._failing())
+            missing = ", ".join(sorted("/".join(one) for one in self._named - found))
+            return Observation(not missing, missing)
+
+        ended = poll(look, within=CAUGHT_SECONDS, every=0.5)
+        if not ended.done:
+            raise Unproven([say("not failing: {missing}", missing=ended.last.seen)])
+        yield ", ".join(sorted("/".join(one) for one in found))
+
+    def _failing(self) -> Iterator[tuple[str, str]]:
+        """The ids of step and check of all that fails, the step's own moments included."""
+        steps = [one.number for one in self._bench.lab.steps if one.number <= self._step.number]
+        for result in self._bench.runner().verify(steps).steps:
+            for check in result.checks:
+                if check.verdict is Verdict.FAILED:
+                    yield result.id, check.id
+        for check in self._moments.values():
+            if check.verdict is Verdict.FAILED:
+                yield self._step.id, check.id
 
     def _place(self) -> tuple[int, int]:
         """How many commands are typed before the mistake, and how many it replaces."""
@@ -136,7 +210,7 @@ class _Making:
         worked(say("what is typed before the mistake"), result.commands, result.checks)
 
     def _wrong_move(self, so_far: Sequence[Command]) -> None:
-        """Type the mistake, under the eyes of the check that is to catch it.
+        """Type the mistake, under the eyes of the checks that are to fail.
 
         `so_far` are the commands of which the last is that in whose place it is typed, or after
         which.
@@ -162,22 +236,20 @@ class _Making:
             result = bench.stepper().typed(command)
             if result.verdict is Verdict.ERRORED:
                 worked("typing", [result], ())
-            soon = [replace(one, within=min(one.within, GO_ON_SECONDS), needs=()) for one in checks]
+            # What an observer is to see may come with what its command's checks wait for.
+            most = math.inf if during else GO_ON_SECONDS
+            soon = [replace(one, within=min(one.within, most), needs=()) for one in checks]
             found = inspector.inspect(bench.world, claims(number, soon), once=False)
             results = [*found.values(), *inspector.unwatch(number, watches)]
         except BaseException:
             for watch in watches:
                 watch.drop()
             raise
-        for one in results:
-            if self._where == self._step.id and one.id == self._check:
-                self._seen = one
+        self._moments |= {one.id: one for one in results if (self._step.id, one.id) in self._named}
 
     def _of(self, specs: Sequence[CheckSpec]) -> tuple[CheckSpec, ...]:
-        """That of the checks which is to catch the mistake, if it is among them."""
-        if self._where != self._step.id:
-            return ()
-        return tuple(one for one in specs if one.id == self._check)
+        """Those of the step's checks which are to fail."""
+        return tuple(one for one in specs if (self._step.id, one.id) in self._named)
 
     def _look(self) -> CheckResult:
         """The named check as `swarmlab verify` shows it."""
@@ -192,6 +264,7 @@ class _Making:
         wrong = self._misfit(result)
         if wrong:
             raise Unproven([wrong])
+        self._caught = result
 
     def _misfit(self, result: CheckResult) -> str:
         """Why this result does not show the mistake; empty when it does."""

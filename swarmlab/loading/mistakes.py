@@ -8,7 +8,7 @@ from swarmlab.loading.fields import Fields
 from swarmlab.model import Command, Mistake, Step, Where
 from swarmlab.words import say
 
-FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "seen", "hint")
+FIELDS = ("id", "title", "run", "instead", "after", "go_on", "caught_by", "also", "seen", "hint")
 
 
 def read(fields: Fields, run: str, what: str) -> Mistake:
@@ -27,6 +27,7 @@ def read(fields: Fields, run: str, what: str) -> Mistake:
         after=fields.text("after", ""),
         go_on=fields.flag("go_on"),
         seen=fields.pattern("seen"),
+        also=tuple(fields.texts("also")),
     )
 
 
@@ -45,16 +46,24 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
         fields.wrong(
             "go_on", say("after the whole step nothing is left to type: name instead or after")
         )
-    if mistake.caught_by and "/" not in mistake.caught_by:
+    for field, name in _named(mistake):
+        if "/" in name:
+            continue
         checks = [check.id for check in step.all_checks]
-        if mistake.caught_by not in checks:
-            told = fields.notes.none_of(mistake.caught_by, checks)
-            fields.wrong("caught_by", say("{text} is no check of this step{near}", **told))
-        elif problem := _unseen(mistake, step):
-            fields.wrong("caught_by", problem)
+        if name not in checks:
+            told = fields.notes.none_of(name, checks)
+            fields.wrong(field, say("{text} is no check of this step{near}", **told))
+        elif problem := _unseen(mistake, name, step):
+            fields.wrong(field, problem)
 
 
-def _unseen(mistake: Mistake, step: Step) -> str:
+def _named(mistake: Mistake) -> list[tuple[str, str]]:
+    """Each check that the mistake makes fail, and the field that says so."""
+    named = [("caught_by", mistake.caught_by), *(("also", name) for name in mistake.also)]
+    return [(field, name) for field, name in named if name]
+
+
+def _unseen(mistake: Mistake, wanted: str, step: Step) -> str:
     """Why the check would not be looked at when the mistake is made; empty when it would be."""
     ids = [command.id for command in step.commands]
     place = mistake.instead or mistake.after
@@ -63,10 +72,10 @@ def _unseen(mistake: Mistake, step: Step) -> str:
     here = ids.index(place) if place else len(ids) - 1
     for number, command in enumerate(step.commands):
         observers = [check.id for check in command.during]
-        if mistake.caught_by in observers and number < here:
+        if wanted in observers and number < here:
             return say("it watches {id!r} only, which is over before the mistake", id=command.id)
         of_command = (*observers, *(check.id for check in command.checks))
-        if mistake.caught_by in of_command and number > here and not mistake.go_on:
+        if wanted in of_command and number > here and not mistake.go_on:
             return say(
                 "it belongs to {id!r}, which is typed only with `go_on: true`", id=command.id
             )
@@ -88,22 +97,28 @@ def _typed_when_gone(mistake: Mistake, step: Step) -> bool:
 
 
 def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: int) -> None:
-    """Whether a check of another step is one that is looked at while this step is done."""
-    name, slash, wanted = mistake.caught_by.rpartition("/")
-    if not slash:
-        return
+    """Whether checks of other steps are such that are looked at while this step is done."""
+    for field, name in _named(mistake):
+        if "/" in name:
+            _elsewhere(fields, field, name, steps, position)
+
+
+def _elsewhere(
+    fields: Fields, field: str, named: str, steps: Sequence[Step], position: int
+) -> None:
+    name, _, wanted = named.rpartition("/")
     earlier = {step.id: step for step in steps[:position]}
     other = earlier.get(name)
     if other is None:
         told = fields.notes.none_of(name, earlier)
-        fields.wrong("caught_by", say("{text} is no earlier step{near}", **told))
+        fields.wrong(field, say("{text} is no earlier step{near}", **told))
         return
     # The checks of commands hold only at their moment, which is over.
     lasting = {check.id: check for check in other.checks}
     check = lasting.get(wanted)
     if check is None:
         fields.wrong(
-            "caught_by",
+            field,
             say(
                 "{text} is no lasting check of the step {step!r}{near}",
                 step=name,
@@ -114,10 +129,6 @@ def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: 
     ends = [step.id for step in steps[: position + 1]]
     if check.until in ends:
         fields.wrong(
-            "caught_by",
-            say(
-                "{check!r} holds only until the step {step}",
-                check=mistake.caught_by,
-                step=check.until,
-            ),
+            field,
+            say("{check!r} holds only until the step {step}", check=named, step=check.until),
         )

@@ -142,6 +142,9 @@ _MISTAKE: Mapping[str, Schema] = {
     "after": _told(_TEXT, "Id of the command after which it is typed; default: the whole step."),
     "go_on": _told({"type": "boolean"}, "Whether the rest of the step is typed, too."),
     "caught_by": _told(_FILLED, "Id of the check that must fail then, or STEP/CHECK."),
+    "also": _told(
+        {"type": "array", "items": _FILLED}, "Other checks that fail then, named in the same way."
+    ),
     "seen": _told(_TEXT, "A regular expression, found in what the check saw."),
     "hint": _told(_FILLED, "What to tell whoever made it."),
 }
