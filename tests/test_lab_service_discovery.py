@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from swarmlab import loader, scaffold
 from swarmlab.advice import MOST
+from swarmlab.authoring.steps import shown_failing
 from swarmlab.loader import load_builtin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +99,23 @@ def test_every_check_has_an_id_of_its_own_and_says_what_to_do(step: dict[str, An
 def test_every_step_lists_its_typical_mistakes() -> None:
     numbers = [len(step["mistakes"]) for step in STEPS]
     assert min(numbers) >= 3 and sum(numbers) >= 50
+
+
+LABS = (LAB, ROOT / "docs" / "examples" / "hello-swarm", scaffold.TEMPLATE)
+
+
+@pytest.mark.parametrize("folder", LABS, ids=[folder.name for folder in LABS])
+def test_every_check_is_seen_failing_before_its_step_or_by_a_mistake(folder: Path) -> None:
+    """`swarmlab lab test` demands it of any lab; of ours it is known before a cluster is up."""
+    lab = loader.load(folder, images={name: name for name in CATALOG})
+    shown = shown_failing(lab)
+    never = [
+        f"{step.id}/{check.id}"
+        for step in lab.steps
+        for check in step.all_checks
+        if not check.before and (step.id, check.id) not in shown
+    ]
+    assert never == []
 
 
 @each_step
