@@ -184,6 +184,8 @@ class _Making:
         steps = [one.number for one in self._bench.lab.steps if one.number <= self._step.number]
         for result in self._bench.runner().verify(steps).steps:
             for check in result.checks:
+                if check.verdict is Verdict.ERRORED and (result.id, check.id) in self._named:
+                    worked(say("looking"), (), [check])
                 if check.verdict is Verdict.FAILED:
                     yield result.id, check.id
         for check in self._moments.values():
@@ -260,7 +262,7 @@ class _Making:
 
     def _fits(self, result: CheckResult) -> None:
         if result.verdict is Verdict.ERRORED:
-            worked("looking", (), [result])
+            worked(say("looking"), (), [result])
         wrong = self._misfit(result)
         if wrong:
             raise Unproven([wrong])
