@@ -26,7 +26,7 @@ GO_ON_SECONDS = 10.0
 """So long a check of a later command is waited for; after a mistake it may never pass."""
 SHOWN_SECONDS = 60.0
 """So long what the evidence tells to type may take."""
-SHOWN_LINES, SHOWN_WIDTH = 6, 160
+SHOWN_LINES, SHOWN_WIDTH = 12, 160
 """So much of what it printed is kept."""
 OF_THE_HOST = frozenset({"host.clean"})
 """Checks whose evidence is typed on the student's own machine, not in the workstation."""

@@ -47,7 +47,7 @@ def leader(world: World, *, node: str = "swarm-1") -> Finding:
 
     return look(
         say("Consul on {node} has elected a leader", node=node),
-        f"curl {node}:{PORT}/v1/status/leader",
+        f"curl -sS {node}:{PORT}/v1/status/leader",
         at,
     )
 

@@ -52,7 +52,10 @@ def service(
     )
 
     # The service with its mode, number, image and ports; then its tasks with their errors.
-    source = f"docker service ls -f name={name}; docker service ps --no-trunc {name}"
+    tasks = (
+        "docker service ps --no-trunc --format '{{.Name}} {{.Node}} {{.CurrentState}} {{.Error}}'"
+    )
+    source = f"docker service ls -f name={name}; {tasks} {name}"
 
     def at() -> Seen:
         where = ""
@@ -114,7 +117,7 @@ def attached(world: World, *, service: str, networks: list[str]) -> Finding:
             networks=listed(sorted(networks)),
         ),
         f"docker inspect $(docker service ps -q -f desired-state=running {service})"
-        " --format '{{range .NetworksAttachments}}{{.Network.Spec.Name}} {{end}}'",
+        " --format 'task {{.ID}}:{{range .NetworksAttachments}} {{.Network.Spec.Name}}{{end}}'",
         at,
     )
 
