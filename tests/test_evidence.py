@@ -178,7 +178,7 @@ def proxies(lab: Lab, text: str) -> None:
 
 def test_what_stands_in_the_place_of_a_text_is_looked_for(lab: Lab, tmp_path: Path) -> None:
     """The hash of a configuration is the same thrice, and says nothing of what is in it."""
-    proxies(lab, "backend b\n    server go-demo go-demo:80\n")
+    proxies(lab, "# a server\nbackend b\n    timeout server 5s\n    server go-demo go-demo:80\n")
     found = checked(lab, "proxy.identical", instances=1, contains=["server go-demo go-demo:8080"])
     assert found.actual == "proxy.1 lacks 'server go-demo go-demo:8080'"
     (tool,) = [part for part in found.source.split("; ") if "docker exec" in part]

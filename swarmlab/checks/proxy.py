@@ -126,7 +126,8 @@ def instance(
 def _like(texts: list[str]) -> str:
     """What prints the lines of a configuration that begin as one of those texts does."""
     first = sorted({text.split()[0] for text in texts if text.split()})
-    return f"grep -wE {shlex.quote('|'.join(map(re.escape, first)))}"
+    begins = rf"^\s*({'|'.join(map(re.escape, first))})\b"
+    return f"grep -E {shlex.quote(begins)}"
 
 
 def _lacking(found: dict[Instance, str], texts: list[str]) -> list[str]:
