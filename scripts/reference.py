@@ -13,11 +13,12 @@ import types
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer.main
 
-from swarmlab.checks import CHECKS, OBSERVERS
+from swarmlab.checks import CHECKS, OBSERVERS, kinds
+from swarmlab.checks.parameters import described
 from swarmlab.cli.app import app
 from swarmlab.loading import schema
 
@@ -144,6 +145,7 @@ def checks() -> str:
         "",
         "What a lab file can ask of the live cluster, as `check: NAME` with its parameters under",
         "`with:`. A parameter without a value here must be given. Lists of nodes default to all.",
+        "What `Word`, `Count` and the like are is said [at the end](#kinds-of-values).",
     ]
     subject = ""
     for name in sorted(CHECKS):
@@ -153,6 +155,10 @@ def checks() -> str:
     lines += ["", "## Observers", "", "They watch while a command runs: under `during:`.", ""]
     for name in sorted(OBSERVERS):
         lines += _check(name, OBSERVERS[name])
+    lines += ["## Kinds of values", ""]
+    for name, kind in sorted(vars(kinds).items()):
+        if get_origin(kind) in (Annotated, dict):
+            lines.append(f"- `{name}`: {described(kind)}")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,21 @@ def test_numbers_of_managers_that_no_lab_can_have(tmp_path: Path, value: str) ->
     assert problem.endswith("managers must be a whole number from 1 to 7")
 
 
+NODES = """\
+    checks:
+      - {id: a, check: consul.leader, title: T, with: {node: swarm-3}}
+      - {id: b, check: http.answers, title: T, with: {path: /, nodes: [swarm-1, swarm-2]}}
+      - {id: c, check: engines.containers, title: T, with: {count: 1, per_node: {swarm-9: 1}}}
+"""
+
+
+@pytest.mark.parametrize(("managers", "strange"), [(1, "329"), (2, "39"), (3, "9"), (7, "9")])
+def test_a_node_that_the_lab_may_not_have(tmp_path: Path, managers: int, strange: str) -> None:
+    found = problems(small(tmp_path, f"{NODES}managers: {managers}\n"))
+    named = [re.findall(r"no node 'swarm-(\d)' is sure to be there", one) for one in found]
+    assert named == [[node] for node in strange]
+
+
 def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> None:
     assert problems(PACKS / "wrong") == [
         "lab.yaml:1:1: the lab: title is missing",
@@ -113,7 +129,8 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "swarm.nodes or swarm.network or swarm.volume?)",
         "lab.yaml:22:16: step 2, check 'a': swarm.nodes has no parameter 'redy' (did you mean "
         "ready?); it has ready, leaders, reachable",
-        "lab.yaml:26:23: step 2, check 'b': swarm.nodes: ready must be a whole number, not 'three'",
+        "lab.yaml:26:23: step 2, check 'b': swarm.nodes: ready must be a whole number "
+        "from 0 to 10000, not 'three'",
         "lab.yaml:27:16: step 2, check 'b': 'frist' is no step (did you mean first?)",
         "lab.yaml:28:16: step 2, check 'b': 'c' is no check of this step",
         "lab.yaml:30:9: step 2, mistake 'm': hint is missing",
@@ -367,6 +384,25 @@ MISTAKES = """\
     mistakes:
       - {{id: m, title: M, run: "true", hint: H, {three}}}
 """
+
+
+ALIKE = """\
+    checks: [{{id: a, check: host.clean, title: T}}]
+    mistakes:
+      - {{id: m1, title: M, run: "true", caught_by: a, hint: H1}}
+      - {{id: m2, title: M, run: "true", caught_by: a, hint: H2}}
+      - {{id: m3, title: M, run: "true", caught_by: a, hint: H3}}
+      - {{id: m4, title: M, run: "true", caught_by: a, {last}}}
+"""
+
+
+def test_a_hint_that_is_never_shown_is_told(tmp_path: Path) -> None:
+    (found,) = problems(small(tmp_path / "a", ALIKE.format(last="hint: H4")))
+    assert "lab.yaml:14:9: " in found
+    assert "mistake 'm4': its hint is never shown: 3 before it are caught by 'a'" in found
+    for number, last in enumerate(("hint: H4, seen: x", "hint: H2")):
+        sound = small(tmp_path / f"b{number}", ALIKE.format(last=last))
+        assert len(loader.load(sound, images={}).steps[0].mistakes) == 4
 
 
 def of_mistakes(folder: Path, one: str = "caught_by: a", three: str = "caught_by: two/c") -> Path:

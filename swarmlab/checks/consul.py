@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, Node, Nodes, Word, Words
 from swarmlab.checks.looking import (
     Seen,
     Unfit,
@@ -33,7 +34,7 @@ PORT = 8500
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
 
 
-def leader(world: World, *, node: str = "swarm-1") -> Finding:
+def leader(world: World, *, node: Node = "swarm-1") -> Finding:
     """The Consul on the node knows an elected leader."""
 
     def at() -> Seen:
@@ -53,7 +54,7 @@ def leader(world: World, *, node: str = "swarm-1") -> Finding:
 
 
 def members(
-    world: World, *, alive: int = 3, servers: int = 1, nodes: list[str] | None = None
+    world: World, *, alive: Count = 3, servers: Count = 1, nodes: Nodes | None = None
 ) -> Finding:
     """At every node Consul lists that many members alive, that many of them servers."""
     asked = chosen(world, nodes or [])
@@ -93,10 +94,10 @@ def members(
 def key(
     world: World,
     *,
-    key: str,
+    key: Word,
     value: str,
     flags: int | None = None,
-    nodes: list[str] | None = None,
+    nodes: Nodes | None = None,
 ) -> Finding:
     """At every node the key holds exactly these bytes, decoded from JSON and asked raw."""
     asked = chosen(world, nodes or [])
@@ -141,8 +142,8 @@ def absent(
     world: World,
     *,
     prefix: str = "",
-    keys: list[str] | None = None,
-    nodes: list[str] | None = None,
+    keys: Words | None = None,
+    nodes: Nodes | None = None,
 ) -> Finding:
     """At every node Consul answers 404 for these keys; without keys: for all below `prefix`."""
     asked = chosen(world, nodes or [])
@@ -172,7 +173,7 @@ def absent(
     )
 
 
-def unreachable(world: World, *, nodes: list[str] | None = None) -> Finding:
+def unreachable(world: World, *, nodes: Nodes | None = None) -> Finding:
     """Nothing answers on Consul's port of these nodes, which are themselves there."""
     asked = chosen(world, nodes or [])
 

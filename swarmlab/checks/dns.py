@@ -8,6 +8,7 @@ from typing import Literal
 
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, Lifetime, Word
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, over, shown
 from swarmlab.checks.tasks import Instance, Service, beside, service_named
 from swarmlab.wait import patient
@@ -40,13 +41,13 @@ class Reply:
 def lookup(
     world: World,
     *,
-    service: str = "util",
-    name: str,
+    service: Word = "util",
+    name: Word,
     expect: Literal["vip", "tasks"],
-    of: str,
-    count: int | None = None,
-    ttl: int = 600,
-    server: str = "127.0.0.11",
+    of: Word,
+    count: Count | None = None,
+    ttl: Lifetime = 600,
+    server: Word = "127.0.0.11",
 ) -> Finding:
     """In a container of `service`, `name` resolves to what Swarm itself reports of service `of`.
 

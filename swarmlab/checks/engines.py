@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, PerNode, Word
 from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each, over
 from swarmlab.words import later, say
 
@@ -14,12 +15,12 @@ _KINDS = {"label": later("label"), "name": later("name")}
 def containers(
     world: World,
     *,
-    count: int,
+    count: Count,
     label: str = "",
     name: str = "",
     image: str = "",
     running: bool = True,
-    per_node: dict[str, int] | None = None,
+    per_node: PerNode | None = None,
 ) -> Finding:
     """That many containers on all engines together, and `per_node` where it is said.
 
@@ -60,7 +61,7 @@ def containers(
     )
 
 
-def volume_absent(world: World, *, name: str) -> Finding:
+def volume_absent(world: World, *, name: Word) -> Finding:
     """No node's engine has a volume of exactly that name."""
 
     def at() -> Seen:

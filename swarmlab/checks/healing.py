@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Some, Word
 from swarmlab.checks.looking import Seen, Unfit, listed, look
 from swarmlab.checks.tasks import Instance, Raw, Service, service_named
 from swarmlab.words import later, say
@@ -22,7 +23,7 @@ _BY_SWARM = "unhealthy container"
 _REMOVED = "No such container"
 
 
-def healed(world: World, *, service: str, slot: int, killed: bool = False) -> Finding:
+def healed(world: World, *, service: Word, slot: Some, killed: bool = False) -> Finding:
     """In the slot runs a task that took the place of one that had run and ended.
 
     `killed`: its container must have been killed, from outside. One that was asked to stop ends

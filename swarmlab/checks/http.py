@@ -7,6 +7,19 @@ import shlex
 
 from swarmlab.checks import inside
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import (
+    Fraction,
+    Nodes,
+    Path,
+    Port,
+    Ports,
+    Share,
+    Some,
+    Status,
+    Url,
+    Word,
+    Words,
+)
 from swarmlab.checks.looking import (
     Seen,
     by_node,
@@ -26,11 +39,11 @@ from swarmlab.words import say
 def answers(
     world: World,
     *,
-    path: str,
-    port: int = 80,
-    status: int = 200,
+    path: Path,
+    port: Port = 80,
+    status: Status = 200,
     body: str | None = None,
-    nodes: list[str] | None = None,
+    nodes: Nodes | None = None,
 ) -> Finding:
     """Every node answers so on the port; bodies are compared without white space at the end."""
     asked = chosen(world, nodes or [])
@@ -56,7 +69,7 @@ def answers(
     )
 
 
-def ports_open(world: World, *, ports: list[int]) -> Finding:
+def ports_open(world: World, *, ports: Ports) -> Finding:
     """Every port of every node answers HTTP, with whatever status.
 
     An accepted connection alone proves nothing: engines hold published ports open themselves.
@@ -89,13 +102,13 @@ def ports_open(world: World, *, ports: list[int]) -> Finding:
 def split(
     world: World,
     *,
-    path: str,
-    requests: int = 60,
-    good: int = 200,
-    bad: int = 503,
-    share: list[int],
-    tolerance: float = 0.1,
-    port: int = 80,
+    path: Path,
+    requests: Some = 60,
+    good: Status = 200,
+    bad: Status = 503,
+    share: Share,
+    tolerance: Fraction = 0.1,
+    port: Port = 80,
 ) -> Finding:
     """Of many new connections a share, `[1, 3]` for one in three, is `good`, the rest `bad`.
 
@@ -140,11 +153,11 @@ def split(
 def all(
     world: World,
     *,
-    path: str,
-    requests: int = 60,
-    status: int = 200,
+    path: Path,
+    requests: Some = 60,
+    status: Status = 200,
     body: str | None = None,
-    port: int = 80,
+    port: Port = 80,
 ) -> Finding:
     """Every one of many new connections, spread over the nodes, is answered so."""
 
@@ -170,7 +183,7 @@ def all(
 
 
 def within(
-    world: World, *, service: str, url: str, status: int = 200, body: str | None = None
+    world: World, *, service: Word, url: Url, status: Status = 200, body: str | None = None
 ) -> Finding:
     """The URL answers so, asked from a running container of the service (`http.inside`)."""
 
@@ -194,7 +207,7 @@ def within(
     )
 
 
-def database(world: World, *, service: str, url: str, contains: list[str]) -> Finding:
+def database(world: World, *, service: Word, url: Url, contains: Words) -> Finding:
     """Asked from the service's container, the URL lists each name on a line of its own, once."""
 
     def at() -> Seen:
@@ -221,10 +234,10 @@ def database(world: World, *, service: str, url: str, contains: list[str]) -> Fi
 def unreachable(
     world: World,
     *,
-    path: str,
-    port: int = 80,
-    status: int = 503,
-    nodes: list[str] | None = None,
+    path: Path,
+    port: Port = 80,
+    status: Status = 503,
+    nodes: Nodes | None = None,
 ) -> Finding:
     """No node serves the path: each refuses the connection or answers `status`."""
     asked = chosen(world, nodes or [])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from swarmlab.checks import CHECKS, OBSERVERS
+from swarmlab.checks.kinds import ONE_OF, NodeName
 from swarmlab.words import later, say
 
 _PLAIN = {
@@ -60,24 +61,64 @@ def faults(name: str, params: Mapping[str, Any], *, during: bool | None = None) 
                 "{check}: {name} must be {kind}, not {value}",
                 check=name,
                 name=given,
-                kind=_words(hints[given]),
+                kind=described(hints[given]),
                 value=_short(value),
             )
             found.append(Fault(message, given))
     for one in needed:
         if one not in params:
-            kind = _words(hints[one])
+            kind = described(hints[one])
             found.append(
                 Fault(say("{check} needs {name} ({kind})", check=name, name=one, kind=kind))
             )
+    some = ONE_OF.get(name, ())
+    if some and not any(params.get(one) is not None for one in some):
+        names = say(" or ").join(some)
+        nothing = say("{check} asks for nothing without {names}", check=name, names=names)
+        found.append(Fault(nothing))
     return found
+
+
+def strange_nodes(name: str, params: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+    """The nodes in a sound use of a check that are none of `known`."""
+    if name not in CHECKS and name not in OBSERVERS:
+        return []
+    hints, _ = signature(name)
+    found = []
+    for given, value in params.items():
+        for node in _nodes(value, hints[given]) if given in hints else []:
+            if node not in known:
+                message = say(
+                    "{check}: no node {node!r} is sure to be there: the lab's `managers` are as "
+                    "many as its nodes at the least",
+                    check=name,
+                    node=node,
+                )
+                found.append(Fault(message, given))
+    return found
+
+
+def _nodes(value: Any, hint: Any) -> list[str]:
+    """The names of nodes in a value of that type."""
+    if value is None or not _fits(value, hint):
+        return []
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated and NodeName() in inner:
+        return [value]
+    if origin is Annotated:
+        return _nodes(value, inner[0])
+    if origin in (Union, types.UnionType):
+        return [node for one in inner for node in _nodes(value, one)]
+    if origin in (list, dict):
+        return [node for one in value for node in _nodes(one, inner[0])]
+    return []
 
 
 def signature(name: str) -> tuple[dict[str, Any], list[str]]:
     """The types of a check's own parameters, and the names of those without a default."""
     function = CHECKS[name] if name in CHECKS else OBSERVERS[name]
-    described = function.__init__ if inspect.isclass(function) else function
-    hints = get_type_hints(described)
+    made = function.__init__ if inspect.isclass(function) else function
+    hints = get_type_hints(made, include_extras=True)
     own = [
         parameter
         for parameter in inspect.signature(function).parameters.values()
@@ -109,6 +150,8 @@ def _meant(word: str, known: list[str]) -> str:
 
 def _fits(value: object, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, inner[0]) and all(rule.holds(value) for rule in inner[1:])
     if origin in (Union, types.UnionType):
         return any(_fits(value, one) for one in inner)
     if origin is Literal:
@@ -128,16 +171,24 @@ def _fits(value: object, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _words(hint: Any) -> str:
+def described(hint: Any) -> str:
+    """What a parameter of that type is, in words."""
     origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        words = described(inner[0])
+        for rule in inner[1:]:
+            words = rule.words(words)
+        return words
     if origin in (Union, types.UnionType):
-        return say(" or ").join(_words(one) for one in inner if one is not types.NoneType)
+        return say(" or ").join(described(one) for one in inner if one is not types.NoneType)
     if origin is Literal:
         return say(" or ").join(map(str, inner))
     if origin is list:
-        return say("a list ({kind} each)", kind=_words(inner[0]))
+        return say("a list ({kind} each)", kind=described(inner[0]))
     if origin is dict:
-        return say("a mapping ({key} to {value})", key=_words(inner[0]), value=_words(inner[1]))
+        return say(
+            "a mapping ({key} to {value})", key=described(inner[0]), value=described(inner[1])
+        )
     return say(_PLAIN[hint]) if hint in _PLAIN else str(hint)
 
 

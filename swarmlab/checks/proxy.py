@@ -8,13 +8,14 @@ from collections import defaultdict
 
 from swarmlab.checks import haproxy
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, Some, Word, Words
 from swarmlab.checks.looking import Seen, Unfit, counted, judge, listed, look, shown
 from swarmlab.checks.proxies import CONFIGURATION, fingerprint, in_each, read_all, read_one
 from swarmlab.checks.tasks import Instance, of_service, running
 from swarmlab.words import say
 
 
-def routes(world: World, *, service: str, have: int, of: int, proxy: str = "proxy") -> Finding:
+def routes(world: World, *, service: Word, have: Count, of: Some, proxy: Word = "proxy") -> Finding:
     """Of exactly `of` instances of the proxy, exactly `have` hold the service's whole route.
 
     Whole: acl, use_backend, backend and server line.
@@ -49,7 +50,7 @@ def routes(world: World, *, service: str, have: int, of: int, proxy: str = "prox
 
 
 def identical(
-    world: World, *, instances: int, contains: list[str] | None = None, proxy: str = "proxy"
+    world: World, *, instances: Some, contains: Words | None = None, proxy: Word = "proxy"
 ) -> Finding:
     """Exactly that many instances run, with the same configuration, holding these texts."""
     texts = contains or []
@@ -84,7 +85,7 @@ def identical(
     )
 
 
-def differ(world: World, *, proxy: str = "proxy") -> Finding:
+def differ(world: World, *, proxy: Word = "proxy") -> Finding:
     """The instances (two at least) do not all have the same configuration."""
 
     def at() -> Seen:
@@ -99,7 +100,7 @@ def differ(world: World, *, proxy: str = "proxy") -> Finding:
 
 
 def instance(
-    world: World, *, slot: int, contains: list[str] | None = None, proxy: str = "proxy"
+    world: World, *, slot: Some, contains: Words | None = None, proxy: Word = "proxy"
 ) -> Finding:
     """The instance in that slot runs, and its configuration holds these texts."""
     texts = contains or []

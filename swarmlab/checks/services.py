@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, Pattern, Port, Word, Words
 from swarmlab.checks.looking import Seen, counted, judge, listed, look, on_each
 from swarmlab.checks.tasks import (
     Instance,
@@ -23,12 +24,12 @@ from swarmlab.words import say
 def service(
     world: World,
     *,
-    name: str,
-    replicas: int | None = None,
+    name: Word,
+    replicas: Count | None = None,
     mode: Literal["replicated", "global"] = "replicated",
     image: str | None = None,
     healthy: bool = False,
-    ports: list[int] | None = None,
+    ports: list[Port] | None = None,
 ) -> Finding:
     """As many tasks run as the service wants (`replicas` if given; global: one on each node).
 
@@ -89,7 +90,7 @@ def service(
     return look(say(", ").join(parts), source, at)
 
 
-def attached(world: World, *, service: str, networks: list[str]) -> Finding:
+def attached(world: World, *, service: Word, networks: Words) -> Finding:
     """Every running task of the service is on exactly these networks (ingress not counted)."""
 
     def at() -> Seen:
@@ -122,7 +123,7 @@ def attached(world: World, *, service: str, networks: list[str]) -> Finding:
     )
 
 
-def environment(world: World, *, service: str, name: str, value_pattern: str) -> Finding:
+def environment(world: World, *, service: Word, name: Word, value_pattern: Pattern) -> Finding:
     """The service's variable has a value that the regular expression matches as a whole."""
 
     def at() -> Seen:

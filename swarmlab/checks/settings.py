@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Nodes, Path, Port, Word
 from swarmlab.checks.looking import Seen, chosen, judge, listed, look
 from swarmlab.checks.tasks import service_named
 from swarmlab.words import say
 
 
 def addresses(
-    world: World, *, service: str, name: str, port: int, nodes: list[str] | None = None
+    world: World, *, service: Word, name: Word, port: Port, nodes: Nodes | None = None
 ) -> Finding:
     """The service's variable lists the address of each node with that port, and nothing else.
 
@@ -59,7 +60,7 @@ def addresses(
     )
 
 
-def volume(world: World, *, service: str, name: str, path: str) -> Finding:
+def volume(world: World, *, service: Word, name: Word, path: Path) -> Finding:
     """The service's containers have the volume of that name at that path."""
 
     def at() -> Seen:

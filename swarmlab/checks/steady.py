@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.http import asking, fits
+from swarmlab.checks.kinds import Path, Port, Seconds, Some, Status
 from swarmlab.checks.looking import counted, listed, shown
 from swarmlab.checks.web import Answer, get, vouch
 from swarmlab.errors import EnvironmentProblem
@@ -33,12 +34,12 @@ class Steady:
         self,
         world: World,
         *,
-        path: str,
-        status: int = 200,
+        path: Path,
+        status: Status = 200,
         body: str | None = None,
-        at_least: int = 60,
-        every: float = 0.05,
-        port: int = 80,
+        at_least: Some = 60,
+        every: Seconds = 0.05,
+        port: Port = 80,
     ) -> None:
         self._world = world
         self._path = path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarmlab.checks import haproxy, proxies
 from swarmlab.checks.base import Finding, World
 from swarmlab.checks.consul import PORT, decoded, kv, text, told, told_by
+from swarmlab.checks.kinds import Nodes, Path, Port, Word
 from swarmlab.checks.looking import (
     Seen,
     Unfit,
@@ -28,7 +29,7 @@ _ROUTES = "grep -E 'path_beg|use_backend|^backend|server '"
 
 
 def proxy_keys(
-    world: World, *, service: str, path: str, port: int, nodes: list[str] | None = None
+    world: World, *, service: Word, path: Path, port: Port, nodes: Nodes | None = None
 ) -> Finding:
     """At every node the proxy's keys hold the service's path and port, and the index has it."""
     asked = chosen(world, nodes or [])
@@ -56,7 +57,7 @@ def proxy_keys(
     )
 
 
-def matches_proxies(world: World, *, service: str, proxy: str = "proxy") -> Finding:
+def matches_proxies(world: World, *, service: Word, proxy: Word = "proxy") -> Finding:
     """What Consul holds of the service's route is what each instance of the proxy serves."""
 
     def at() -> Seen:
@@ -109,7 +110,7 @@ def _stored(world: World, node: str, service: str) -> dict[str, bytes | None]:
     return over(names, ask)
 
 
-def index(world: World, *, services: list[str], nodes: list[str] | None = None) -> Finding:
+def index(world: World, *, services: list[str], nodes: Nodes | None = None) -> Finding:
     """At every node the proxy's index names exactly these services.
 
     A new instance of the proxy serves all that the index names, and nothing else.

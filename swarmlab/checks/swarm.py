@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.checks.base import Finding, World
+from swarmlab.checks.kinds import Count, Some, Word, Words
 from swarmlab.checks.looking import Seen, by_node, counted, judge, listed, look, on_each, over
 from swarmlab.checks.tasks import Refusal, from_manager, from_swarm, list_services
 from swarmlab.size import majority
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def nodes(
-    world: World, *, ready: int | None = None, leaders: int = 1, reachable: int | None = None
+    world: World, *, ready: Count | None = None, leaders: Count = 1, reachable: Count | None = None
 ) -> Finding:
     """As every manager sees the swarm: that many ready and active nodes, leaders, reachables.
 
@@ -57,7 +58,7 @@ def nodes(
     )
 
 
-def quorum(world: World, *, managers: int | None = None, needed: int | None = None) -> Finding:
+def quorum(world: World, *, managers: Some | None = None, needed: Some | None = None) -> Finding:
     """That many managers, of which `needed` are a majority, and at least so many are there.
 
     Where no number is given: as many as the lab was made with, and more than half of them.
@@ -90,7 +91,7 @@ def quorum(world: World, *, managers: int | None = None, needed: int | None = No
     )
 
 
-def label(world: World, *, name: str, value: str) -> Finding:
+def label(world: World, *, name: Word, value: str) -> Finding:
     """Every node has the label, on its engine or on the swarm's node (either is accepted)."""
 
     def at() -> Seen:
@@ -159,7 +160,7 @@ def same_view(world: World) -> Finding:
     )
 
 
-def network(world: World, *, name: str, driver: str = "overlay") -> Finding:
+def network(world: World, *, name: Word, driver: Word = "overlay") -> Finding:
     """One swarm-wide network has exactly that name, and that driver."""
 
     def at() -> Seen:
@@ -190,7 +191,7 @@ def network(world: World, *, name: str, driver: str = "overlay") -> Finding:
 
 
 def absent(
-    world: World, *, services: list[str] | None = None, networks: list[str] | None = None
+    world: World, *, services: Words | None = None, networks: Words | None = None
 ) -> Finding:
     """None of these services and networks is left, and no container of these services runs."""
     return _absent(world, services or [], networks or [])
@@ -262,9 +263,8 @@ def _described(view: frozenset[tuple[str, int, str]]) -> str:
 
 
 def _things(services: list[str], networks: list[str]) -> str:
-    named = [say("service {name}", name=name) for name in services] + [
-        say("network {name}", name=name) for name in networks
-    ]
+    named = [say("service {name}", name=name) for name in services]
+    named += [say("network {name}", name=name) for name in networks]
     return say(", ").join(named) or say("nothing named")
 
 

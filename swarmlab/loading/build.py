@@ -50,6 +50,7 @@ class Builder:
         self._notes = notes
         self._images = images
         self._parameters = parameters
+        self._nodes = max(MANAGERS)
         # Where each check and mistake stands, by identity: ids may be missing or used twice.
         self._places: dict[int, Fields] = {}
 
@@ -58,9 +59,11 @@ class Builder:
         fields = Fields(self._notes, root, say("the lab"), LAB)
         lab_id, title, version = fields.slug("id"), fields.text("title"), fields.text("version")
         managers = fields.whole("managers", 1, max(MANAGERS)) if fields.value("managers") else 1
+        self._nodes = managers or max(MANAGERS)
         items = fields.items("steps", required=True)
         steps = [self._step(item, position) for position, item in enumerate(items, 1)]
         fitting.together(self._notes, steps, items, self._places)
+        mistakes.shown(steps, self._places)
         return lab_id, title, version, steps, managers or 1
 
     def _step(self, node: nodes.Node, position: int) -> Step:
@@ -161,7 +164,15 @@ class Builder:
         if isinstance(name, nodes.Scalar) and name.text.strip():
             for fault in self._parameters(name.text.strip(), params, during):
                 self._notes.add(_parameter(node, fault) or name, fields.told(fault.message))
+            for fault in self._strange(name.text.strip(), params):
+                self._notes.add(_parameter(node, fault) or name, fields.told(fault.message))
         return MappingProxyType(params)
+
+    def _strange(self, name: str, params: Mapping[str, Any]) -> list[Fault]:
+        """Nodes that a lab of this size may not have."""
+        from swarmlab.checks.parameters import strange_nodes
+
+        return strange_nodes(name, params, [f"swarm-{n}" for n in range(1, self._nodes + 1)])
 
     def _mistake(self, node: nodes.Node, what: str) -> Mistake:
         fields = Fields(self._notes, node, say("{what}, a mistake", what=what), mistakes.FIELDS)

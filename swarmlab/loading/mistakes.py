@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from swarmlab.advice import MOST
 from swarmlab.loading.fields import Fields
 from swarmlab.model import Command, Mistake, Step, Where
 from swarmlab.words import say
@@ -94,6 +95,25 @@ def _typed_when_gone(mistake: Mistake, step: Step) -> bool:
     else:
         typed = step.commands
     return any(command.where is Where.HOST and command.id != mistake.instead for command in typed)
+
+
+def shown(steps: Sequence[Step], places: Mapping[int, Fields]) -> None:
+    """Whether each mistake's hint can be shown: of those that look alike, only the first are."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for step in steps:
+        for mistake in step.mistakes:
+            hints = alike.setdefault((*step.catcher(mistake), mistake.seen), [])
+            if not mistake.hint or mistake.hint in hints:
+                continue
+            hints.append(mistake.hint)
+            if len(hints) > MOST:
+                message = say(
+                    "its hint is never shown: {most} before it are caught by {check!r} and look "
+                    "the same; give it a seen of its own",
+                    most=MOST,
+                    check=mistake.caught_by,
+                )
+                places[id(mistake)].wrong("seen", message)
 
 
 def together(fields: Fields, mistake: Mistake, steps: Sequence[Step], position: int) -> None:

@@ -11,9 +11,10 @@ import inspect
 import json
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from swarmlab.checks import CHECKS, OBSERVERS
+from swarmlab.checks.kinds import ONE_OF
 from swarmlab.checks.parameters import signature
 from swarmlab.loading import build, mistakes
 from swarmlab.loading.fields import SLUG
@@ -199,6 +200,10 @@ def _only(name: str, function: Any) -> Schema:
     if needed:
         parameters |= {"type": "object", "required": needed}
         then["required"] = ["with"]
+    if name in ONE_OF:
+        some = [{"required": [one], "properties": {one: {"type": "array"}}} for one in ONE_OF[name]]
+        parameters |= {"type": "object", "anyOf": some}
+        then["required"] = ["with"]
     return {
         "if": {"properties": {"check": {"const": name}}, "required": ["check"]},
         "then": then,
@@ -208,6 +213,11 @@ def _only(name: str, function: Any) -> Schema:
 def of_type(hint: Any) -> Schema:
     """The schema of a parameter's type. Raises KeyError for one that no check uses yet."""
     origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        found = of_type(inner[0])
+        for rule in inner[1:]:
+            found |= rule.schema()
+        return found
     if origin in (Union, types.UnionType):
         return {"anyOf": [of_type(one) for one in inner]}
     if origin is Literal:
