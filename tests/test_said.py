@@ -51,7 +51,7 @@ TYPED = re.compile(
     r"`[^`]*`|id: my-lab\n|swarmlab 0( (authority|client))?|COMMAND \[ARGS\].*"
     rf"|[\s(]*(\[bold\])?(0|(~/\S+/)?swarmlab|docker) ({SUBCOMMANDS})0*\b(?!.*[.!?]$).*"
     r"|\s*(# )?(apt-get|curl|eval|export|iptables|python3|sudo) (?!.*[.!?]$).*"
-    r"|--[a-z-]+=0|[\w./]*/[\w./]*",
+    r"|--[a-z-]+=0|[\w./]*/[\w./]*|(0 )?curl -\S+ 0|--format '[^']*'|\.\[\] \| .*",
     re.S,
 )
 # Programs: in shells, for Python, for the packet filter and for HAProxy; patterns.
@@ -75,6 +75,7 @@ OTHERS_SAY = frozenset(
         *("connection refused", "connection reset", "context deadline exceeded"),
         *("does not have a leader", "executable file not found", "is already", "is in use"),
         *("killed for want of memory", "killed for want of memory\n0", "no route to host"),
+        *("No such container", "unhealthy container"),
         *("no space left on device", "no such file or directory", "no such image"),
         "0 not installed or not available in PATH",
         *("OCI runtime exec failed", "pool overlaps", "port is already allocated"),
