@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.vm import machine, verdict
+from tests.vm.__main__ import source
 from tests.vm.disks import System
 
 RAN = (
@@ -36,7 +38,11 @@ def good() -> dict[str, str]:
 
 def test_everything_as_it_must_be() -> None:
     assert verdict.problems(good()) == []
-    kept = verdict.record(good(), date="2026-01-02", emulator="QEMU", memory=8192)
+    made_from = {"commit": "c0ffee", "changed_since": False}
+    kept = verdict.record(
+        good(), date="2026-01-02", emulator="QEMU", memory=8192, source=made_from
+    )  # fmt: skip
+    assert made_from.items() <= kept.items()
     assert kept["machine"]["least_available_mib"] == 2000
     assert kept["times"]["up"] == {"exit_code": 0, "seconds": 2.5}
     assert kept["problems"] == []
@@ -70,6 +76,29 @@ def test_a_result_that_is_missing_is_a_problem() -> None:
         results = good()
         del results[name]
         assert verdict.problems(results), name
+
+
+def test_the_commit_of_the_wheel_is_told_where_it_is_known(tmp_path: Path) -> None:
+    assert source(tmp_path) == {}
+
+    def git(*words: str) -> str:
+        known = ("-c", "user.name=a", "-c", "user.email=a@x.org")
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *known, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    git("init", "-q")
+    assert source(tmp_path) == {}
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-q", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert source(tmp_path) == {"commit": commit, "changed_since": False}
+    (tmp_path / "copy").mkdir()
+    assert source(tmp_path / "copy") == {}
+    (tmp_path / "a").write_text("2")
+    assert source(tmp_path) == {"commit": commit, "changed_since": True}
 
 
 def test_results_come_out_of_a_tar() -> None:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from swarmlab import engine
 from swarmlab.errors import EXIT_FAILED, EXIT_PASSED, EnvironmentProblem, SwarmlabError
@@ -71,6 +72,29 @@ def wheel(folder: Path) -> Path:
     return made
 
 
+def source(root: Path) -> dict[str, Any]:
+    """The commit of which the wheel is made, and whether files are otherwise than in it.
+
+    Empty where git does not tell: a copy without its history, or somebody else's folder.
+    """
+    told = []
+    for words in (
+        ("rev-parse", "--show-toplevel"),
+        ("rev-parse", "HEAD"),
+        ("status", "--porcelain"),
+    ):
+        try:
+            done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True)
+        except OSError:
+            return {}
+        if done.returncode != 0:
+            return {}
+        told.append(done.stdout.strip())
+    top, commit, changes = told
+    # A copy without its history may lie in a folder that has one of something else.
+    return {"commit": commit, "changed_since": bool(changes)} if Path(top) == root else {}
+
+
 def main() -> int:
     """Make what is missing, run the machine, judge."""
     parser = argparse.ArgumentParser(prog="python -m tests.vm", description=__doc__)
@@ -85,6 +109,7 @@ def main() -> int:
         store = disks.store(CACHE, images(), lambda line: say(f"· {line}"))
         with tempfile.TemporaryDirectory(prefix="swarmlab-vm.") as name:
             folder = Path(name)
+            made_from = source(disks.ROOT)
             packed = disks.payload(folder, wheel(folder), args.patience)
             say(f"· Booting {args.memory} MiB of emulated machine; its console:")
             shown = machine.Machine(root, store, packed, args.memory)
@@ -102,7 +127,9 @@ def main() -> int:
             ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True
         ).stdout.splitlines()[0]
         today = datetime.now(UTC).date().isoformat()
-        kept = verdict.record(results, date=today, emulator=emulator, memory=args.memory)
+        kept = verdict.record(
+            results, date=today, emulator=emulator, memory=args.memory, source=made_from
+        )
         args.evidence.parent.mkdir(parents=True, exist_ok=True)
         args.evidence.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     for one in found:

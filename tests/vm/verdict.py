@@ -62,8 +62,13 @@ def problems(results: Mapping[str, str]) -> list[str]:
     return found
 
 
-def record(results: Mapping[str, str], *, date: str, emulator: str, memory: int) -> dict[str, Any]:
-    """What is worth keeping of a run: versions, times, and what `verify` saw."""
+def record(
+    results: Mapping[str, str], *, date: str, emulator: str, memory: int, source: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is worth keeping of a run: versions, times, and what `verify` saw.
+
+    `source` is what the wheel was made from, as far as it is known.
+    """
     least = int(results.get("least-available", "0").strip() or 0)
     return {
         "kind": "swarmlab-evidence",
@@ -72,6 +77,7 @@ def record(results: Mapping[str, str], *, date: str, emulator: str, memory: int)
         "emulator": emulator,
         "machine": {**facts(results), "memory_mib": memory, "least_available_mib": least // 1024},
         "swarmlab": results.get("version.txt", "").strip(),
+        **source,
         "times": times(results),
         "problems": problems(results),
         "doctor": _data(results, "doctor.json"),
