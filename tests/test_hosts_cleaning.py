@@ -193,6 +193,18 @@ def test_what_others_made_meanwhile_stays_and_is_told(
     assert {one["Id"] for one in machine.boxes} == {"homework", "other"}
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_nameless_volume_is_told_with_the_way_to_remove_it(machine: Machine) -> None:
+    """Of a database's container that a student removed without -v, or of somebody else's."""
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.stores.append({"Name": "3f2a" * 16, "Labels": None})
+    (told,) = clean(machine, before)
+    assert told.startswith("volume 3f2a3f2a3f2a is new and has no name")
+    assert f"`docker volume rm {'3f2a' * 16}`" in told
+    assert "3f2a" * 16 in {one["Name"] for one in machine.stores}
+
+
 def test_a_renamed_machine_gets_its_name_back(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,19 @@ hosts:
     assert [Host.from_dict(host.to_dict()) for host in hosts] == list(hosts)
 
 
+@pytest.mark.parametrize(
+    ("told", "url"),
+    [
+        ("tcp://[2001:db8::5]", "tcp://[2001:db8::5]:2376"),
+        ("tcp://[2001:db8::5]:2375", "tcp://[2001:db8::5]:2375"),
+        ("tcp://pc-02/", "tcp://pc-02:2376"),
+    ],
+)
+def test_the_port_of_tls_is_added_where_none_is_named(folder: Path, told: str, url: str) -> None:
+    (host,) = load(written(folder, f'hosts:\n  - engine: "{told}"\n    certs: certs\n'))
+    assert host.url == url
+
+
 def test_all_problems_are_told_at_once_with_their_lines(folder: Path) -> None:
     (folder / "half").mkdir()
     found = problems(
@@ -96,7 +109,12 @@ hosts:
     [
         ("engine: ssh://me:secret@host", "a password has no place here"),
         ("engine: ssh://-oProxyCommand=x", "names no machine"),
-        ("engine: tcp://h:port", "the port must be a number"),
+        ("engine: tcp://h:port", "is a number"),
+        ("engine: tcp://h:0", "is a number from 1 to 65535"),
+        ("engine: tcp://h:65536", "is a number from 1 to 65535"),
+        ("engine: ssh://h:0", "is a number from 1 to 65535"),
+        ("engine: tcp://[2001:db8::5", "is no address"),
+        ("engine: tcp://h\n    certs: ~nobodyxyz/c", "the home of nobody known here"),
         ("engine: tcp://h:2376/x", "something behind the machine's name"),
         ("engine: tcp://me@h:2376", "knows no user"),
         ("context: ../../x", "cannot be the name of a docker context"),

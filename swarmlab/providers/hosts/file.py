@@ -19,6 +19,7 @@ MOST = 14
 SOCKET = "/var/run/docker.sock"
 CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
 TLS_PORT = 2376
+_LAST_PORT = 65535
 
 _FIELDS = ("engine", "context", "address", "certs", "socket")
 _CONTEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -152,7 +153,8 @@ def _host(fields: Fields, node: str, folder: Path) -> Host:
         )
     parts = _engine(fields, url)
     if parts is not None and parts.scheme == "tcp" and parts.port is None:
-        url = f"tcp://{parts.hostname}:{TLS_PORT}"
+        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        url = f"tcp://{name}:{TLS_PORT}"
     return Host(
         node=node,
         url=url,
@@ -169,10 +171,18 @@ def _engine(fields: Fields, url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        sound = parts.port != 0
     except ValueError:
+        sound = False
+    if not sound:
         fields.wrong(
-            "engine", say("{url} is no address: the port must be a number", url=short(url))
+            "engine",
+            say(
+                "{url} is no address: the port, where there is one, is a number from 1 to {most}",
+                url=short(url),
+                most=_LAST_PORT,
+            ),
         )
         return None
     if parts.password is not None:
@@ -193,7 +203,7 @@ def _engine(fields: Fields, url: str) -> SplitResult | None:
         fields.wrong("engine", say("{url} has something behind the machine's name", url=short(url)))
     if parts.scheme == "tcp" and parts.username:
         fields.wrong("engine", say("tcp:// knows no user; certificates say who you are"))
-    return parts if port != 0 else None
+    return parts
 
 
 def _certs(fields: Fields, parts: SplitResult | None, folder: Path) -> Path | None:
@@ -215,7 +225,13 @@ def _certs(fields: Fields, parts: SplitResult | None, folder: Path) -> Path | No
     if fields.value("context") is not None:
         fields.wrong("certs", say("a docker context has its own certificates"))
         return None
-    path = folder / Path(told).expanduser()
+    try:
+        path = folder / Path(told).expanduser()
+    except RuntimeError:
+        fields.wrong(
+            "certs", say("{text} begins with the home of nobody known here", text=short(told))
+        )
+        return None
     missing = [name for name in CERTIFICATES if not (path / name).is_file()]
     if missing:
         fields.wrong(

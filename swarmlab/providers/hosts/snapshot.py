@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from swarmlab.providers.problems import explained
 from swarmlab.words import later, say
 
 VERSION = 1
+_NAMELESS = re.compile(r"[0-9a-f]{64}")
+"""What an engine calls a volume that nobody gave a name, and whose it is it does not keep."""
 # What a lab has on its own engine, which may be one of the machines'.
 _OF_ENGINE = (labels.ROLE_WORKSTATION, labels.ROLE_NETWORK, labels.ROLE_VOLUME)
 _GONE_AND_NEW = {
@@ -142,7 +145,18 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
             found.append(say("container {name} is stopped, and ran", name=names[one]))
         elif one in after.running - before.running:
             found.append(say("container {name} runs, and was stopped", name=names[one]))
-    found += _sets("volume", before.volumes, after.volumes, short)
+    nameless = {one for one in after.volumes - before.volumes if _NAMELESS.fullmatch(one)}
+    found += _sets("volume", before.volumes, after.volumes - nameless, short)
+    found += [
+        say(
+            "volume {short} is new and has no name: a container made it, of the lab or of somebody "
+            "else, that was removed without its volumes (`docker rm` without -v). Does nobody miss "
+            "it? There: `docker volume rm {name}`",
+            short=short(one),
+            name=one,
+        )
+        for one in sorted(nameless)
+    ]
     found += _sets("network", before.networks, after.networks, str)
     images = {one: _image(one, tags) for one, tags in {**after.images, **before.images}.items()}
     found += _sets("image", before.images, after.images, images.__getitem__)
