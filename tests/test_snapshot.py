@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from swarmlab import words
 from swarmlab.authoring import looks, snapshot
 from swarmlab.checks.base import World
 from swarmlab.checks.web import Answer
@@ -253,3 +254,19 @@ def test_without_a_manager_nothing_can_be_said(taken: Taken) -> None:
     told["manager"] = False
     with pytest.raises(EnvironmentProblem, match="No node of the lab is a manager"):
         taken(told)
+
+
+def test_differences_are_named_in_the_language_that_is_spoken(taken: Taken) -> None:
+    told, changed = cluster("a"), cluster("a")
+    changed["volumes"][0]["Name"] = "other"
+    changed["containers"][0]["State"]["Health"]["Status"] = "starting"
+    words.use("zh")
+    try:
+        now = taken(changed)
+        found = snapshot.differences(taken(told), now)
+    finally:
+        words.use(words.MAIN)
+    assert "数据卷 go-demo-db 不在了" in found
+    assert any(line.startswith("服务 proxy，containers，healthy") for line in found)
+    # Which facts are services is not told by their names.
+    assert len(now.restless) == 1 and now.restless[0].startswith("服务 proxy")

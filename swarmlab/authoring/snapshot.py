@@ -147,15 +147,16 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
 def _changes(name: str, was: Any, now: Any) -> Iterator[str]:
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for key in sorted({*was, *now}, key=str):
-            yield from _changes(f"{name}, {key}", was.get(key), now.get(key))
+            yield from _changes(name + say(", ") + str(key), was.get(key), now.get(key))
     elif was != now:
         yield say("{name}: was {was}, is {now}", name=name, was=_words(was), now=_words(now))
 
 
 def _words(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return say("nothing")
     if isinstance(value, Mapping):
-        return ", ".join(f"{count} {state}" for state, count in value.items()) or "no"
+        states = [f"{count} {state}" for state, count in value.items()]
+        return say(", ").join(states) or say("none")
     text = str(value) if isinstance(value, str | int | float) else repr(value)
     return text if len(text) <= 80 else text[:79] + "…"

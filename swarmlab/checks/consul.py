@@ -263,4 +263,4 @@ def told(answer: Answer) -> str:
 
 
 def text(value: bytes | None) -> str:
-    return "missing" if value is None else shown(value.decode(errors="backslashreplace"))
+    return say("missing") if value is None else shown(value.decode(errors="backslashreplace"))

@@ -78,7 +78,7 @@ def cluster_up(cluster: Cluster, following: Step | None) -> None:
         tell(f"  {node}  {cluster.address(node)}{role}")
     for node in cluster.nodes:
         _published(node, cluster.published(node))
-    tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or "unknown")))
+    tell(say("Data plane: {plane}", plane=_plane(cluster.data_plane or say("unknown"))))
     name = option(cluster.name)
     if following is not None:
         tell(
