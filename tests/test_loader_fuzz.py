@@ -225,6 +225,12 @@ LARGEST = {
     "braces of images": filled(STEP + ONE + b"  reset: [{run: '", b"{image.", b"'}]\n"),
     "commands that create": filled(STEP + b"- commands:\n  - run: |\n     ", b"(curl a "),
     "commands that run": filled(STEP + b"- commands:\n  - run: |\n     ", b"(docker run a"),
+    "commands that run commands": filled(
+        STEP + b"- commands:\n  - run: |\n     ", b"(sudo -a b -a b env A=b xargs -c d "
+    ),
+    "places where a command can stand": filled(
+        STEP + b"- commands:\n  - run: |\n     ", b"if while until do "
+    ),
     "words": filled(STEP + b"- commands:\n  - run: |\n     ", b"do docker-compose "),
 }
 

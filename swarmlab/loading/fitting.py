@@ -52,8 +52,11 @@ def inside(fields: Fields, step: Step, places: Places) -> None:
 
 
 def undone(step: Step, fields: Fields) -> None:
-    """Whether a step that leaves something behind says how that is undone."""
-    if step.reset or step.reset_covered_by:
+    """Whether a step that leaves something behind says how that is undone.
+
+    One that takes the lab away leaves nothing, whatever it takes away before.
+    """
+    if step.reset or step.reset_covered_by or step.removes_lab:
         return
     for command, item in zip(step.commands, fields.items("commands"), strict=True):
         what = leaves(command.run) if command.where is Where.WORKSTATION else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmlab import scaffold
 from swarmlab.cluster import lifecycle
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
@@ -50,6 +51,16 @@ def test_the_worked_example_is_proven_as_its_page_shows(name: str) -> None:
     for line in lines:
         # On paper without the time that it took.
         assert any(one.startswith(f"{line}  (") for one in printed.splitlines()), printed
+
+
+def test_a_new_lab_is_proven_as_it_is(name: str, tmp_path: Path) -> None:
+    """What `swarmlab lab new` makes is not only read: an author begins with it."""
+    scaffold.make(tmp_path / "my-lab")
+    made = str(tmp_path / "my-lab")
+    printed = lab_test(name, "--lab", made)
+    for step in ("step 1 (start)", "step 2 (clean-up)"):
+        assert f"✔ passed   {step}: fails before, passes after, undone by its reset" in printed
+    assert "✔ passed   start/one-too-few: " in lab_test(name, "--mistakes", "--lab", made)
 
 
 def test_what_is_wrong_with_a_lab_is_found_on_the_cluster(name: str, tmp_path: Path) -> None:
