@@ -273,6 +273,27 @@ def test_a_maker_hears_that_it_should_stop(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_group_is_told_to_end_before_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf: bool
+) -> None:
+    """What it started, too: it may have something to tidy up. Whoever does not hear is killed."""
+    monkeypatch.setattr(command, "_GRACE_SECONDS", 0.5 if deaf else 60.0)
+    mark = tmp_path / "tidied"
+    trap = "''" if deaf else "'echo > \"$MARK\"; exit'"
+    inner = f"trap {trap} TERM; echo at it; while :; do sleep 0.1; done"
+    stop = threading.Event()
+    with pytest.raises(schedule.Stopped):
+        command.run(
+            ["sh", "-c", 'sh -c "$INNER" & wait'],
+            tell=lambda line: stop.set(),
+            stop=stop,
+            env={"MARK": str(mark), "INNER": inner},
+            own_group=True,
+        )
+    assert mark.exists() is not deaf
+
+
 def test_a_maker_hears_that_its_caller_is_gone(tmp_path: Path) -> None:
     mark = tmp_path / "over"
     caller = (

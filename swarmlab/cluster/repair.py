@@ -86,10 +86,14 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
         provider.report = stage.say
         with Crew() as crew:
             provider.check = crew.check
-            shell = crew.go(job.workstation)
+            shell = crew.go(job.workstation) if provider.contained else None
             chains = {node: crew.go(job.engine, node, crew) for node in site.names}
             crew.all(chains.values())
-            shell.result()
+            if shell is not None:
+                shell.result()
+            else:
+                # Where machines are may be known only now: some forget it at a stop.
+                job.workstation()
             apis = {node: chain.result() for node, chain in chains.items()}
         job.rejoin(apis)
     if job.started:
@@ -126,9 +130,8 @@ class _Job:
             return
         self._say(say("the workstation was {word}", word=_word(state)))
         if state is NodeState.STOPPED:
-            workstation.again(
-                self._site.engine, self._site.name, self._site.machines(), self._keyring
-            )
+            site = self._site
+            workstation.again(site.engine, site.name, site.machines, self._keyring)
             return
         self._site.make_workstation(lambda: self._keyring)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +125,11 @@ def start(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) ->
         engine.client.api.start(name)
 
 
-def again(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) -> None:
-    """Start the container after a stop. What the student changed in its files stays."""
+def again(engine: Engine, lab: str, nodes: Callable[[], Mapping[str, Machine]], keys: Keys) -> None:
+    """Start the container after a stop. What the student changed in its files stays.
+
+    `nodes` is asked only when it has no files yet.
+    """
     name = labels.container(lab, NAME)
     with explained(say("starting the workstation")):
         state = engine.client.api.inspect_container(name)["State"]
@@ -137,7 +140,7 @@ def again(engine: Engine, lab: str, nodes: Mapping[str, Machine], keys: Keys) ->
             engine.client.api.start(name)
             return
     # An `up` that was cut short has made it and not got to its files.
-    start(engine, lab, nodes, keys)
+    start(engine, lab, nodes(), keys)
 
 
 def place(workstation: Container, folder: Path) -> None:

@@ -9,26 +9,32 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.images.schedule import Stopped
 from swarmlab.process import redact
+from swarmlab.wait import Observation, poll
 from swarmlab.words import say
 
 Say = Callable[[str], None]
 
 _TAIL_LINES = 20
 _LOOK_SECONDS = 0.2
+_GRACE_SECONDS = 5.0  # for a program that is told to end to tidy up
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended: its exit code and its last lines, secrets removed."""
+    """How a program ended: its exit code and its last lines, secrets removed.
+
+    `raw` are the same lines with the secrets in them: to be read for what they tell, never shown.
+    """
 
     code: int
     tail: tuple[str, ...]
+    raw: tuple[str, ...] = field(default=(), repr=False)
 
 
 def run(
@@ -46,8 +52,8 @@ def run(
     the error output is said. The program's standard input is a pipe that ends early when `stop`
     is set or when this process dies, however it dies: a program that others than its user may
     not signal (by sudo, say) can watch it. `own_group` is for programs that do not: the program
-    and all that it started are killed at a stop. It takes the terminal from them, so sudo could
-    not ask there.
+    and all that it started are told to end at a stop, and killed some seconds later. It takes the
+    terminal from them, so sudo could not ask there.
 
     Raises schedule.Stopped when `stop` was set, EnvironmentProblem when the program cannot be
     started.
@@ -76,13 +82,14 @@ def run(
                 _end(process, own_group)
                 return
 
-    threading.Thread(target=watch, daemon=True).start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     try:
-        for raw in words:
-            if line := redact(raw.decode(errors="replace").strip()):
+        for each in words:
+            if line := each.decode(errors="replace").strip():
                 tail.append(line)
-                tell(line)
+                tell(redact(line))
         code = process.wait()
     except BaseException:
         _end(process, own_group)
@@ -91,21 +98,44 @@ def run(
         raise
     finally:
         over.set()
+        watcher.join()
         words.close()
     _hang_up(process)
     if stop.is_set():
         raise Stopped(argv[0])
-    return Ended(code, tuple(tail))
+    return Ended(code, tuple(map(redact, tail)), tuple(tail))
 
 
 def _end(process: subprocess.Popen[bytes], group: bool) -> None:
     _hang_up(process)
-    if group and hasattr(os, "killpg"):
+    if not group:
+        return
+    try:
+        _signal(process, signal.SIGTERM)
+        poll(lambda: _gone(process), within=_GRACE_SECONDS, every=_LOOK_SECONDS)
+    finally:
+        _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _gone(process: subprocess.Popen[bytes]) -> Observation[None]:
+    """Whether it has ended, and all that it had started."""
+    if process.poll() is None:
+        return Observation(False, "it runs")
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 0)
+            return Observation(False, "what it started runs")
+    return Observation(True, "it has ended")
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """To the whole group where there are groups."""
+    if hasattr(os, "killpg"):
         # Its group bears its number; it may have ended just now.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    elif group:
-        process.kill()
+            os.killpg(process.pid, number)
+    else:
+        process.terminate()
 
 
 def _hang_up(process: subprocess.Popen[bytes]) -> None:

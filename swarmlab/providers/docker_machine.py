@@ -16,13 +16,13 @@ from typing import Any
 from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, MachineUnknown, UsageError
-from swarmlab.providers import machine_env
+from swarmlab.providers import machine_env, machine_removal
 from swarmlab.providers import machine_options as options
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
 from swarmlab.providers.dind import number
 from swarmlab.providers.machine_options import NAME
-from swarmlab.providers.machine_program import Program, failed, last
+from swarmlab.providers.machine_program import Program, answer, failed
 from swarmlab.providers.network import LabNetwork
 from swarmlab.providers.turns import Turn
 from swarmlab.size import UNKNOWN, Size
@@ -56,6 +56,7 @@ class DockerMachine(LabNetwork):
         self._program = Program(self._store, self._hidden)
         self._certifying = Turn()
         self._ways: dict[str, machine_env.Way] = {}
+        self._asked: dict[str, str] = {}
 
     # -- making ------------------------------------------------------------------------------
 
@@ -170,6 +171,7 @@ class DockerMachine(LabNetwork):
 
     def stop(self, node: str) -> None:
         self._ways.pop(node, None)
+        self._asked.pop(node, None)
         self._must("stop", node, say("docker-machine could not stop {node}.", node=node))
 
     def pause(self, node: str) -> None:
@@ -182,11 +184,9 @@ class DockerMachine(LabNetwork):
         )
 
     def remove(self, node: str) -> tuple[str, ...]:
-        """Remove the lab's machine of that name.
+        """Remove the lab's machine of that name, as `machine_removal.remove` does.
 
-        One that its driver cannot remove is forgotten all the same, and that said, when it was
-        never whole; another is kept, for its driver may do so another time. Raises MachineUnknown
-        when it cannot be told whether there is one.
+        Raises MachineUnknown when it cannot be told whether there is one.
         """
         if not stores.there(self._store):
             raise stores.lost(self._store, node)
@@ -194,23 +194,9 @@ class DockerMachine(LabNetwork):
         if found is None or found.lab != self._lab:
             return ()
         self.report(say("{node}: it is removed", node=node))
-        ended = self._program.run("rm", "-y", node, within=patient(_MOVE_SECONDS))
-        if not stores.folder(self._store, node).exists():
-            return ()
-        if found.address and self._state(node) != "Error":
-            raise failed(say("docker-machine could not remove {node}.", node=node), ended)
-        # A machine whose making failed may be in the store alone, and its driver knows none.
-        forced = self._program.run("rm", "-f", node, within=patient(_MOVE_SECONDS))
-        if stores.folder(self._store, node).exists():
-            raise failed(say("docker-machine could not remove {node}.", node=node), forced)
-        words = say(
-            "docker-machine forgot {node}, but its driver {driver} could not remove it. Look there"
-            " whether a machine of that name is left. It said: {words}",
-            node=node,
-            driver=found.driver,
-            words=last(ended),
-        )
-        return (words,)
+        self._ways.pop(node, None)
+        self._asked.pop(node, None)
+        return machine_removal.remove(self._program, self._store, found)
 
     def left(self) -> tuple[str, ...]:
         names = {one.name for one in self._own()} | set(self.unknown())
@@ -237,7 +223,7 @@ class DockerMachine(LabNetwork):
             tell=lambda line: self.report(f"{node}: {line}"),
             check=self.check,
         )
-        if ended.code != 0 and _ALREADY not in last(ended):
+        if ended.code != 0 and _ALREADY not in answer(ended):
             raise failed(otherwise, ended)
 
     # -- looking -------------------------------------------------------------------------------
@@ -257,11 +243,9 @@ class DockerMachine(LabNetwork):
         found = self._machine(node)
         if found is not None and found.address:
             return found.address
-        ended = self._program.run("ip", node, within=patient(_ASK_SECONDS))
-        if ended.code != 0 or not last(ended):
-            words = say("docker-machine does not know the address of {node}.", node=node)
-            raise failed(words, ended)
-        return last(ended)
+        if node not in self._asked:
+            self._asked[node] = self._program.address(node)
+        return self._asked[node]
 
     def place(self, node: str) -> Node:
         found = self._ways.get(node) or self._machine(node)
@@ -273,7 +257,7 @@ class DockerMachine(LabNetwork):
         return way.certs if way is not None else stores.folder(self._store, node)
 
     def last_words(self, node: str) -> str | None:
-        state = self._state(node)
+        state = self._program.state(node)
         if state in ("", "Running", "Starting"):
             return None
         return say("is in the state {state}", state=state)
@@ -294,10 +278,16 @@ class DockerMachine(LabNetwork):
         if self._connects(one):
             state, detail = NodeState.RUNNING, "running"
         else:
-            told = self._state(one.name)
+            told = self._program.state(one.name)
             state = NodeState.RUNNING if told == "Running" else NodeState.STOPPED
             detail = told.lower() or say("its state is not known")
-        return Node(one.name, one.address, state, detail=detail, engine_port=one.port)
+        address = one.address
+        if state is NodeState.RUNNING and not address:
+            try:
+                address = self.address(one.name)
+            except EnvironmentProblem:
+                state, detail = NodeState.STOPPED, say("its address is not known")
+        return Node(one.name, address, state, detail=detail, engine_port=one.port)
 
     def _answers(self, node: str) -> bool:
         found = self._machine(node)
@@ -312,11 +302,3 @@ class DockerMachine(LabNetwork):
         except OSError:
             return False
         return True
-
-    def _state(self, node: str) -> str:
-        """docker-machine's word for the machine's state; empty when it cannot be asked."""
-        try:
-            ended = self._program.run("status", node, within=patient(_ASK_SECONDS))
-        except EnvironmentProblem:
-            return ""
-        return last(ended) if ended.code == 0 else ""

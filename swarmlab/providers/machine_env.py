@@ -63,12 +63,12 @@ def ask(program: Program, node: str, check: Callable[[], None]) -> Way:
         told = program.run("env", *_SHELL, node, within=patient(_ASK_SECONDS), check=check)
         ended.append(told)
         if told.code == 0:
-            way = read(told.tail)
+            way = read(told.raw)
             if way is None:
                 words = say("docker-machine does not say where the engine of {node} is.", node=node)
                 raise failed(words, told)
             return Observation(True, say("it answers"), way)
-        if any(sign in line for line in told.tail for sign in _DISTRUST):
+        if any(sign in line for line in told.raw for sign in _DISTRUST):
             raise _distrusted(node, told)
         return Observation(False, last(told))
 

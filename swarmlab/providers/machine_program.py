@@ -14,6 +14,7 @@ from swarmlab.errors import EnvironmentProblem, TimedOut
 from swarmlab.images import command
 from swarmlab.images.schedule import Stopped
 from swarmlab.process import HIDDEN
+from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 NAME = "docker-machine"
@@ -30,6 +31,8 @@ SECRET = re.compile(
 """Names of driver options whose values are shown and kept nowhere."""
 
 _LOOK_SECONDS = 0.2
+_ASK_SECONDS = 30.0
+_LONG = 4  # characters of a secret that is found in no other word by chance
 
 
 class Program:
@@ -96,13 +99,33 @@ class Program:
             raise why[0] from None
         finally:
             over.set()
-        return command.Ended(ended.code, tuple(self.harmless(line) for line in ended.tail))
+        shown = tuple(self.harmless(line) for line in ended.tail)
+        return command.Ended(ended.code, shown, ended.raw)
+
+    def state(self, node: str) -> str:
+        """Its word for the machine's state; empty for none, and when it cannot be asked."""
+        try:
+            ended = self.run("status", node, within=patient(_ASK_SECONDS))
+        except EnvironmentProblem:
+            return ""
+        return answer(ended) if ended.code == 0 else ""
+
+    def address(self, node: str) -> str:
+        """The machine's address. Raises EnvironmentProblem when it knows none."""
+        ended = self.run("ip", node, within=patient(_ASK_SECONDS))
+        if ended.code != 0 or not answer(ended):
+            words = say("docker-machine does not know the address of {node}.", node=node)
+            raise failed(words, ended)
+        return answer(ended)
 
     def harmless(self, text: str) -> str:
         """The text without any of the hidden secrets."""
         # The longest first: one may be the beginning of another.
         for value in sorted({one for one in self._hidden() if one}, key=len, reverse=True):
-            text = text.replace(value, HIDDEN)
+            found = re.escape(value)
+            # Of a short one too much would be hidden: each 1 in each address.
+            found = found if len(value) >= _LONG else rf"(?<!\w){found}(?!\w)"
+            text = re.sub(found, HIDDEN, text)
         return text
 
     def _env(self) -> Mapping[str, str]:
@@ -114,8 +137,13 @@ class Program:
 
 
 def last(ended: command.Ended) -> str:
-    """The last line that it said; empty when it said nothing."""
+    """The last line that it said, to be shown; empty when it said nothing."""
     return ended.tail[-1] if ended.tail else ""
+
+
+def answer(ended: command.Ended) -> str:
+    """The same as it was said: a secret may look like a part of it."""
+    return ended.raw[-1] if ended.raw else ""
 
 
 def failed(what: str, ended: command.Ended, hint: str = "") -> EnvironmentProblem:
