@@ -412,6 +412,20 @@ def test_docker_hub_has_its_credentials_whatever_it_is_called(
     assert credentials.header(place)
 
 
+def test_of_several_entries_the_one_that_docker_reads_counts(_configuration: Path) -> None:
+    old = {"auth": base64.b64encode(b"old:old").decode()}
+    hub = "https://index.docker.io/v1/"
+    for entries in (
+        {"docker.io": old, hub: GOOD},
+        {f"https://{HERE}": old, HERE: GOOD},
+        {HERE: {}, f"https://{HERE}": GOOD},
+    ):
+        _configuration.write_text(json.dumps({"auths": entries}))
+        where = "docker.io/anna/util:1" if hub in entries else f"{HERE}/class/util:1"
+        found = credentials.header(where)["X-Registry-Auth"]
+        assert json.loads(base64.urlsafe_b64decode(found))["username"] == "anna", entries
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -68,8 +68,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _by_helper(told: Mapping[str, Any], host: str) -> Mapping[str, Any] | None:
     """What the credential helper for that registry tells; None without helper or answer."""
-    asked = auth.INDEX_URL if host == auth.INDEX_NAME else host
-    name = told.get("credHelpers", {}).get(asked, told.get("credsStore"))
+    name = told.get("credHelpers", {}).get(_asked(host), told.get("credsStore"))
     if not name:
         return None
     try:
@@ -87,32 +86,43 @@ def _by_helper(told: Mapping[str, Any], host: str) -> Mapping[str, Any] | None:
 
 
 def _by_file(told: Mapping[str, Any], host: str, path: Path) -> Mapping[str, Any] | None:
-    """The registry's own entry in the file, whichever way it is written."""
+    """What the registry's own entries in the file tell, whichever way they are written."""
     entries: Mapping[str, Any] = told.get("auths", {})
     names = [one for one in entries if auth.resolve_index_name(one).lower() == host.lower()]
-    # Its plain name counts before URLs of it, which are older.
-    entry = entries[min(names, key=lambda one: one != host)] if names else None
-    if entry is None:
-        return None
-    if not isinstance(entry, dict):
+    # What docker itself looks for counts before other ways to write the same.
+    for name in sorted(names, key=lambda one: one != _asked(host)):
+        if found := _entry(entries[name], host, path):
+            return {**found, "serveraddress": _asked(host)}
+    return None
+
+
+def _asked(host: str) -> str:
+    """What docker calls the registry where it keeps its credentials."""
+    return auth.INDEX_URL if host == auth.INDEX_NAME else host
+
+
+def _entry(entry: Any, host: str, path: Path) -> Mapping[str, str]:
+    """What one entry tells; nothing where a helper keeps the rest of it."""
+    if not isinstance(entry, (dict, type(None))):
         raise _unsound(path, host, say("it is no JSON object"))
-    for name, value in entry.items():
-        if name.lower() in _FIELDS and value is not None and not isinstance(value, str):
-            raise _unsound(path, host, say('its "{name}" is no text', name=name))
-    has = {name.lower(): value for name, value in entry.items() if value}
-    where = {"serveraddress": auth.INDEX_URL if host == auth.INDEX_NAME else host}
+    has: dict[str, str] = {}
+    for name, value in (entry or {}).items():
+        if value and name.lower() in _FIELDS:
+            if not isinstance(value, str):
+                raise _unsound(path, host, say('its "{name}" is no text', name=name))
+            has[name.lower()] = value
     for token in ("registrytoken", "identitytoken"):
         if token in has:
-            return {token: has[token], **where}
+            return {token: has[token]}
     if "auth" in has:
         try:
             user, password = auth.decode_auth(has["auth"])
         except ValueError:
             raise _unsound(path, host, say('its "auth" is no name and password')) from None
-        return {"username": user, "password": password.strip("\0"), **where}
+        return {"username": user, "password": password.strip("\0")}
     if "username" in has:
-        return {"username": has["username"], "password": has.get("password", ""), **where}
-    return None
+        return {"username": has["username"], "password": has.get("password", "")}
+    return {}
 
 
 def _unreadable(path: Path, why: str) -> ImageProblem:

@@ -57,9 +57,10 @@ def ordered(lab: RealLab, manager: str, tasks: int) -> None:
     assert engine.services.get("proxy").scale(tasks)
 
     def look() -> Observation[None]:
-        (seen,) = engine.api.services(filters={"name": "proxy"}, status=True)
-        running = seen["ServiceStatus"]["RunningTasks"]
-        return Observation(running == tasks, f"{running} run")
+        # Not the service's own count: of a lost node the swarm keeps what it last heard.
+        wanted = engine.api.tasks(filters={"service": "proxy", "desired-state": "running"})
+        running = sum(one["Status"]["State"] == "running" for one in wanted)
+        return Observation(running == tasks == len(wanted), f"{running} of {len(wanted)} run")
 
     until(f"{tasks} tasks of the proxy", look, within=120)
 
