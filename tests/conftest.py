@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab import naming
 from tests import seed
 
 
@@ -30,6 +31,13 @@ def _own_state(
     if not _real(request.node):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs names its lab for all that is said; the next test starts anew."""
+    monkeypatch.setattr(naming, "_current", naming.DEFAULT)
+    monkeypatch.setattr(naming, "_lab", naming.CHAPTER)
 
 
 @pytest.fixture(autouse=True)

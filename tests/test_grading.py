@@ -188,6 +188,13 @@ def test_a_file_that_is_named_twice_is_read_once(
     assert found.refused == ()
 
 
+def test_a_file_without_a_name_is_nobodys(tmp_path: Path, good: RunResult) -> None:
+    written(tmp_path / " .json", student(good, ""))
+    found = graded(tmp_path)
+    assert found.papers == ()
+    assert "no student's" in reasons(found)[" .json"]
+
+
 # What a student can write: any change, with a checksum that fits.
 
 DOCTORED: dict[str, tuple[Callable[[Any], object], str]] = {

@@ -87,7 +87,9 @@ def read(path: Path, lab: Lab, key: bytes | None, *, called: str) -> Paper:
                     "made with `--student NAME`, it does"
                 )
             )
-        result = replace(result, student=_name(called))
+        if not (name := _name(called)):
+            raise Refused(say("its name is no student's, and it says none itself"))
+        result = replace(result, student=name)
     return paper.of(lab, result, file=paper.shown(path), signed=key is not None)
 
 
