@@ -99,7 +99,8 @@ def _typed(bench: Bench, source: str) -> Iterator[str]:
     done = bench.stepper().typed(line)
     bench.fresh()
     if done.verdict is Verdict.ERRORED:
-        raise EnvironmentProblem(done.reason, evidence=done.output)
+        hint = say("`swarmlab status` shows the state of the lab; then run the command again.")
+        raise EnvironmentProblem(done.reason, evidence=done.output, hint=hint)
     said = [redact(text)[:SHOWN_WIDTH] for text in done.output.splitlines() if text.strip()]
     if done.exit_code is None or done.exit_code in _NOT_RUN or not said:
         how = done.reason or say("exit code {code}", code=done.exit_code)
