@@ -69,6 +69,7 @@ MARKS = re.compile(
 # What engines, kernels and other programs say: compared with it, in their words.
 OTHERS_SAY = frozenset(
     (
+        *("About to remove", "WARNING: This action will delete", "Successfully removed"),
         *("(health: starting)", "Running pre-create checks", "active endpoints"),
         *("address already in use", "already in progress", "bad certificate"),
         *("cannot allocate memory", "cannot assign requested address", "certificate required"),

@@ -22,10 +22,10 @@ _WORD = r"[^\s(){}]+"
 _SET = r"(?:\w+=[^\s(){}]*[ \t]+)"
 _BEGINS = r"(?:^|[({!]|\b(?:then|do|else|elif|if|while|until|time)(?=[ \t]))"
 # What runs the command behind it; of options with a value each takes the next word, or not.
-_RUNNER = (
+_RUNNER = re.compile(
     rf"(?:(?:sudo|env|xargs|exec|command)(?:[ \t]+-{_WORD}(?:[ \t]+(?!-){_WORD})?){{0,2}}"
     rf"|docker-machine[ \t]+ssh[ \t]+{_WORD})[ \t]+[\"']?{_SET}{{0,9}}"
-)
+).pattern
 _START = rf"{_BEGINS}[ \t]*{_SET}{{0,9}}(?:{_RUNNER}){{0,2}}"
 _COMMAND = re.compile(
     rf"{_START}(?P<program>docker-compose|docker|curl)"
