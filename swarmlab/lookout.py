@@ -10,6 +10,36 @@ from typing import Any
 _INTO_NODE = ("nsenter", "--target", "1", "--mount", "--net", "--uts", "--")
 NODE_ENGINE = "/proc/1/root/run/docker.sock"
 """The socket of a node's engine, from a container that sees the node's processes."""
+_TIMES = 3  # that a command is run whose words were lost
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program ended in a container, and what it printed."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+
+def heard(api: Any, container: str, argv: Sequence[str]) -> Ran:
+    """Run a program that changes nothing and has something to say. Raises what docker-py raises.
+
+    An engine under load may lose the words of one that ends at once (docker/docker-py#2042): what
+    ended well and said nothing is run again.
+    """
+    for _ in range(_TIMES):
+        identity = api.exec_create(container, list(argv))["Id"]
+        output, errors = api.exec_start(identity, demux=True)
+        exit_code = api.exec_inspect(identity)["ExitCode"]
+        ran = Ran(
+            -1 if exit_code is None else int(exit_code),
+            (output or b"").decode(errors="replace"),
+            (errors or b"").decode(errors="replace").strip(),
+        )
+        if ran.exit_code or ran.output:
+            break
+    return ran
 
 
 @dataclass(frozen=True)
@@ -29,11 +59,14 @@ class Lookout:
 
         Raises what docker-py raises, APIError for one where there is no such container.
         """
-        argv = ["sh", "-c", script, "sh", *words]
-        return self.run(argv if self.own else [*_INTO_NODE, *argv])
-
-    def run(self, argv: Sequence[str]) -> tuple[int, str]:
-        """Run a program of the container; exit code and output. Raises as `on_node`."""
-        run = self.api.exec_create(self.container, list(argv))
+        run = self.api.exec_create(self.container, self._argv(script, *words))
         said = bytes(self.api.exec_start(run["Id"])).decode("utf-8", "replace").strip()
         return int(self.api.exec_inspect(run["Id"])["ExitCode"] or 0), said
+
+    def heard_on_node(self, script: str) -> Ran:
+        """The same for a script that changes nothing and has something to say; see `heard`."""
+        return heard(self.api, self.container, self._argv(script))
+
+    def _argv(self, script: str, *words: str) -> list[str]:
+        argv = ["sh", "-c", script, "sh", *words]
+        return argv if self.own else [*_INTO_NODE, *argv]

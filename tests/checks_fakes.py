@@ -142,6 +142,8 @@ class Engine:
     volume_names: list[str] = field(default_factory=list)
     services_here: list[Raw] | None = None
     alive: bool = True
+    frozen: bool = False
+    waits: int = 0
     executions: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
     @property
@@ -151,6 +153,9 @@ class Engine:
     def _answer(self, swarm: bool = True) -> None:
         if not self.alive:
             raise requests.ConnectionError("no route to host")
+        if self.frozen:
+            self.waits += 1
+            raise requests.ReadTimeout("read timed out")
         if swarm and self.refusal is not None:
             raise self.refusal
         if swarm and not self.manager:
@@ -264,6 +269,7 @@ class Lab:
         self.name = "unit"
         self.nodes = NODES
         self.managers: tuple[str, ...] = NODES
+        self.silent: set[str] = set()
         self.swarm = Swarm()
         self.engines = {name: Engine(name, self.swarm) for name in NODES}
         self.host = Engine("host", Swarm(nodes=[]))

@@ -114,6 +114,20 @@ def test_lost_quorum_is_a_finding(lab: Lab) -> None:
     assert "does not have a leader" in found.actual
 
 
+def test_a_frozen_manager_is_waited_for_once(lab: Lab) -> None:
+    """Each look would take its whole time limit before it asked the next one."""
+    first = lab.engines["swarm-1"]
+    first.frozen = True
+    for _ in range(3):
+        assert check(lab, "swarm.quorum", managers=3, needed=2).passed
+    assert first.waits == 1
+    # Where nobody else answers, it is asked all the same.
+    for other in ("swarm-2", "swarm-3"):
+        lab.engines[other].alive = False
+    first.frozen = False
+    assert check(lab, "swarm.quorum", managers=3, needed=2).passed
+
+
 # swarm.nodes, quorum, label, same_view
 
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from swarmlab import labels
-from swarmlab.checks import inside
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import over
 from swarmlab.checks.web import get
 from swarmlab.cluster.workstation import NAME, WORKDIR
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.lookout import heard
 from swarmlab.words import say
 
 Facts = dict[str, Any]
@@ -215,6 +215,6 @@ def files(world: World) -> Facts:
     """The names of the files in the student's working directory (in them are ids)."""
     api = world.host_engine().api
     # All of them, so that there always is something to hear.
-    ran = inside.heard(api, labels.container(world.name, NAME), ["ls", "-a", WORKDIR])
+    ran = heard(api, labels.container(world.name, NAME), ["ls", "-a", WORKDIR])
     listed = [name for name in ran.output.splitlines() if name not in (".", "..")]
     return {say("file {name} in the workstation", name=name): say("there") for name in listed}

@@ -34,6 +34,9 @@ class Finding:
 class World(Protocol):
     """The live lab as checks see it: engines, addresses, ports. Nothing here changes it."""
 
+    silent: set[str]
+    """Nodes whose engines did not answer in time, as looks find out: others are asked first."""
+
     @property
     def name(self) -> str:
         """The lab's name (`default`)."""

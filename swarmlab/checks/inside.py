@@ -5,24 +5,22 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit
 from swarmlab.checks.tasks import Instance, Raw, inspect
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.lookout import Ran, heard
 from swarmlab.wait import patient
 from swarmlab.words import later, say
 
 if TYPE_CHECKING:
-    from docker.api import APIClient
     from docker.errors import APIError
 
 _NOT_BEGUN = "OCI runtime exec failed"
 _NO_TOOL = ("executable file not found", "no such file or directory")
 _SECONDS = 3.0  # for each wait of a request
-_TIMES = 3  # that a command is run whose words were lost
 _LARGEST_FILE = 1 << 20  # bytes; a haproxy.cfg has some thousand
 
 # Run on the task's node: the name server of the container, seen by this process alone, then the
@@ -51,15 +49,6 @@ except (OSError, http.client.HTTPException) as error:
     told = {"trouble": f"{type(error).__name__}: {error}"}
 print(json.dumps(told))
 """
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a tool ended in a container, and what it printed."""
-
-    exit_code: int
-    output: str
-    errors: str
 
 
 def run(world: World, instance: Instance, command: list[str]) -> Ran:
@@ -141,26 +130,6 @@ def read(world: World, instance: Instance, path: str) -> bytes:
         if content is None:
             raise Unfit(say("{path} in {name} is not a file", path=path, name=instance.name))
         return content.read(_LARGEST_FILE)
-
-
-def heard(api: APIClient, container: str, command: list[str]) -> Ran:
-    """Run a command that has something to say.
-
-    An engine under load may lose the words of one that ends at once (docker/docker-py#2042): what
-    ended well and said nothing is run again.
-    """
-    for _ in range(_TIMES):
-        identity = api.exec_create(container, command)["Id"]
-        output, errors = api.exec_start(identity, demux=True)
-        exit_code = api.exec_inspect(identity)["ExitCode"]
-        ran = Ran(
-            -1 if exit_code is None else int(exit_code),
-            (output or b"").decode(errors="replace"),
-            (errors or b"").decode(errors="replace").strip(),
-        )
-        if ran.exit_code or ran.output:
-            break
-    return ran
 
 
 def _running(world: World, instance: Instance) -> Raw:

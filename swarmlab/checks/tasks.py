@@ -203,21 +203,24 @@ def from_manager(world: World, node: str, ask: Callable[[APIClient], T]) -> T | 
 def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
     """What the first manager with a quorum says, whichever other nodes are down.
 
-    Raises Unfit when no node is one. Where a manager could not be asked, which may have one, the
-    reason why is raised instead.
+    One that is frozen takes a look's whole time: whoever was silent once is asked last from then
+    on. Raises Unfit when no node is one. Where a manager could not be asked, which may have one,
+    the reason why is raised instead.
     """
     from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
+    from requests.exceptions import RequestException, Timeout
 
     refusals: list[Refusal] = []
     down: list[Exception] = []
-    for node in world.nodes:
+    for node in sorted(world.nodes, key=world.silent.__contains__):
         try:
             answer = from_manager(world, node, ask)
         except APIError:
             # It does answer, and something is wrong with it.
             raise
         except (EnvironmentProblem, DockerException, RequestException) as error:
+            if isinstance(error, Timeout):
+                world.silent.add(node)
             if node in world.managers:
                 down.append(error)
             continue

@@ -52,6 +52,7 @@ class Cluster:
         self.name = name
         self.complete = complete
         self.sources = sources
+        self.silent: set[str] = set()
         self.provider = provider
         self.certificates = certificates
         self._lookouts: dict[str, Lookout] = {}
@@ -215,7 +216,7 @@ class Cluster:
 
     def _any_swarm(self) -> dict[str, object]:
         from docker.errors import DockerException
-        from requests.exceptions import RequestException
+        from requests.exceptions import RequestException, Timeout
 
         if not any(node.state is NodeState.RUNNING for node in self._info.nodes):
             raise ClusterProblem(
@@ -230,6 +231,8 @@ class Cluster:
                 self._answered = node
                 return answer
             except (DockerException, RequestException, EnvironmentProblem) as error:
+                if isinstance(error, Timeout):
+                    self.silent.add(node)
                 # That a worker is no manager explains nothing.
                 last = error if node in self.managers else last
         raise EnvironmentProblem(

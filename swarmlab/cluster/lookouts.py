@@ -30,6 +30,7 @@ _TRIAL_SECONDS = 60
 _NO_VXLAN = 3
 # Asking for the family by name makes the kernel load the module if there is one.
 _TRIAL = f"({VXLAN}) || exit {_NO_VXLAN}; genl ctrl get name IPVS"
+_PLANE_OF_OURS = "cat /run/swarmlab/data-plane"
 _PLANE = "cat /run/swarmlab/data-plane 2>/dev/null || { test -e /proc/net/ip_vs && echo ipvs; }"
 
 
@@ -86,13 +87,8 @@ def check_kernel(api: Any, lab: str, node: str) -> None:
 def data_plane(at: Lookout) -> str:
     """`ipvs` or `nftables`, as the node tells it; empty if it cannot be told."""
     try:
-        if at.own:
-            run = at.api.exec_create(
-                at.container, ["cat", "/run/swarmlab/data-plane"], stderr=False
-            )
-            return bytes(at.api.exec_start(run["Id"])).decode("ascii", "replace").strip()
-        code, said = at.on_node(_PLANE)
-        return said if code == 0 else ""
+        ran = at.heard_on_node(_PLANE_OF_OURS if at.own else _PLANE)
+        return ran.output.strip() if ran.exit_code == 0 else ""
     except APIError:
         return ""
     except RequestException:

@@ -18,6 +18,7 @@ from swarmlab import __version__, labels, process, state
 from swarmlab import engine as engines
 from swarmlab.checks.tasks import list_services
 from swarmlab.errors import LabAbsent, SwarmlabError
+from swarmlab.lookout import heard
 from swarmlab.process import HIDDEN
 from swarmlab.words import say
 
@@ -230,7 +231,7 @@ def _engine_log(api: Any, box: str) -> str:
     from docker.errors import APIError
 
     try:
-        run = api.exec_create(box, ["tail", "-n", str(LINES), _ENGINE_LOG])
+        return heard(api, box, ["tail", "-n", str(LINES), _ENGINE_LOG]).output
     except APIError:
         # A node that is stopped or paused runs nothing, but still has its files.
         stream, _ = api.get_archive(box, _ENGINE_LOG)
@@ -238,11 +239,11 @@ def _engine_log(api: Any, box: str) -> str:
             file = archive.extractfile(archive.getmembers()[0])
             text = file.read().decode("utf-8", "replace") if file else ""
         return "\n".join(text.splitlines()[-LINES:])
-    return str(api.exec_start(run["Id"]).decode("utf-8", "replace"))
 
 
 def _machine_log(cluster: Cluster, node: str) -> str:
-    return cluster.lookout(node).on_node(_MACHINE_LOG)[1]
+    ran = cluster.lookout(node).heard_on_node(_MACHINE_LOG)
+    return ran.output or ran.errors
 
 
 def _service_log(api: Any, service: str) -> str:
