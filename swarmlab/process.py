@@ -28,7 +28,13 @@ _LAST_WORDS = 1.0
 
 _QUOTED = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 _VALUE = rf"""(?:{_QUOTED}|[^\s'",&;]+)"""
-_FLAG = r"--(?:token|password|passwd|secret|unlock-key|registry-auth)"
+_FLAG = (
+    r"--(?:token|password|passwd|passphrase|secret|unlock-key|registry-auth|requirepass|masterauth"
+    r"|(?:api|access|secret|private|encryption|ssh)-key)"
+)
+# What a variable or a setting that holds a secret is called, from the word that tells on: its name
+# may go on, as in AWS_SECRET_ACCESS_KEY. `PWD` alone is a folder.
+_NAMED = r"(?:token|password|passwd|passphrase|secret|(?<=[a-z0-9]_)pwd|api_?key|_key)"
 
 # What each rule finds, and what stays of it. Every pattern starts at a fixed word, so that a
 # long line without that word is read once only.
@@ -56,12 +62,28 @@ _RULES = (
     ),
     # scheme://user:password@host, also when the password itself holds an @
     (re.compile(r"(://[^\s/:@'\"]*):[^\s/'\"]*@"), rf"\1:{HIDDEN}@"),
-    # ?token=X in an address, DB_PASSWORD=X in an environment
-    (re.compile(rf"((?:token|password|passwd|secret)=){_VALUE}", re.I), rf"\1{HIDDEN}"),
+    # ?token=X in an address, DB_PASSWORD=X and API_KEY=X in an environment
+    (re.compile(rf"({_NAMED}\w{{0,20}}=){_VALUE}", re.I), rf"\1{HIDDEN}"),
+    # `password: X` in a log or in YAML; a secret or a token by that word alone is often prose.
+    (
+        re.compile(
+            rf"((?:password|passwd|passphrase|_(?:pwd|token|key)|api_?key)\w{{0,20}}: ){_VALUE}",
+            re.I,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # Programs that take a password by a letter.
+    (re.compile(rf"(docker\s+login[^\n]{{0,200}}?\s-p(?!ass)[ =]?){_VALUE}"), rf"\1{HIDDEN}"),
+    (
+        re.compile(rf"(curl\s[^\n]{{0,200}}?(?:-u|--user)[ =]?['\"]?[^\s:'\"]+:){_VALUE}"),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(rf"((?:mysql|mariadb)\w*\s[^\n]{{0,200}}?\s-p){_VALUE}"), rf"\1{HIDDEN}"),
     # "password": "X" in JSON; `auth` and `identitytoken` stand in the Docker client's settings
     (
         re.compile(
-            r"(['\"](?:\w{0,40}(?:token|password|passwd|secret)|auth)['\"]\s*:\s*)" + _QUOTED,
+            r"(['\"](?:\w{0,40}(?:token|password|passwd|passphrase|secret|_pwd|api_?key|_key)|auth)"
+            r"['\"]\s*:\s*)" + _QUOTED,
             re.I,
         ),
         rf'\1"{HIDDEN}"',

@@ -155,6 +155,17 @@ def test_tail_prefers_the_error_output() -> None:
         PEM.replace("\n", "\\n"),
         PEM[:60],
         f"SWMKEY-1-{SECRET}",
+        f"MYSQL_PWD={SECRET}",
+        f"docker service create --env API_KEY={SECRET} x",
+        f"export AWS_SECRET_ACCESS_KEY={SECRET}",
+        f"redis-server --requirepass {SECRET} --port 1",
+        f"password: {SECRET}",
+        f'{{"api_key": "{SECRET}"}}',
+        f"docker login -u me -p {SECRET} registry",
+        f"docker login -p{SECRET} -u me registry",
+        f"curl -u admin:{SECRET} http://swarm-1/",
+        f"curl -s --user 'admin:{SECRET}' http://swarm-1/",
+        f"mysql -h db -p{SECRET} people",
     ],
 )
 def test_secrets_go(text: str) -> None:
@@ -175,6 +186,10 @@ def test_secrets_go(text: str) -> None:
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         '{"Value": "L2RlbW8=", "Flags": 0}',
         "task: non-zero exit (137)",
+        "PWD=/root OLDPWD=/tmp",
+        "docker ps -p, curl -u",
+        "docker login -u me --password-stdin registry",
+        "No Key Found: key msg1",
         "",
     ],
 )
@@ -210,7 +225,8 @@ def test_any_text_can_be_redacted_twice(text: str) -> None:
 
 
 def test_long_lines_are_redacted_quickly() -> None:
-    start = time.monotonic()
-    for piece in ("A", "a1_", "://", '"', "--token ", "token=", "-----BEGIN PRIVATE KEY"):
+    start = time.process_time()
+    pieces = ("A", "a1_", "://", '"', "--token ", "token=", "-----BEGIN PRIVATE KEY", "curl -u")
+    for piece in (*pieces, "_key", "docker login "):
         redact(piece * (200_000 // len(piece)))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 2

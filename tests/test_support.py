@@ -6,16 +6,19 @@ import io
 import os
 import stat
 import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from swarmlab.errors import EngineUnreachable, UsageError
+from swarmlab.cluster import lifecycle
+from swarmlab.errors import EngineUnreachable, LabAbsent, UsageError
 from swarmlab.progress import SilentProgress
 from swarmlab.report import support as report
 from swarmlab.support import bundle
+from swarmlab.support import parts as support_parts
 from swarmlab.support.bundle import Cleaner, Part, collect
 from swarmlab.support.parts import Wanted, _environment, variable
 
@@ -31,7 +34,7 @@ SECRETS = (TOKEN, "MHcCAQEE", "lovelace", "correct-horse", "YWRhOnNlY3JldA")
 
 
 def wanted(*found: Wanted) -> Any:
-    return lambda name: iter(found)
+    return lambda name, learn: iter(found)
 
 
 def fails() -> str:
@@ -103,12 +106,34 @@ def test_what_is_in_it_is_shown(parts: list[Part], monkeypatch: pytest.MonkeyPat
         ("DB_PASSWORD=x1", "DB_PASSWORD=***"),
         ("GITHUB_TOKEN=abc=def", "GITHUB_TOKEN=***"),
         ("AWS_ACCESS_KEY_ID=AKIA", "AWS_ACCESS_KEY_ID=***"),
+        ("MYSQL_PWD=x1", "MYSQL_PWD=***"),
+        ("ENCRYPTION_KEY=x1", "ENCRYPTION_KEY=***"),
+        ("PWD=/root", "PWD=/root"),
         ("DB=go-demo-db", "DB=go-demo-db"),
         ("ALONE", "ALONE"),
     ],
 )
 def test_variables_named_like_secrets_keep_theirs(text: str, shown: str) -> None:
     assert variable(text) == shown
+
+
+def test_what_a_service_was_given_is_taken_out_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parts(name: str, learn: Callable[[str], None]) -> Iterator[Wanted]:
+        learn("planted-3")
+        yield Wanted("logs/x.log", "log", lambda: "connecting with planted-3")
+
+    monkeypatch.setattr(bundle, "wanted", parts)
+    assert [part.text for part in collect("unit", SilentProgress())] == [
+        "{}",
+        "connecting with ***",
+    ]
+
+
+def test_logs_that_cannot_be_had_are_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "find", lambda name, **_: None)
+    (part,) = support_parts._logs("nobody")
+    with pytest.raises(LabAbsent, match="nobody"):
+        part.make()
 
 
 def test_short_values_and_paths_are_not_taken_for_secrets(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def collect(name: str, progress: Progress) -> list[Part]:
     parts = []
     with progress.stage(say("Collecting")) as stage:
         now = stage.say
-        for part in wanted(name):
+        for part in wanted(name, clean.learn):
             now(part.name)
             try:
                 text = part.make()
@@ -102,6 +102,11 @@ class Cleaner:
         # a secret in base64 can begin with a slash as well.
         known = {v for v in values if len(v) >= _SHORTEST and not _is_path(v)}
         self._known = sorted(known, key=len, reverse=True)
+
+    def learn(self, value: str) -> None:
+        """Take that value out of all that comes, too."""
+        if len(value) >= _SHORTEST and not _is_path(value) and value not in self._known:
+            self._known = sorted([*self._known, value], key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for value in self._known:

@@ -37,7 +37,9 @@ done
 journalctl --no-pager -u docker -n {LINES}
 """
 
-SECRET = re.compile(r"pass|secret|token|credential|auth|(?:api|private|access|grade)_?key", re.I)
+SECRET = re.compile(
+    r"pass|_pwd|secret|token|credential|auth|(?:api|private|access|grade)_?key|_key$", re.I
+)
 # Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
 _READ = re.compile(
     r"SWARMLAB_|DOCKER_|XDG_STATE_HOME|LANG$|LC_|TERM$|NO_COLOR|.*_PROXY$"
@@ -55,9 +57,11 @@ class Wanted:
     make: Callable[[], str]
 
 
-def wanted(name: str) -> Iterator[Wanted]:
+def wanted(name: str, learn: Callable[[str], None]) -> Iterator[Wanted]:
     """All files for the lab of that name, logs last. Each is to be made before the next is asked
     for: connections are closed behind them.
+
+    `learn` is told each secret that a service was given: it may stand in any log.
     """
     yield Wanted("versions.json", say("versions of swarmlab, Python and the engine"), _versions)
     yield Wanted("environment.txt", say("variables that swarmlab reads"), _environment)
@@ -65,7 +69,7 @@ def wanted(name: str) -> Iterator[Wanted]:
     yield Wanted("status.json", say("how the lab is"), partial(_status, name))
     yield Wanted("topology.txt", say("what runs on which node"), partial(_topology, name))
     yield Wanted("verify.json", say("which steps hold now"), partial(_verify, name))
-    yield Wanted("services.json", say("services and their tasks"), partial(_services, name))
+    yield Wanted("services.json", say("services and their tasks"), partial(_services, name, learn))
     folder = state.lab_folder(name)
     for path in sorted(folder.glob("*.json")):
         yield Wanted(path.name, say("a file of this lab: progress"), path.read_text)
@@ -131,17 +135,23 @@ def _verify(name: str) -> str:
     command = [sys.executable, "-m", "swarmlab", "verify", "--json", "--name", name]
     done = process.run(command, timeout=_VERIFY_SECONDS)
     if not done.stdout.strip():
-        raise SwarmlabError(done.tail(1))
+        # The error is the first line; what to do next comes after it.
+        raise SwarmlabError((done.stderr.strip().splitlines() or [done.tail(1)])[0])
     return done.stdout
 
 
-def _services(name: str) -> str:
+def _services(name: str, learn: Callable[[str], None]) -> str:
     """Services with their tasks, as the first manager that answers tells them."""
     with _cluster(name) as cluster:
         api = _speaker(cluster)
         nodes = {node["ID"]: node["Description"]["Hostname"] for node in api.nodes()}
         tasks = api.tasks()
-        return _json([_service(raw, tasks, nodes) for raw in list_services(api)])
+        services = list_services(api)
+        for raw in services:
+            for one in (raw["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Env") or ():
+                if variable(one) != one:
+                    learn(one.partition("=")[2])
+        return _json([_service(raw, tasks, nodes) for raw in services])
 
 
 def _speaker(cluster: Cluster) -> Any:
@@ -189,13 +199,10 @@ def _service(
 
 def _logs(name: str) -> Iterator[Wanted]:
     """The containers' logs, the nodes' engines' and the services'."""
-    from swarmlab.cluster import lifecycle
-
     try:
-        cluster = lifecycle.find(name, patience=10)
-    except SwarmlabError:
-        cluster = None
-    if cluster is None:
+        cluster = _cluster(name)
+    except SwarmlabError as error:
+        yield Wanted("logs", say("logs of containers, engines and services"), _raising(error))
         return
     with cluster:
         api: Any = cluster.host_engine().api
@@ -214,13 +221,20 @@ def _logs(name: str) -> Iterator[Wanted]:
         try:
             speaker = _speaker(cluster)
             services = [str(raw["Spec"]["Name"]) for raw in list_services(speaker)]
-        except Exception:
-            # Nobody speaks for the swarm, as services.json says already.
+        except Exception as error:
+            yield Wanted("logs/services", say("what the service's tasks said"), _raising(error))
             return
         for service in services:
             about = say("what the service's tasks said")
             make = partial(_service_log, speaker, service)
             yield Wanted(f"logs/service-{service}.log", about, make)
+
+
+def _raising(error: Exception) -> Callable[[], str]:
+    def make() -> str:
+        raise error
+
+    return make
 
 
 def _log(api: Any, box: str) -> str:
