@@ -150,6 +150,17 @@ def test_a_full_disk_leaves_nothing_and_keeps_the_old_bundle(
     assert (tmp_path / "b.zip").read_bytes() == before
 
 
+def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    mine = [f"b.zip.{os.getppid()}.part", "other.zip.1.part", "b.zip.x.part"]
+    for name in (*mine, f"b.zip.{ended.pid}.part"):
+        (tmp_path / name).write_bytes(b"half")
+    with writing.written(tmp_path / "b.zip"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"b.zip", *mine}
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="cannot be written: No such file"):
         made(tmp_path / "none" / "b.zip")

@@ -185,6 +185,22 @@ def test_places_are_bounded_and_come_back(bundle: Path, monkeypatch: pytest.Monk
         until("a place to be free", free, within=10, every=0.05)
 
 
+def test_one_address_cannot_take_every_place(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "PLACES_EACH", 2)
+    with served(bundle) as address:
+        held = [socket.create_connection(address) for _ in range(2)]
+
+        def turned_away() -> Observation[None]:
+            return Observation(ask(address, "HEAD", URL)[0] == 503, "a third place was given")
+
+        until("the places of this address to be taken", turned_away, within=10, every=0.05)
+        with socket.create_connection(address, source_address=("127.0.0.2", 0)) as other:
+            other.sendall(f"HEAD {URL} HTTP/1.1\r\n\r\n".encode())
+            assert b" 200 " in other.recv(1000)
+        for one in held:
+            one.close()
+
+
 def test_who_asks_nothing_is_cut_off(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A header that comes letter by letter would keep a place for ever."""
     monkeypatch.setattr(serving, "_REQUEST_SECONDS", 0.5)
@@ -420,6 +436,25 @@ def test_a_damaged_copy_is_never_called_whole(
 def test_addresses_that_are_none(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="no address to fetch from"):
         fetching.fetch(url, tmp_path / "copy.zip", SilentProgress())
+
+
+def test_a_place_where_nobody_serves_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(fetching, "BETWEEN_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(EnvironmentProblem, match="Nothing answers at") as caught:
+        fetched(("127.0.0.1", port), tmp_path / "b.zip")
+    assert "serve-bundle" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_target(place: tuple[str, int], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder") as caught:
+        fetched(place, tmp_path)
+    assert "swarmlab-bundle.zip" in caught.value.hint
 
 
 def test_a_wrong_address_is_told_at_once(place: tuple[str, int], tmp_path: Path) -> None:

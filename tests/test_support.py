@@ -123,10 +123,7 @@ def test_what_a_service_was_given_is_taken_out_of_its_log(monkeypatch: pytest.Mo
         yield Wanted("logs/x.log", "log", lambda: "connecting with planted-3")
 
     monkeypatch.setattr(bundle, "wanted", parts)
-    assert [part.text for part in collect("unit", SilentProgress())] == [
-        "{}",
-        "connecting with ***",
-    ]
+    assert [part.text for part in collect("unit", SilentProgress())] == ["connecting with ***"]
 
 
 def test_logs_that_cannot_be_had_are_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,9 +45,11 @@ def create(
     """Make the bundle `target`, replacing one that is there; images are built where missing.
 
     `pythons` are the Pythons to carry the package for; none leaves the package out. Raises
-    EnvironmentProblem when pip or the disk refuses, ImageProblem when an image cannot be had.
+    UsageError for a folder, EnvironmentProblem when pip or the disk refuses, ImageProblem when an
+    image cannot be had.
     """
     start = time.monotonic()
+    writing.refuse_folder(target)
     built = builder.ensure(NEEDED, engine=engine, progress=progress)
     references = {one.name: one.reference for one in built if one.name in NEEDED}
     with writing.written(target) as writer:

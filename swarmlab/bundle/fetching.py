@@ -16,7 +16,7 @@ import requests
 
 from swarmlab import flock
 from swarmlab.bundle import reading
-from swarmlab.bundle.writing import unwritable
+from swarmlab.bundle.writing import refuse_folder, unwritable
 from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
 from swarmlab.process import redact
 from swarmlab.progress import Progress, Stage
@@ -59,13 +59,14 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
             hint=say("It looks like http://192.168.1.20:8642/swarmlab-bundle.zip."),
         )
     start = time.monotonic()
+    refuse_folder(target)
     if target.exists():
         with reading.opened(target) as bundle:
             bundle.check()
         return Fetched(target, target.stat().st_size, target.stat().st_size, 0.0)
     part = target.with_name(target.name + ".part")
     try:
-        with _alone(part) as seal, part.open("ab") as file:
+        with _leaving_nothing_empty(part), _alone(part) as seal, part.open("ab") as file:
             copy = _Copy(url, file, seal)
             resumed = copy.begun
             with progress.stage(say("Fetching {name}", name=target.name)) as stage:
@@ -78,6 +79,22 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
     except OSError as error:
         raise unwritable(target, error) from error
     return Fetched(target, target.stat().st_size, resumed, time.monotonic() - start)
+
+
+@contextmanager
+def _leaving_nothing_empty(part: Path) -> Iterator[None]:
+    """A copy of which nothing has come leaves no files behind."""
+    try:
+        yield
+    finally:
+        seal = part.with_name(part.name + ".seal")
+        if (
+            part.exists()
+            and not part.stat().st_size
+            and not (seal.exists() and seal.stat().st_size)
+        ):
+            part.unlink()
+            seal.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -141,6 +158,15 @@ class _Copy:
             raise EnvironmentProblem(
                 str(error), hint=say("Ask whoever serves it for the right address.")
             ) from None
+        if self._total < 0 and not self._done:
+            raise EnvironmentProblem(
+                say("Nothing answers at {url}.", url=self._url),
+                evidence=trouble,
+                hint=say(
+                    "Is `swarmlab serve-bundle` running there, and are address and port those that"
+                    " it prints?"
+                ),
+            )
         if self._done != self._total:
             raise EnvironmentProblem(
                 say(

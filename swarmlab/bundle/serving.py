@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,8 @@ NAME = "swarmlab-bundle.zip"
 PORT = 8642
 PLACES = 64
 """Clients at the same time; whoever comes then is asked to come again."""
+PLACES_EACH = 32
+"""Of these for one address, so that no laptop can take all; a whole room may come by one."""
 
 _REQUEST_SECONDS = 10.0
 _BLOCK_SECONDS = 30.0
@@ -86,11 +89,12 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], content: Content, told: Told) -> None:
         self.content = content
         self.told = told
-        self._places = threading.BoundedSemaphore(PLACES)
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
         super().__init__(address, Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
+        if self._take(client_address[0]):
             super().process_request(request, client_address)
             return
         # Never waits: a full buffer of a client that has asked nothing yet cannot be.
@@ -109,7 +113,17 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            with self._lock:
+                self._taken[client_address[0]] -= 1
+                self._taken += Counter()  # Forgets those who have none any more.
+
+    def _take(self, client: str) -> bool:
+        """Whether that client gets a place."""
+        with self._lock:
+            if self._taken.total() >= PLACES or self._taken[client] >= PLACES_EACH:
+                return False
+            self._taken[client] += 1
+            return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nobody's error."""

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ import zstandard
 from swarmlab.bundle import manifest
 from swarmlab.bundle.manifest import Member
 from swarmlab.bundle.reading import WINDOW_LOG
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.words import say
 
 LEVEL = 10
@@ -106,6 +107,7 @@ def written(target: Path) -> Iterator[Writer]:
 
     Raises EnvironmentProblem when the file cannot be written: no rights, or no space.
     """
+    _clear(target)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(part, "x", zipfile.ZIP_STORED) as archive:
@@ -116,6 +118,35 @@ def written(target: Path) -> Iterator[Writer]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _clear(target: Path) -> None:
+    """Remove the halves of processes that were ended midway and are no more."""
+    own = re.compile(re.escape(target.name) + r"\.(\d{1,10})\.part")
+    with contextlib.suppress(OSError):
+        for left in target.parent.iterdir():
+            if (found := own.fullmatch(left.name)) and not _lives(int(found[1])):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def refuse_folder(target: Path) -> None:
+    """Raises UsageError for a target that is a folder: a bundle is a file."""
+    if target.is_dir():
+        raise UsageError(
+            say("{target} is a folder; a bundle is a file.", target=target),
+            hint=say("Name a file in it: {file}", file=target / "swarmlab-bundle.zip"),
+        )
 
 
 def unwritable(target: Path, error: OSError) -> EnvironmentProblem:
