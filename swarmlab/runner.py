@@ -110,13 +110,12 @@ class Runner:
     def reset(self, number: int) -> RunResult:
         """Undo a step and all after it, last first; brings nothing up. Raises SwarmlabError.
 
-        The step itself is undone also when it is not on record, because it may have been typed
-        by hand.
+        The step itself is undone also when it is not on record: see `Undoer.wanted`.
         """
         target = self._index(number)
         self._start()
         self._present()
-        self._undoer().recorded(target, also=target)
+        self._undoer().wanted(target)
         return self._result("reset", [])
 
     def verify(self, numbers: Sequence[int] | None = None, *, patient: bool = False) -> RunResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from swarmlab import notes
 from swarmlab.errors import ClusterProblem
@@ -35,14 +35,26 @@ class Undoer:
         self._listener = listener
         self._clock = clock
 
-    def recorded(self, start: int, *, also: int | None = None) -> frozenset[str]:
-        """Reset what was begun or done from `start` on; and step `also`, on record or not.
+    def recorded(self, start: int, *, also: Collection[int] = ()) -> frozenset[str]:
+        """Reset what was begun or done from `start` on; and the steps `also`, on record or not.
 
         Returns the ids of the steps that were reset. Raises ClusterProblem when a reset fails.
         """
         touched = self._progress.load(self._cluster).touched
         steps = list(enumerate(self._lab.steps))[start:]
-        return self._undo([s for index, s in steps if s.id in touched or index == also])
+        return self._undo([s for index, s in steps if s.id in touched or index in also])
+
+    def wanted(self, target: int) -> frozenset[str]:
+        """Reset the step `target` on demand, and what was begun or done after it.
+
+        It is reset also when it is not on record, because it may have been typed by hand. So are
+        those before it that are not done: its reset alone would leave the cluster as they leave
+        it. Returns the ids of the steps that were reset. Raises ClusterProblem when one fails.
+        """
+        done = self._progress.load(self._cluster).done
+        missing = (index for index, step in enumerate(self._lab.steps) if step.id not in done)
+        first = min(target, next(missing, target))
+        return self.recorded(first, also=range(first, target + 1))
 
     def back_to(
         self, sound: Callable[[], int], target: int, typed: bool
@@ -53,7 +65,7 @@ class Undoer:
         when it is not on record. Raises ClusterProblem when a reset fails.
         """
         start = sound()
-        undone = self.recorded(start, also=target if typed and start == target else None)
+        undone = self.recorded(start, also=[target] if typed and start == target else ())
         if any(step.removes_lab and step.id in undone for step in self._lab.steps):
             # What such a step took away no reset brings back, and until now its claims were over.
             start = sound()

@@ -74,6 +74,16 @@ def test_reset_undoes_a_step_and_what_follows(room: Room) -> None:
     assert (room.facts.true, room.done) == ({"f1", "f2"}, {"s1", "s2"})
 
 
+def test_reset_of_a_step_far_ahead_leaves_the_cluster_as_it_is_on_record(tmp_path: Path) -> None:
+    """The reset of a step may make again what the step before it made."""
+    remaking = step(3, reset=(command("drop f3\nmake f2", "r1"),))
+    room = Room(lab(step(1), step(2), remaking), tmp_path)
+    room.runner.run(None, 1)
+    room.runner.reset(3)
+    assert (room.facts.true, room.done) == ({"f1"}, {"s1"})
+    assert room.listener.only("reset") == ["reset 3", "reset 2"]
+
+
 def covering_room(tmp_path: Path) -> Room:
     """Step 2's reset drops what step 3 made as well; step 4 stands for itself."""
     both = (command("drop f2\ndrop f3", "r1"),)

@@ -216,7 +216,8 @@ def reset(
     """Undo a step and all that was run after it; run no step.
 
     Steps after it that were run go first, the last one before all. The step itself is undone
-    whether it was run or typed by hand, whole or half. Steps before it stay as they are.
+    whether it was run or typed by hand, whole or half. Steps that were done before it stay as
+    they are; those before it that are not done are undone too.
     """
     lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)

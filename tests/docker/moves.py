@@ -235,7 +235,7 @@ class Walk:
         assert (code, result["steps"]) == (0, []), said
         self.done = min(self.done, number - 1)
         self.broken = self.broken if self.broken < number else 0
-        if self.loose == number:
+        if self.done < self.loose <= number:
             self.loose = 0
 
     def _verify(self, number: int) -> None:
