@@ -41,11 +41,21 @@ class Choice(Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the student stands: at a step, which is done or was begun, or neither."""
+    """Where the student stands: at a step, which is done or was begun, or neither.
+
+    `later` are the numbers of the steps after it that are done or begun: done anew, it undoes them.
+    """
 
     step: Step
     done: bool
     begun: bool
+    later: tuple[int, ...] = ()
+
+    def undone_by(self, choice: Choice) -> tuple[int, ...]:
+        """The numbers of the later steps that the choice undoes."""
+        stays = choice is Choice.TYPE and self.begun
+        anew = choice in (Choice.RUN, Choice.AGAIN, Choice.TYPE, Choice.RESET)
+        return self.later if anew and not stays else ()
 
 
 class Hands(Protocol):
@@ -91,6 +101,9 @@ class Guide(Protocol):
 
     def ask(self, place: Place, choices: Sequence[Choice]) -> Choice:
         """Wait for a choice; the first is that of whoever just presses Enter."""
+
+    def sure(self, numbers: Sequence[int]) -> bool:
+        """Whether the student wants to undo these later steps; EOFError at the end of input."""
 
     def listener(self, step: Step) -> Listener:
         """Who shows a step while it runs."""
@@ -162,7 +175,15 @@ class Tour:
     def _place(self, step: Step, result: StepResult | None) -> Place:
         shown = result is not None and proven(result)
         done = shown or step.id in self._hands.done()
-        return Place(step, done, not done and step.id in self._hands.begun())
+        begun = self._hands.begun()
+        touched = begun | self._hands.done()
+        after = self._lab.steps[self._lab.steps.index(step) + 1 :]
+        later = tuple(one.number for one in after if one.id in touched)
+        return Place(step, done, not done and step.id in begun, later)
+
+    def _sure(self, place: Place, choice: Choice) -> bool:
+        undone = place.undone_by(choice)
+        return not undone or self._guide.sure(undone)
 
     def _at(self, index: int) -> int | None:
         """Be at a step until the student goes on (its index), or leaves (None)."""
@@ -174,6 +195,8 @@ class Tour:
         self._guide.arrive(self._lab, place, len(self._hands.done()))
         while True:
             choice = self._guide.ask(place, self._choices(index, place))
+            if not self._sure(place, choice):
+                continue
             try:
                 if choice is Choice.LEAVE:
                     return None
@@ -222,7 +245,7 @@ class Tour:
                 return None, False
             with self._hands.watching(step) as onlooker:
                 self._guide.type_now(step, again=again)
-                found = self._look_on(step, hints, onlooker)
+                found = self._look_on(self._place(step, None), hints, onlooker)
             if found is not Choice.RESET:
                 break
             anew = again = True
@@ -230,12 +253,14 @@ class Tour:
             return None, found is Choice.LEAVE
         return found, False
 
-    def _look_on(self, step: Step, hints: Hints, onlooker: Onlooker) -> StepResult | Choice:
+    def _look_on(self, place: Place, hints: Hints, onlooker: Onlooker) -> StepResult | Choice:
         choices = [
             Choice.LOOK, Choice.HINT, Choice.SHELL, Choice.RESET, Choice.MENU, Choice.LEAVE,
         ]  # fmt: skip
         while True:
             choice = self._guide.watch(onlooker, choices)
+            if choice is not None and not self._sure(place, choice):
+                continue
             if choice in (Choice.RESET, Choice.MENU, Choice.LEAVE):
                 return choice
             if choice is Choice.HINT:
@@ -243,7 +268,8 @@ class Tour:
             elif choice is Choice.SHELL:
                 self._hands.shell()
             else:
-                found = _last(self._hands.prove(onlooker, self._guide.listener(step)))
+                listener = self._guide.listener(place.step)
+                found = _last(self._hands.prove(onlooker, listener))
                 if found is None:
                     continue
                 self._guide.proof(onlooker, found)

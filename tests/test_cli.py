@@ -129,6 +129,15 @@ def test_names_that_cannot_name_a_lab_are_refused(name: str, tmp_path: Path) -> 
     assert "cannot name a lab" in done.stderr
 
 
+def test_every_lab_and_one_lab_are_not_asked_for_together(tmp_path: Path) -> None:
+    done = swarmlab("down", "--all", "--name", "monday", tmp=tmp_path)
+    assert done.returncode == 2
+    assert "--all and --name do not go together" in done.stderr
+    assert "`swarmlab down --name monday`" in done.stderr
+    # The environment's name is nothing that was asked for: this goes on to look for the engine.
+    assert swarmlab("down", "--all", tmp=tmp_path, SWARMLAB_NAME="monday").returncode == 3
+
+
 def test_from_after_to_is_refused(tmp_path: Path) -> None:
     done = swarmlab("run", "--from", "9", "--to", "4", tmp=tmp_path)
     assert done.returncode == 2

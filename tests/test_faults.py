@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from swarmlab.cluster import cutting, fault_tasks, faults
 from swarmlab.cluster.remains import read
 from swarmlab.cluster.status import ClusterStatus, NodeStatus
 from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.handout.diagrams.seen import Consul, Node, Task, Topology
 from swarmlab.report import faults as report
 
 ENGINE: Any = SimpleNamespace()
@@ -152,3 +155,107 @@ def test_what_to_look_at_names_the_lab(language: str, monkeypatch: pytest.Monkey
     assert "    docker ps" in lines
     assert "    swarmlab fault heal swarm-2 --name monday" in lines
     assert ("There was nothing to heal." in lines) == (language == "en")
+
+
+class Boxes:
+    """The engines of a lab's nodes: the containers of each, and what is done to them."""
+
+    nodes = ("swarm-1", "swarm-2", "swarm-3")
+    name = "unit"
+
+    def __init__(self, **on: list[dict[str, Any]]) -> None:
+        self._on = on
+        self.done: list[str] = []
+
+    def engine(self, node: str) -> Any:
+        def containers(all: bool) -> list[dict[str, Any]]:
+            boxes = self._on.get(node.replace("-", "_"), [])
+            return [box for box in boxes if all or box["State"] == "running"]
+
+        kill = lambda box: self.done.append(f"kill {box}")  # noqa: E731
+        stop = lambda box, timeout: self.done.append(f"stop {box}")  # noqa: E731
+        return SimpleNamespace(api=SimpleNamespace(containers=containers, kill=kill, stop=stop))
+
+
+def consul(state: str = "running", role: str = "-server ") -> dict[str, Any]:
+    command = f"consul-entrypoint agent {role}-client=0.0.0.0"
+    return {"Id": "c1", "Names": ["/consul"], "State": state, "Command": command}
+
+
+def seen(*, silent: str = "", server: bool = True, proxy: bool = True) -> Topology:
+    task = Task("proxy.1", "proxy", container="0123456789abcdef")
+    nodes = (
+        Node("swarm-1", "", silent != "swarm-1", "manager-lost", consul=Consul("server")),
+        Node("swarm-2", "", silent != "swarm-2", "leader", tasks=(task,)),
+        Node("swarm-3", "", silent != "swarm-3", "manager"),
+    )
+    if not server:
+        nodes = (Node("swarm-1", "", silent != "swarm-1", "manager"), *nodes[1:])
+    return Topology("unit", "", True, nodes, services=(("proxy", 1, 1),) if proxy else ())
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A lab of which `look` sees what is handed in, with those boxes on its nodes."""
+
+    def put(what: Topology, boxes: Boxes) -> None:
+        monkeypatch.setattr(fault_tasks, "_cluster", lambda name: nullcontext(boxes))
+        monkeypatch.setattr(fault_tasks, "look", lambda cluster: what)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("boxes", "silent", "message", "hint"),
+    [
+        ({"swarm_1": [consul("exited")]}, "", "on swarm-1 is stopped already", "heal --all"),
+        ({"swarm_2": [consul("exited", "")]}, "", "No Consul server runs", "step 4"),
+        ({}, "swarm-1", "No Consul server runs", "heal --all"),
+        ({}, "", "No Consul server runs", "step 4"),
+    ],
+)
+def test_a_consul_server_that_is_stopped_is_not_to_be_made_anew(
+    stage: Any, boxes: dict[str, Any], silent: str, message: str, hint: str
+) -> None:
+    stage(seen(silent=silent, server=False), Boxes(**boxes))
+    with pytest.raises(UsageError, match=message) as caught:
+        fault_tasks.consul_server("unit")
+    assert f"`swarmlab {hint}`".replace("heal", "fault heal") in caught.value.hint
+
+
+def test_what_to_look_at_works_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, stage: Any) -> None:
+    """In a fresh workstation docker has no engine: each command names a node that it asks."""
+    boxes = Boxes(swarm_1=[consul()])
+    stage(seen(), boxes)
+    made = [fault_tasks.kill("unit", "proxy.1"), fault_tasks.consul_server("unit")]
+    stage(seen(proxy=False), boxes)
+    alone = fault_tasks.consul_server("unit")
+    assert "proxy" not in "".join(alone.look)
+    assert boxes.done == ["kill 0123456789abcdef", "stop c1", "stop c1"]
+
+    at = site()
+    monkeypatch.setattr(faults, "_begin", lambda *words: None)
+    stopped = site(container(1), container(2, "exited"), container(3))
+    made += [
+        alone,
+        faults._lost(at, "swarm-1", ["swarm-2", "swarm-3"], "Done."),
+        faults._lost(at, "swarm-1", [], "Done."),
+        faults.start(stopped, "swarm-2", ENGINE),
+    ]
+    provider = SimpleNamespace(borrowed=False, adopt=lambda: None, address=lambda node: node)
+    monkeypatch.setattr(at, "provider", provider)
+    monkeypatch.setattr(at, "lookout", lambda node: None)
+    monkeypatch.setattr(at, "guard", lambda node, sure: ["swarm-1", "swarm-3"])
+    monkeypatch.setattr(cutting, "is_cut", lambda *words: False)
+    monkeypatch.setattr(cutting, "cut", lambda *words: None)
+    made.append(faults.cut(at, "swarm-2", False))
+
+    typed = [command for fault in made for command in fault.look]
+    asked = re.compile(r"\(eval \$\(docker-machine env swarm-[123]\); docker [a-z -]+.*\)")
+    assert [
+        c for c in typed if not c.startswith(("swarmlab ", "curl ")) and not asked.match(c)
+    ] == []
+    assert sum("docker" in command for command in typed) == 7
+    # Not the node that is lost, nor a manager that nobody reaches.
+    for fault in made[:1] + made[3:6]:
+        assert not any("env swarm-1" in command for command in fault.look) or fault is made[5]

@@ -32,6 +32,8 @@ class Script:
         self.heard: list[str] = []
         self.hints: list[Hint] = []
         self.offered: list[Sequence[Choice]] = []
+        self.asked: list[Sequence[int]] = []
+        self.answers: list[bool] = []
 
     def arrive(self, lab: Lab, place: Place, done: int) -> None:
         state = "done" if place.done else "begun" if place.begun else "new"
@@ -48,6 +50,10 @@ class Script:
         if isinstance(found, Choice):
             return found
         raise found
+
+    def sure(self, numbers: Sequence[int]) -> bool:
+        self.asked.append(numbers)
+        return self.answers.pop(0)
 
     def listener(self, step: Step) -> Listener:
         return SilentListener()
@@ -98,6 +104,32 @@ def test_whoever_leaves_comes_back_to_the_same_place(tmp_path: Path) -> None:
     assert stage.walk(BACK, LEAVE).heard == ["at 2 done", "at 1 done", "leave 1"]
     assert stage.walk().heard == ["at 1 done", "leave 1"]  # the end of input leaves, too
     assert stage.walk(LEAVE, first=3).heard == ["at 3 new", "leave 3"]
+
+
+@pytest.mark.parametrize("choice", [AGAIN, TYPE])
+def test_what_undoes_later_steps_asks_first(tmp_path: Path, choice: Choice) -> None:
+    stage = Stage(tmp_path)
+    stage.walk(RUN, ON, RUN, ON, BACK, BACK, LEAVE)
+    guide = Script(choice, LEAVE)
+    guide.answers = [False]
+    Tour(stage.room.lab, stage.hands, guide).walk()
+    assert guide.asked == [(2,)] and stage.room.done == {"s1", "s2"}
+    guide = Script(choice, LEAVE)
+    guide.answers = [True]
+    Tour(stage.room.lab, stage.hands, guide).walk()
+    assert "s2" not in stage.room.done
+
+
+def test_a_reset_while_typing_asks_first_too(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.walk(RUN, ON, RUN, LEAVE)
+    stage.room.store.begin(stage.room.workspace.cluster_id, "s1")
+    guide = Script(TYPE, Choice.RESET, Choice.RESET, LEAVE)
+    guide.answers = [False, True]
+    Tour(stage.room.lab, stage.hands, guide).walk(1)
+    # What is begun stays when it is typed: only the resets undo the step after it.
+    assert guide.asked == [(2,), (2,)]
+    assert guide.heard.count("type again") == 1 and "s2" not in stage.room.done
 
 
 def test_ctrl_c_says_where_it_goes_on_and_is_passed_on(tmp_path: Path) -> None:

@@ -128,6 +128,35 @@ def test_a_step_is_read_run_and_proven(
     assert all(len(line) <= columns for line in screen.lines)
 
 
+def test_a_done_step_can_be_read_and_undoes_nothing_unasked(
+    opened: Callable[..., Screen],
+) -> None:
+    screen = opened()
+    screen.ask()
+    screen.ask("\r")
+    screen.ask("n\r")
+    screen.send("t\r")
+    screen.see("waiting   first is so")
+    screen.fact("first")
+    screen.see("✔ passed    first is so")
+    screen.fact("f2")
+    screen.see("Step 2: 2 of 2 checks passed", "Enter or n: go on")
+    screen.ask("b\r")
+    screen.see("This step is done.", "Read this first.", "say hello", "And this afterwards.")
+    screen.see("r: run it again from its beginning (undoes step 2 too)")
+    screen.see("t: type it yourself (undoes step 2 too)")
+    for answer in ("\r", "no\r"):
+        screen.send("r\r")
+        screen.see("This undoes step 2 too.", "Do it? (y for yes, Enter for no)")
+        screen.ask(answer)
+        assert "Step 1 is reset" not in screen.raw
+    screen.send("r\r")
+    screen.see("Do it?")
+    screen.ask("y\r")
+    assert "Step 1 is reset" in screen.raw
+    screen.see("Step 1: 1 of 1 checks passed", "r: run it again from its beginning   t:")
+
+
 def test_the_checks_follow_what_is_typed_elsewhere(opened: Callable[..., Screen]) -> None:
     screen = opened()
     screen.ask()

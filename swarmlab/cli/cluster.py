@@ -1,4 +1,4 @@
-"""`up`, `stop`, `start`, `down`, `status`: the cluster's life."""
+"""`up`, `stop`, `start`, `list`, `status`: the cluster's life but for its end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from swarmlab.cli.down import down
 from swarmlab.cli.options import (
     DEFAULT_LANGUAGE,
     DEFAULT_NAME,
@@ -23,12 +24,10 @@ from swarmlab.cli.options import (
     Workers,
     speak,
 )
-from swarmlab.cli.providing import PANEL as OWN
 from swarmlab.cli.providing import (
     Beside,
     HostsFile,
     LeaveSwarm,
-    LostHosts,
     MachineDriver,
     MachineOptions,
     ProviderName,
@@ -152,74 +151,6 @@ def start(name: Name = DEFAULT_NAME, language: Language = DEFAULT_LANGUAGE) -> N
         done = ProgressStore(name).done_on(cluster.cluster_id)
         cluster_up(cluster, _following(lab, cluster, done))
     standing(lab, name, done)
-
-
-def down(
-    name: Name = DEFAULT_NAME,
-    everything: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Remove every lab of this machine, and look that nothing is left."
-        ),
-    ] = False,
-    hosts: LostHosts = None,
-    lost: Annotated[
-        bool,
-        typer.Option(
-            "--forget-lost",
-            help="Forget machines that do not answer, with what the lab left on them.",
-            rich_help_panel=OWN,
-        ),
-    ] = False,
-    language: Language = DEFAULT_LANGUAGE,
-) -> None:
-    """Remove the lab: containers, volumes, network, certificates, progress.
-
-    Nothing else on the engine is touched; images and the build cache stay. Without a lab it
-    says so and is content. Machines of your own are left as they were found; what is not is told,
-    with exit code 3. Their file (--hosts) is needed only when this engine has lost the lab.
-    """
-    from swarmlab.cluster import lifecycle
-    from swarmlab.console import ConsoleProgress, show_error
-    from swarmlab.errors import SwarmlabError
-    from swarmlab.report.cluster import cluster_down
-
-    speak(language)
-    choice = asked("", hosts)
-    names = lifecycle.names() if everything else [name]
-    if not names:
-        cluster_down(None)
-    failed: SwarmlabError | None = None
-    for one in names:
-        try:
-            cluster_down(lifecycle.down(one, ConsoleProgress(), choice=choice, lost=lost))
-        except SwarmlabError as error:
-            # One lab that is busy is no reason to leave the others.
-            if failed is not None:
-                show_error(failed)
-            failed = error
-    if failed is not None:
-        raise failed
-    if everything:
-        _prove_that_nothing_is_left()
-
-
-def _prove_that_nothing_is_left() -> None:
-    """Look once more for anything of any lab. Raises EnvironmentProblem when there is something."""
-    from swarmlab.cluster import lifecycle
-    from swarmlab.errors import EnvironmentProblem
-    from swarmlab.report.cluster import nothing_left
-
-    left = lifecycle.names()
-    if left:
-        raise EnvironmentProblem(
-            say(
-                "There is something of {left} again: another command made it meanwhile.",
-                left=", ".join(left),
-            ),
-            hint=say("`swarmlab list` shows it; `swarmlab down --all` removes it."),
-        )
-    nothing_left()
 
 
 def list_(as_json: Json = False, language: Language = DEFAULT_LANGUAGE) -> None:

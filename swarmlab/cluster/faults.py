@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from swarmlab import engine as engines
 from swarmlab.cluster import cutting, keys, lifecycle, lookouts, remains
-from swarmlab.cluster.fault_tasks import Fault, consul_again
+from swarmlab.cluster.fault_tasks import Fault, asking, consul_again
 from swarmlab.cluster.remains import Remains
 from swarmlab.cluster.status import NodeStatus, inspect
 from swarmlab.engine import Engine
@@ -65,6 +65,15 @@ class Site:
     def manages(self, name: str, role: str = "") -> bool:
         """Whether the node has a vote: by its `role` now, or as it was made where that is empty."""
         return (role or self.there.info.size.role(name)) == "manager"
+
+    def askable(self, node: str) -> list[str]:
+        """A manager other than `node` whose engine can be asked; empty where there is none."""
+        running = [
+            one.name
+            for one in self.there.info.nodes
+            if one.state is NodeState.RUNNING and not self.paused(one.name)
+        ]
+        return [one for one in running if one != node and self.manages(one)][:1]
 
     def paused(self, name: str) -> bool:
         known = self.there.info.node(name)
@@ -169,8 +178,9 @@ def cut(at: Site, node: str, sure: bool) -> Fault:
     found = _lost(at, node, others, done)
     if not at.manages(node):
         return found
-    alone = f"(eval $(docker-machine env {node}); docker node ls)"
-    return Fault(found.done, found.happens, (*found.look, alone), found.undo)
+    alone = asking(node, "docker node ls")
+    look = dict.fromkeys((*found.look, alone))
+    return Fault(found.done, found.happens, tuple(look), found.undo)
 
 
 def start(at: Site, node: str, progress: Progress) -> Fault:
@@ -181,7 +191,7 @@ def start(at: Site, node: str, progress: Progress) -> Fault:
     return Fault(
         say("{node} runs again.", node=node),
         say("Tasks that moved away stay where they are: Swarm does not move them back."),
-        (f"docker service ps -f node={node} proxy", "swarmlab status"),
+        (*(asking(one, f"docker node ps {node}") for one in at.askable(node)), "swarmlab status"),
     )
 
 
@@ -228,7 +238,7 @@ def _lost(at: Site, node: str, others: list[str], done: str) -> Fault:
                 "No quorum is left: no manager can be elected, no order is taken, no task starts"
                 " anew. What runs goes on running."
             ),
-            (watch, "docker node ls"),
+            (watch, *(asking(one, "docker node ls") for one in at.askable(node))),
             undo,
         )
     happens = later(
@@ -243,7 +253,7 @@ def _lost(at: Site, node: str, others: list[str], done: str) -> Fault:
     return Fault(
         done,
         say(happens),
-        (watch, f"(eval $(docker-machine env {others[0]}); docker node ls)"),
+        (watch, asking(others[0], "docker node ls")),
         undo,
     )
 

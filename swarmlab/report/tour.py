@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -86,7 +86,9 @@ class TerminalGuide:
         text.heading(self._console, step)
         self._read = (step.id, 0)
         if place.done:
+            # Whoever comes back to it wants to read it again, and not to do it again.
             self._show(say("This step is done."))
+            self._to_type(text.parts(step))
             return
         if place.begun:
             self._show(say("This step was begun and is not done."))
@@ -102,13 +104,23 @@ class TerminalGuide:
     def ask(self, place: Place, choices: Sequence[Choice]) -> Choice:
         self._show("")
         while True:
-            for words in menu(choices, self._console.width, self._plain):
+            for words in menu(choices, self._console.width, self._plain, place):
                 self._show(words)
             answer = self._answer(say("Your choice: "))
             found = chosen(answer, choices)
             if found is not None:
                 return found
             self._show(say("{answer!r} is no choice here.", answer=answer))
+
+    def sure(self, numbers: Sequence[int]) -> bool:
+        first, last = numbers[0], numbers[-1]
+        if first == last:
+            words = say("This undoes step {number} too.", number=first)
+        else:
+            words = say("This undoes steps {first} to {last} too.", first=first, last=last)
+        self._show(words)
+        answer = self._answer(say("Do it? (y for yes, Enter for no) ")).lower()
+        return answer in ("y", "yes", say("yes"))
 
     def listener(self, step: Step) -> Listener:
         return TourListener(step, self._taken, self._console)
@@ -132,12 +144,7 @@ class TerminalGuide:
 
     def type_now(self, step: Step, *, again: bool) -> None:
         if not again:
-            for part in islice(text.parts(step), self._taken(step), None):
-                self._show("")
-                if isinstance(part, Command):
-                    pieces.to_type(self._console, part)
-                else:
-                    text.passage(self._console, part)
+            self._to_type(islice(text.parts(step), self._taken(step), None))
         self._show("")
         where = say(
             "Type in another terminal, in `swarmlab shell`, one command after the other; the "
@@ -189,6 +196,15 @@ class TerminalGuide:
         )
         self._show(named(words))
 
+    def _to_type(self, parts: Iterable[text.Part]) -> None:
+        """Text as it is read, with its commands as they are typed."""
+        for part in parts:
+            self._show("")
+            if isinstance(part, Command):
+                pieces.to_type(self._console, part)
+            else:
+                text.passage(self._console, part)
+
     def _taken(self, step: Step) -> int:
         """How much of the step's text need not be shown again, this once."""
         known, shown = self._read
@@ -213,13 +229,27 @@ class TerminalGuide:
         pieces.show(self._console, Text(words, style="dim"))
 
 
-def menu(choices: Sequence[Choice], width: int, plain: bool) -> list[str]:
-    """The choices in as few lines as the width allows; one a line where `plain`."""
+def menu(
+    choices: Sequence[Choice], width: int, plain: bool, place: Place | None = None
+) -> list[str]:
+    """The choices in as few lines as the width allows; one a line where `plain`.
+
+    With a `place` each says which later steps it undoes.
+    """
     items = []
-    for place, choice in enumerate(choices):
-        letter, what = MENU[choice]
-        key = say("Enter or {letter}", letter=letter) if place == 0 else letter
-        items.append(say("{key}: {what}", key=key, what=say(what)))
+    for number, choice in enumerate(choices):
+        letter, word = MENU[choice]
+        what = say(word)
+        if undone := place.undone_by(choice) if place else ():
+            first, last = undone[0], undone[-1]
+            if first == last:
+                what = say("{what} (undoes step {number} too)", what=what, number=first)
+            else:
+                what = say(
+                    "{what} (undoes steps {first} to {last} too)", what=what, first=first, last=last
+                )
+        key = say("Enter or {letter}", letter=letter) if number == 0 else letter
+        items.append(say("{key}: {what}", key=key, what=what))
     if plain:
         return items
     lines = [""]
