@@ -1,9 +1,12 @@
 """A stand-in for the docker-machine program: its words, exit codes and files, after its source.
 
 What it hands out are real engines (`testhosts`) on the network that STANDIN_BRIDGE names
-(`NAME SUBNET`). Its driver `standin` has three options: --standin-number (of the address),
---standin-fails (check, create, hang, start, remove: what the driver cannot do) and
---standin-token, which it keeps in its file, as drivers do, and blurts out.
+(`NAME SUBNET`). Its driver `standin` has four options: --standin-number (of the address),
+--standin-fails (check, create, lose, hang, provision, start, remove: what the driver cannot do;
+`lose` makes the machine and fails before anybody knows), --standin-token, which it keeps in its
+file, as drivers do, and blurts out, and --standin-hides: the name of a machine whose address it
+never writes, as some drivers do. That of others it forgets at a stop, as others do.
+`provision:NAME` fails on that machine only, once all others are whole.
 """
 
 from __future__ import annotations
@@ -109,6 +112,7 @@ def create(words: list[str]) -> None:
     parser.add_argument("--standin-number", type=int, default=0)
     parser.add_argument("--standin-fails", default="")
     parser.add_argument("--standin-token", default="")
+    parser.add_argument("--standin-hides", default="")
     parser.add_argument("name")
     asked = parser.parse_args(words)
     name = asked.name
@@ -135,6 +139,9 @@ def create(words: list[str]) -> None:
             "SSHKeyPath": "",
             "StorePath": str(STORE),
             "Fails": asked.standin_fails,
+            "Address": address,
+            "Hides": asked.standin_hides == name,
+            "Box": "",
             "AccessToken": asked.standin_token,
         },
         "DriverName": "standin",
@@ -172,11 +179,18 @@ def create(words: list[str]) -> None:
             f"the stand-in was told to fail with token {asked.standin_token}"
         )
     testhosts.make(bridge(), name, address)
-    config["Driver"]["IPAddress"] = address
-    save(config)
+    if asked.standin_fails == "lose":
+        raise Failed(
+            "Error creating machine: Error in driver during machine creation: the wait was too long"
+        )
+    config["Driver"]["Box"] = box(name)
+    located(config)
     say("Waiting for machine to be running, this may take a few minutes...")
     say("Detecting operating system of created instance...")
     say("Provisioning with standin...")
+    if asked.standin_fails == f"provision:{name}":
+        await_others(name)
+        raise Failed("Error creating machine: Error running provisioning: the stand-in was told to")
     say("Copying certs to the local machine directory...")
     for part in ("ca.pem", "cert.pem", "key.pem"):
         write(folder / part, (CERTS / part).read_bytes())
@@ -191,17 +205,36 @@ def create(words: list[str]) -> None:
     say("Checking connection to Docker...")
     await_engine(config)
     say("Docker is up and running!")
+    (folder / "whole").touch()
     say(
         "To see how to connect your Docker Client to the Docker Engine running on this virtual "
         f"machine, run: docker-machine env {name}",
     )
 
 
+def await_others(name: str) -> None:
+    """Until the other two of three machines are whole."""
+
+    def look() -> Observation[None]:
+        whole = len(list(MACHINES.glob("*/whole")))
+        return Observation(whole == 2, f"{whole} are whole")
+
+    if not poll(look, within=120, every=0.2).done:
+        raise Failed(f"{name} waited for the others in vain")
+
+
+def located(config: dict[str, Any]) -> None:
+    """Keep the address, as most drivers do."""
+    driver = config["Driver"]
+    driver["IPAddress"] = "" if driver["Hides"] else driver["Address"]
+    save(config)
+
+
 def engine(config: dict[str, Any]) -> docker.APIClient:
     """The machine's engine, by the certificates that its folder has."""
     folder = MACHINES / config["Name"]
     client = docker.APIClient(
-        base_url=f"https://{config['Driver']['IPAddress']}:2376",
+        base_url=f"https://{config['Driver']['Address']}:2376",
         version="1.40",
         timeout=3,
         tls=TLSConfig(
@@ -241,6 +274,7 @@ def start(name: str) -> None:
     with (STORE / "said").open("a") as said:
         said.write(words + "\n")
     host().start(box(name))
+    located(config)
     say(f'Machine "{name}" was started.')
     await_engine(config)
 
@@ -270,7 +304,7 @@ def env(words: list[str]) -> None:
     wrong = "Error checking TLS connection:"
     if state(name) != "Running":
         raise Failed(f"{wrong} Host is not running")
-    where = f"{config['Driver']['IPAddress']}:2376"
+    where = f"{config['Driver']['Address']}:2376"
     try:
         api = engine(config)
         api.ping()
@@ -298,11 +332,13 @@ def env(words: list[str]) -> None:
 
 
 def stop(name: str) -> None:
-    load(name)
+    config = load(name)
     say(f'Stopping "{name}"...')
     if state(name) != "Running":
         raise Failed(f'Machine "{name}" is already stopped.')
     host().stop(box(name), timeout=10)
+    config["Driver"]["IPAddress"] = ""
+    save(config)
     say(f'Machine "{name}" was stopped.')
 
 
@@ -316,11 +352,15 @@ def remove(words: list[str]) -> None:
     wrong = []
     for name in names:
         try:
-            if load(name)["Driver"]["Fails"] in ("remove", "create"):
+            driver = load(name)["Driver"]
+            if driver["Fails"] in ("remove", "create"):
                 raise Failed("the driver knows no such machine")
-            for gone in (host().remove_container, host().remove_volume):
-                with contextlib.suppress(NotFound):
-                    gone(box(name), force=True)
+            if not driver.get("Box"):
+                say("Remote instance does not exist, proceeding with removing local reference")
+            else:
+                for gone in (host().remove_container, host().remove_volume):
+                    with contextlib.suppress(NotFound):
+                        gone(box(name), force=True)
         except Failed as error:
             wrong.append(f'Error removing host "{name}": {error}')
             if not force:
@@ -333,7 +373,7 @@ def remove(words: list[str]) -> None:
 
 
 def address(name: str) -> str:
-    told: str = load(name)["Driver"]["IPAddress"]
+    told: str = load(name)["Driver"]["Address"]
     if state(name) != "Running":
         raise Failed("Host is not running")
     return str(ipaddress.ip_address(told))

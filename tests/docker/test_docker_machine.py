@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 14
 SECRET = "hunter2"
 TOKEN = f"standin-token={SECRET}"
+OPTIONS = ["--machine-opt", "standin-number=1{n}"]
 
 
 class Place:
@@ -101,7 +102,8 @@ def place(bridge: testhosts.Bridge, tmp_path: Path) -> Iterator[Place]:
 
 
 def test_the_chapter_on_machines(place: Place) -> None:
-    place.swarmlab("up", "--machine-opt", "standin-number=1{n}", "--machine-opt", TOKEN)
+    options = ("standin-number=1{n}", TOKEN, "standin-hides=swarm-2")
+    place.swarmlab("up", *(word for option in options for word in ("--machine-opt", option)))
     found = json.loads(place.swarmlab("run", "--to", "13", "--json"))
     assert broken(found) == []
     assert [step["number"] for step in found["steps"]] == list(range(1, STEPS))
@@ -169,6 +171,46 @@ def test_a_driver_that_fails_half_way_leaves_nothing_and_no_secret(place: Place)
     assert "docker-machine forgot swarm-" in said
     assert SECRET not in said
     assert place.nothing()
+
+
+def test_a_name_that_is_taken_stops_up_before_anything_is_made(place: Place) -> None:
+    theirs = place.store / "machines" / "swarm-2" / "config.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text(json.dumps({"ConfigVersion": 3, "Driver": {}, "Name": "swarm-2"}))
+    said = " ".join(place.swarmlab("up", code=2).split())
+    assert "docker-machine has a machine swarm-2 already, that swarmlab did not make" in said
+    assert "MACHINE_STORAGE_PATH" in said
+    assert place.machines == ["swarm-2"]
+    assert place.boxes == left(place.name) == []
+    assert "nothing to remove" in place.swarmlab("down")
+    assert theirs.exists()
+
+
+def test_one_machine_that_fails_takes_the_others_with_it(place: Place) -> None:
+    """Its box is there and its engine is not; the others are whole by then."""
+    options = [*OPTIONS, "--machine-opt", "standin-fails=provision:swarm-2"]
+    said = " ".join(place.swarmlab("up", *options, code=3).split())
+    assert "docker-machine could not make swarm-2" in said
+    assert "Error running provisioning" in said
+    assert "Look there" not in said
+    assert place.nothing()
+
+
+def test_a_machine_that_nobody_knows_of_is_not_passed_over(place: Place) -> None:
+    """Its driver made it and failed: docker-machine keeps what it is called only afterwards."""
+    options = [*OPTIONS, "--machine-opt", "standin-fails=lose"]
+    said = " ".join(place.swarmlab("up", *options, code=3).split())
+    lost = [name.rpartition("-swarm-")[2] for name in place.boxes]
+    try:
+        assert lost
+        for number in lost:
+            assert f"docker-machine removed swarm-{number}, which was never whole" in said
+        assert "its driver standin" in said and "Remote instance does not exist" in said
+        assert not (place.machines or left(place.name))
+    finally:
+        for name in place.boxes:
+            host().remove_container(name, force=True)
+            host().remove_volume(name.lstrip("/"), force=True)
 
 
 def test_ctrl_c_while_a_driver_hangs_leaves_nothing(place: Place) -> None:
