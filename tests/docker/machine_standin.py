@@ -219,7 +219,7 @@ def await_others(name: str) -> None:
         whole = len(list(MACHINES.glob("*/whole")))
         return Observation(whole == 2, f"{whole} are whole")
 
-    if not poll(look, within=120, every=0.2).done:
+    if not poll(look, within=240, every=0.2).done:
         raise Failed(f"{name} waited for the others in vain")
 
 
