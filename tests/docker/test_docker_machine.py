@@ -251,6 +251,7 @@ def test_a_lab_whose_engine_has_forgotten_it_is_found_in_the_store(place: Place)
         "Name": "swarm-1",
     }
     (folder / "config.json").write_text(json.dumps(config))
+    (folder / "server.pem").touch()
     assert place.name in [
         lab["name"] for lab in json.loads(place.swarmlab("list", "--json"))["labs"]
     ]
