@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 import pytest
+from docker.types import ServiceMode
 
 from swarmlab.wait import Observation, until
 from tests.docker.hosts_site import Room, all_held, done, room, swarmlab
 from tests.docker.lifecycle_site import left
+from tests.docker.mesh_site import HTTP, IMAGE, SERVER, http_answer, look_until, published
 
 pytestmark = pytest.mark.docker
 
 NAME = f"hosts-{os.getpid()}"
+PORT = 18091
 NAMES = ("swarm-1", "swarm-2", "swarm-3")
 
 
@@ -50,6 +55,51 @@ def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
     assert len(found["steps"]) == 14
     assert all_held(there) == before
     assert "nothing to remove" in done(there, "down")
+
+
+@pytest.mark.long
+def test_machines_of_ones_own_may_be_workers(there: Room) -> None:
+    before = all_held(there)
+    with contextlib.ExitStack() as ends:
+        ends.callback(swarmlab, there, "down")
+        done(there, "up", "--hosts", str(there.file()), "--managers", "1", "--workers", "2")
+        found = json.loads(done(there, "status", "--json"))
+        roles = {node["name"]: node["role"] for node in found["nodes"]}
+        assert roles == dict(zip(NAMES, ("manager", "worker", "worker"), strict=True))
+        assert found["healthy"] and found["quorum"]["managers"] == 1
+        client: Any = ends.enter_context(contextlib.closing(there.machines[0].client()))
+        client.services.create(
+            IMAGE,
+            ["python3", "-u", "-c", SERVER],
+            name="web",
+            mode=ServiceMode("replicated", 2),
+            constraints=["node.role==worker"],
+            healthcheck={"test": ["NONE"]},
+            endpoint_spec=published((PORT, HTTP, "tcp")),
+        )
+
+        def tasks() -> dict[str, str]:
+            """The node of each task that runs."""
+            listed = client.api.tasks(filters={"service": "web", "desired-state": "running"})
+            return {
+                one["Status"]["ContainerStatus"]["ContainerID"][:12]: one["NodeID"]
+                for one in listed
+                if one["Status"]["State"] == "running"
+            }
+
+        look_until("two tasks on the workers", lambda: len(set(tasks().values())) == 2, within=90)
+        for machine in there.machines:
+            answered: set[str] = set()
+
+            def both(address: str = machine.address, seen: set[str] = answered) -> bool:
+                seen.add(http_answer(address, PORT))
+                return seen == set(tasks())
+
+            look_until(f"{machine.hostname} to lead to both", both, within=60)
+        client.services.get("web").remove()
+        ended = swarmlab(there, "down")
+        assert ended.returncode == 0, ended.stderr
+    assert all_held(there) == before
 
 
 def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room) -> None:
