@@ -22,7 +22,16 @@ EXAMPLE = ROOT / "docs" / "examples" / "hello-swarm"
 
 @pytest.fixture(scope="module")
 def name() -> Iterator[str]:
-    chosen = f"author-{os.getpid()}"
+    yield from _taken_down(f"author-{os.getpid()}")
+
+
+@pytest.fixture
+def another() -> Iterator[str]:
+    """A cluster of its own: each is in use for one lab."""
+    yield from _taken_down(f"new-{os.getpid()}")
+
+
+def _taken_down(chosen: str) -> Iterator[str]:
     try:
         yield chosen
     finally:
@@ -53,14 +62,14 @@ def test_the_worked_example_is_proven_as_its_page_shows(name: str) -> None:
         assert any(one.startswith(f"{line}  (") for one in printed.splitlines()), printed
 
 
-def test_a_new_lab_is_proven_as_it_is(name: str, tmp_path: Path) -> None:
+def test_a_new_lab_is_proven_as_it_is(another: str, tmp_path: Path) -> None:
     """What `swarmlab lab new` makes is not only read: an author begins with it."""
     scaffold.make(tmp_path / "my-lab")
     made = str(tmp_path / "my-lab")
-    printed = lab_test(name, "--lab", made)
+    printed = lab_test(another, "--lab", made)
     for step in ("step 1 (start)", "step 2 (clean-up)"):
         assert f"✔ passed   {step}: fails before, passes after, undone by its reset" in printed
-    assert "✔ passed   start/one-too-few: " in lab_test(name, "--mistakes", "--lab", made)
+    assert "✔ passed   start/one-too-few: " in lab_test(another, "--mistakes", "--lab", made)
 
 
 def test_what_is_wrong_with_a_lab_is_found_on_the_cluster(name: str, tmp_path: Path) -> None:
