@@ -116,7 +116,7 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
         refused = swarmlab(there, "up", "--hosts", file)
         assert refused.returncode == 3
         assert "3 things speak against" in refused.stderr
-        assert "swarm-1: it is in a swarm already (active, manager)" in refused.stderr
+        assert "swarm-1: it is in a swarm already (active, manager of 1 node)" in refused.stderr
         assert "swarm-2: its machine is called pc-02" in refused.stderr
         assert "swarm-3: its engine has a container of others (web)" in refused.stderr
         assert all_held(there) == before
