@@ -9,6 +9,7 @@ is honoured by Rich; nothing is said by colour alone.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -57,7 +58,22 @@ def plain() -> None:
 
 def _console(*, stderr: bool) -> Console:
     terminal = False if _plain else None
-    return _Console(stderr=stderr, highlight=False, soft_wrap=False, force_terminal=terminal)
+    width = height = None
+    if not _plain and (sys.stderr if stderr else sys.stdout).isatty() and _dumb():
+        # Rich would take it for one of 80 columns, whatever it has.
+        width, height = shutil.get_terminal_size()
+    return _Console(
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=False,
+        force_terminal=terminal,
+        width=width,
+        height=height,
+    )
+
+
+def _dumb() -> bool:
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 class _Console(Console):

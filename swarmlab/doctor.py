@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from swarmlab.probe import Probe, kernel
 from swarmlab.providers import subnets
 from swarmlab.providers.problems import explained
 from swarmlab.size import USUAL
+from swarmlab.terminal import INSTALL
 from swarmlab.words import later, say
 
 __all__ = ["Diagnosis", "Finding", "State", "examine"]
@@ -48,8 +50,25 @@ def examine(nodes: int = USUAL) -> Diagnosis:
                 error.hint,
             )
         )
+    found.append(client())
     found.append(findings.files(state.folder()))
     return Diagnosis((*found, *findings.variables(os.environ)))
+
+
+def client() -> Finding:
+    """Whether the docker client is here: the engine and the nodes do without, a shell does not."""
+    title = say("Docker client")
+    path = shutil.which("docker")
+    if path is None:
+        return Finding(
+            "client",
+            title,
+            State.WARNING,
+            say("no `docker` on the PATH"),
+            say("`swarmlab shell`, `ssh` and `logs`, and the shell of a walk, cannot do without."),
+            say(INSTALL),
+        )
+    return Finding("client", title, State.OK, path)
 
 
 def _engine(engine: Engine) -> Finding:
@@ -118,7 +137,20 @@ def _labs() -> list[Finding]:
     from swarmlab.cluster import lifecycle
 
     found = []
-    for lab in lifecycle.labs():
+    labs = lifecycle.labs()
+    for name in state.with_keys({lab.name for lab in labs}):
+        option = "" if name == state.DEFAULT_LAB else f" --name {name}"
+        found.append(
+            Finding(
+                "keys",
+                say("Keys of lab {name}", name=name),
+                State.WARNING,
+                say("in {folder}; this engine has no such lab", folder=state.lab_folder(name)),
+                say("They open the nodes of a lab that another engine may still have."),
+                say("`swarmlab down{option}` removes them", option=option),
+            )
+        )
+    for lab in labs:
         option = "" if lab.name == "default" else f" --name {lab.name}"
         title = say("Lab {name}", name=lab.name)
         if lab.state == "up":

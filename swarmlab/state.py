@@ -7,6 +7,7 @@ client's certificate of a running lab, and how far a student got.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,12 @@ def folder() -> Path:
 def lab_folder(name: str) -> Path:
     """The folder of one lab; `down` removes it whole. Raises UsageError for an unusable name."""
     return folder() / "labs" / checked(name)
+
+
+def with_keys(known: Collection[str]) -> list[str]:
+    """The labs of which a private key lies here, by name, without those that are `known`."""
+    found = {path.parent.parent.name for path in folder().glob("labs/*/certs/key.pem")}
+    return sorted(name for name in found - set(known) if _NAME.fullmatch(name))
 
 
 def checked(name: str) -> str:

@@ -23,11 +23,15 @@ from requests.exceptions import RequestException
 from swarmlab import reaper
 from swarmlab.engine import Target
 from swarmlab.errors import EnvironmentProblem
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
+INSTALL = later(
+    "It lends the terminal to the lab. On Debian and Ubuntu it comes with "
+    "`sudo apt-get install docker-cli`, or with docker.io."
+)
 # The client's own keys begin with Ctrl-P, which in a shell brings the last command back.
 DETACH_KEYS = "ctrl-@,ctrl-@,ctrl-@"
 # What a program in the container should know of this terminal.
@@ -59,10 +63,7 @@ def attach(
     if client is None:
         raise EnvironmentProblem(
             say("The docker client (`docker`) is not installed on this machine."),
-            hint=say(
-                "It lends the terminal to the lab. On Debian and Ubuntu it comes with "
-                "`sudo apt-get install docker-cli`, or with docker.io."
-            ),
+            hint=say(INSTALL),
         )
     tag = secrets.token_hex(16)
     words = [client, "exec", *(["-i"] if keyboard else [])]

@@ -19,6 +19,23 @@ _INSTALL = later(
 )
 
 
+def _other(where: Target) -> str:
+    """What to do where no engine is: who chose another one than the default begins with that."""
+    from swarmlab.engine import DEFAULT_SOURCE
+
+    if where.source == "DOCKER_HOST":
+        return say(
+            "Unset DOCKER_HOST to use this machine's own engine, or give it the address of one"
+            " that runs; then look with `swarmlab doctor`."
+        )
+    if where.source != say(DEFAULT_SOURCE):
+        return say(
+            "`docker context use default`, and DOCKER_CONTEXT unset, go back to this machine's"
+            " own engine; `docker context ls` lists others. Then look with `swarmlab doctor`."
+        )
+    return say(_INSTALL)
+
+
 def explain(where: Target, error: BaseException) -> EngineUnreachable:
     """The failure to reach an engine in words: what, why, and what to do."""
     text = _chain(error)
@@ -34,7 +51,7 @@ def explain(where: Target, error: BaseException) -> EngineUnreachable:
         )
     if "no such file" in low or "filenotfounderror" in low:
         return EngineUnreachable(
-            say("No Docker engine: {at} does not exist.", at=at), hint=say(_INSTALL)
+            say("No Docker engine: {at} does not exist.", at=at), hint=_other(where)
         )
     if "certificate" in low or "ssl" in low:
         return EngineUnreachable(
@@ -53,7 +70,7 @@ def explain(where: Target, error: BaseException) -> EngineUnreachable:
                     url=where.url,
                     source=where.source,
                 ),
-                hint=say(_INSTALL),
+                hint=_other(where),
             )
         return EngineUnreachable(
             say("Unreachable: {at} does not answer.", at=at),
@@ -71,7 +88,7 @@ def explain(where: Target, error: BaseException) -> EngineUnreachable:
     return EngineUnreachable(
         say("Unreachable: {at} cannot be used.", at=at),
         evidence=last_line(text),
-        hint=say(_INSTALL),
+        hint=_other(where),
     )
 
 

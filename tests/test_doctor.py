@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab import doctor, findings, probe
+from swarmlab import doctor, findings, probe, state
 from swarmlab.errors import EngineUnreachable
 from swarmlab.findings import GIB, Diagnosis, Finding, State
 
@@ -252,3 +252,34 @@ def test_a_lab_that_was_stopped_is_no_trouble_and_half_a_lab_is(
     assert "`swarmlab start --name monday`" in stopped.seen
     assert up.seen == "up, 3 nodes"
     complete([broken])
+
+
+def test_without_a_docker_client_a_shell_is_not_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = doctor.client()
+    complete([found])
+    assert found.state is State.WARNING and "docker-cli" in found.mend
+    (tmp_path / "docker").write_text("")
+    (tmp_path / "docker").chmod(0o755)
+    assert doctor.client().state is State.OK
+
+
+def test_keys_of_a_lab_that_the_engine_does_not_have_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarmlab.cluster import lifecycle
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name in ("ghost", "here"):
+        key = state.lab_folder(name) / "certs" / "key.pem"
+        key.parent.mkdir(parents=True)
+        key.touch()
+    (tmp_path / "swarmlab" / "labs" / "bare").mkdir()
+    lab: Any = SimpleNamespace(name="here", state="up", running=3)
+    monkeypatch.setattr(lifecycle, "labs", lambda: [lab])
+    keys, _ = found = doctor._labs()
+    complete(found)
+    assert "ghost" in keys.title and keys.mend.startswith("`swarmlab down --name ghost`")
+    assert state.with_keys(()) == ["ghost", "here"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from docker.errors import DockerException
 
-from swarmlab import engine, state
+from swarmlab import engine, state, unconnected
 from swarmlab.errors import EngineUnreachable, EnvironmentProblem
 
 GOOD: dict[str, Any] = {
@@ -270,3 +270,22 @@ def test_a_stream_is_closed_after_the_answer_that_it_was_taken_out_of() -> None:
     plain = io.BytesIO()
     engine.close_stream(plain)
     assert plain.closed
+
+
+@pytest.mark.parametrize("url", ["unix:///no/such.sock", "tcp://127.0.0.1:1", "fd://x"])
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("DOCKER_HOST", "Unset DOCKER_HOST"),
+        ("the docker context far", "docker context use default"),
+    ],
+)
+def test_whoever_chose_an_engine_is_not_told_to_install_one(
+    url: str, source: str, wanted: str
+) -> None:
+    """An address that is out of date is the likely cause, where somebody gave one."""
+    for failure in (FileNotFoundError("No such file"), ValueError("what is this")):
+        told = unconnected.explain(engine.Target(url, source), failure)
+        assert wanted in told.hint and "apt-get" not in told.hint
+    usual = engine.Target(url, str(engine.DEFAULT_SOURCE))
+    assert "apt-get" in unconnected.explain(usual, FileNotFoundError("No such file")).hint

@@ -88,3 +88,12 @@ def test_a_clipboard_without_a_tool_is_explained(
     with pytest.raises(EnvironmentProblem) as told:
         clipboard.put("docker ps\n")
     assert told.value.evidence == ""
+
+
+def test_no_file_is_written_over(tmp_path: Path) -> None:
+    target = tmp_path / "mine.sh"
+    target.write_text("mine")
+    for words in (("copy-commands", "4"), ("topology",)):
+        done = swarmlab(*words, "--out", str(target), tmp=tmp_path)
+        assert done.returncode == 2 and "exists already" in done.stderr, words
+    assert target.read_text() == "mine"

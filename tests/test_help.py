@@ -292,3 +292,24 @@ def test_what_other_versions_of_the_parser_say_is_understood(parser: str, said: 
     assert told.hint
     if "Did you mean" in parser:
         assert told.hint.startswith("Did you mean ")
+
+
+@pytest.mark.usefixtures("english_again")
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        (
+            ["status", "--verbose"],
+            "--verbose stands before the command: `swarmlab --verbose status`",
+        ),
+        (["doctor", "--name", "x"], "`swarmlab doctor --help` tells"),
+        (["help"], "`swarmlab --help` tells"),
+    ],
+)
+def test_a_far_guess_is_not_offered(
+    args: list[str], wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        typer.main.get_command(app).main(args, prog_name="swarmlab")
+    told = " ".join(capsys.readouterr().err.split())
+    assert wanted in told and "Did you mean" not in told

@@ -104,7 +104,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, columns: int) -> str:
     cluster.cluster_status(with_problems, lab, set())
     cluster.lab_list([listed("running", "running", "exited"), listed(*["exited"] * 3)], {})
     cluster.lab_list([], {})
-    cluster.nothing_left()
+    cluster.nothing_left(["monday"])
     info = {"MemTotal": 4 * GIB, "NCPU": 1, "Driver": "vfs", "IPv4Forwarding": False}
     found = [
         *machine(info, GIB // 2),
@@ -160,4 +160,4 @@ def test_an_engine_that_is_not_there_is_told_in_chinese() -> None:
     where = Target("unix:///nonexistent/docker.sock", "DOCKER_HOST")
     told = explain(where, FileNotFoundError(2, "No such file or directory"))
     assert told.message.startswith("没有 Docker 引擎：")
-    assert "安装引擎" in told.hint
+    assert "DOCKER_HOST" in told.hint and not re.search("[a-z]{3}", ALIKE.sub("", told.hint))

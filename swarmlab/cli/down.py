@@ -69,7 +69,11 @@ def down(
 
 
 def _prove_that_nothing_is_left() -> None:
-    """Look once more for anything of any lab. Raises EnvironmentProblem when there is something."""
+    """Look once more for anything of any lab; tell of keys of labs that the engine does not know.
+
+    Raises EnvironmentProblem when there is something.
+    """
+    from swarmlab import state
     from swarmlab.cluster import lifecycle
     from swarmlab.errors import EnvironmentProblem
     from swarmlab.report.cluster import nothing_left
@@ -83,4 +87,4 @@ def _prove_that_nothing_is_left() -> None:
             ),
             hint=say("`swarmlab list` shows it; `swarmlab down --all` removes it."),
         )
-    nothing_left()
+    nothing_left(state.with_keys(()))

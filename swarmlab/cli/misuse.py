@@ -7,6 +7,7 @@ are known are said in our own words; one that is not known stands as it is.
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from typing import Any
 
 from swarmlab.errors import UsageError
@@ -14,6 +15,9 @@ from swarmlab.words import later, say
 
 _NEAR = r"(?:\.? (?:\(Possible options: |Did you mean (?:one of: )?)(?P<near>[^?)]*)[?)])?\.?"
 _VALUE = r"Invalid value for '(?P<name>[^']*)'(?: \(env var: '\w+'\))?: (?P<why>.*)"
+
+# A wrong letter, or two in a long word: `stats` for `start` is, `help` for `shell` is not.
+_ALIKE = 0.7
 
 # What the parser says, and what is said instead of it, with the same names.
 _FORMS = (
@@ -79,16 +83,26 @@ _REASONS = (
 def misused(error: Any) -> UsageError:
     """The error to show for what the parser raised; its context says of which command."""
     text = str(error.format_message()).strip()
-    near = ""
+    near: list[str] = []
+    wrong = ""
     for pattern, message in _FORMS:
         if found := pattern.fullmatch(text):
             values = found.groupdict(default="")
-            near = values.pop("near", "").replace("'", "")
+            wrong = values.get("name", "")
+            near = _near(wrong, values.pop("near", "").replace("'", ""))
             if "why" in values:
                 values["why"] = _reason(values["why"].strip().rstrip("."))
             text = say(message, **values)
             break
-    hints = [say("Did you mean {name}?", name=say(" or ").join(near.split(", ")))] if near else []
+    hints = [say("Did you mean {name}?", name=say(" or ").join(near))] if near else []
+    if wrong == "--verbose" and error.ctx is not None:
+        path = error.ctx.command_path.partition(" ")
+        hints = [
+            say(
+                "--verbose stands before the command: `{command}`.",
+                command=f"{path[0]} --verbose {path[2]}",
+            )
+        ]
     usage = ""
     if error.ctx is None:
         hints.append(say("With --help in its place the command tells how it is used."))
@@ -96,6 +110,17 @@ def misused(error: Any) -> UsageError:
         usage, command = error.ctx.get_usage(), error.ctx.command_path
         hints.append(say("`{command} --help` tells how it is used.", command=command))
     return UsageError(text, evidence=usage, hint=" ".join(hints))
+
+
+def _near(wrong: str, offered: str) -> list[str]:
+    """Of the parser's guesses those that are no further off than a slip of the fingers."""
+    word = wrong.lstrip("-")
+    return [
+        one
+        for one in offered.split(", ")
+        if one.lstrip("-").startswith(word)
+        or SequenceMatcher(None, word, one.lstrip("-")).ratio() >= _ALIKE
+    ]
 
 
 def _reason(why: str) -> str:

@@ -32,8 +32,11 @@ def topology(
     from swarmlab.errors import LabAbsent, UsageError
     from swarmlab.handout.diagrams.current import draw, text
     from swarmlab.handout.diagrams.look import look
+    from swarmlab.report.hand import drawn, unwritten
     from swarmlab.watching.eye import Eyes
 
+    if out is not None:
+        unwritten(out)
     cluster = lifecycle.find(name)
     if cluster is None:
         raise LabAbsent(
@@ -53,3 +56,4 @@ def topology(
             say("{path} cannot be written: {why}.", path=out, why=error.strerror),
             hint=say("Give --out a file in a folder that exists and that you may write to."),
         ) from error
+    drawn(out)

@@ -217,9 +217,16 @@ def cluster_status(status: ClusterStatus, lab: Lab, done: Collection[str]) -> No
         tell(say("The lab is up and well."), mark_good=True)
 
 
-def nothing_left() -> None:
-    """That the engine was looked at once more, and has nothing of any lab."""
+def nothing_left(keys: Sequence[str]) -> None:
+    """That the engine was looked at once more, and has nothing of any lab; whose keys are left."""
     tell(say("Looked again: no container, volume or network of any lab is on this engine."))
+    for name in keys:
+        words = say(
+            "Keys of the lab {name} stay: another engine may have it. If none does,"
+            " `swarmlab down --name {name}` removes them.",
+            name=name,
+        )
+        tell(words)
 
 
 def lab_list(labs: Sequence[ListedLab], done: Mapping[str, int]) -> None:

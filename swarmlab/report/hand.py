@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.text import Text
 
 from swarmlab.console import err
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.model import Step, Where
 from swarmlab.naming import named
 from swarmlab.report import pieces
@@ -40,8 +40,20 @@ def pasted(step: Step) -> str:
     return "\n".join(blocks)
 
 
+def unwritten(target: Path) -> None:
+    """Raises UsageError for a file that is there: nothing is written over."""
+    if target.is_file():
+        raise UsageError(say("{path} exists already.", path=target), hint=say("Name another file."))
+
+
+def drawn(target: Path) -> None:
+    """Say where the drawing is."""
+    pieces.show(err(), Text(say("The drawing is in {path}.", path=target)))
+
+
 def written(target: Path, text: str) -> None:
-    """Write the commands to a file, and say so. Raises EnvironmentProblem."""
+    """Write the commands to a new file, and say so. Raises UsageError, EnvironmentProblem."""
+    unwritten(target)
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
