@@ -180,7 +180,7 @@ class ConsoleProgress:
             colour = "green" if good else "red"
             self._console.print(
                 f"[{colour}]{mark(self._console, good)}[/{colour}] {escape(stage.title)}"
-                f" [dim]{seconds:.1f} s[/dim]"
+                f" [dim]{say('{seconds} s', seconds=f'{seconds:.1f}')}[/dim]"
             )
             if self._active and self._console.is_terminal:
                 self._spin(self._active[-1])
@@ -194,12 +194,11 @@ class ConsoleProgress:
             now = time.monotonic()
             if now - stage.told >= PLAIN_SECONDS:
                 stage.told = now
-                self._console.print(f"  {escape(stage.title)}: {escape(stage.text)}")
+                self._console.print(f"  {escape(stage.line)}")
 
     def _spin(self, stage: _ConsoleStage) -> None:
         width = max(20, self._console.width - 4)
-        text = stage.title if not stage.text else f"{stage.title}: {stage.text}"
-        line = Text(text)
+        line = Text(stage.line)
         line.truncate(width, overflow="ellipsis")
         text = line.plain
         if self._status is None:
@@ -216,6 +215,13 @@ class _ConsoleStage:
         self.text = ""
         self.started = time.monotonic()
         self.told = self.started
+
+    @property
+    def line(self) -> str:
+        """What it does, and how far it is."""
+        if not self.text:
+            return self.title
+        return say("{what}: {why}", what=self.title, why=self.text)
 
     def say(self, text: str) -> None:
         from swarmlab.process import redact

@@ -50,7 +50,7 @@ SUBCOMMANDS = (
 TYPED = re.compile(
     r"`[^`]*`|id: my-lab\n|swarmlab 0( (authority|client))?|COMMAND \[ARGS\].*"
     rf"|[\s(]*(\[bold\])?(0|(~/\S+/)?swarmlab|docker) ({SUBCOMMANDS})0*\b(?!.*[.!?]$).*"
-    r"|\s*(# )?(apt-get|curl|eval|export|iptables|python3|sudo) (?!.*[.!?]$).*"
+    r"|\s*(# )?(apt-get|cat|curl|eval|export|iptables|python3|sudo) (?!.*[.!?]$).*"
     r"|--[a-z-]+=0|[\w./]*/[\w./]*|(0 )?curl -\S+ 0|--format '[^']*'|\.\[\] \| .*",
     re.S,
 )

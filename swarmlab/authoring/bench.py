@@ -121,7 +121,7 @@ class Bench:
         within = self._restore_seconds
         found = snapshot.restored(self._camera, self.world, before, within, lost)
         if found:
-            raise Unproven(f"{after}: {one}" for one in found)
+            raise Unproven(say("{what}: {why}", what=after, why=one) for one in found)
 
 
 def tried(claim: str, proof: Callable[[], Iterable[str]]) -> Part:
