@@ -708,7 +708,8 @@ def test_the_words_for_a_shell_are_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """As the stand-in of the engine tests says them, after docker-machine's source."""
-    room.machine("swarm-1", Driver={"IPAddress": "192.0.2.7"})
+    address = "192.0.2.7"
+    room.machine("swarm-1", Driver={"IPAddress": address, "Address": address})
     monkeypatch.setattr(machine_standin, "MACHINES", room.store / "machines")
     monkeypatch.setattr(machine_standin, "state", lambda name: "Running")
     quiet = SimpleNamespace(ping=lambda: None, close=lambda: None)

@@ -17,7 +17,7 @@ from swarmlab.cluster import access
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.images import catalog
-from swarmlab.lookout import Lookout
+from swarmlab.lookout import Lookout, heard
 from swarmlab.providers.base import Node, Provider
 from swarmlab.providers.dind import CAPABILITIES, VXLAN
 from swarmlab.providers.problems import explained, no_vxlan
@@ -30,8 +30,8 @@ _TRIAL_SECONDS = 60
 _NO_VXLAN = 3
 # Asking for the family by name makes the kernel load the module if there is one.
 _TRIAL = f"({VXLAN}) || exit {_NO_VXLAN}; genl ctrl get name IPVS"
-_PLANE_OF_OURS = "cat /run/swarmlab/data-plane"
-_PLANE = "cat /run/swarmlab/data-plane 2>/dev/null || { test -e /proc/net/ip_vs && echo ipvs; }"
+_PLANE = ("cat", "/run/swarmlab/data-plane")
+_ANY_PLANE = "cat /run/swarmlab/data-plane 2>/dev/null || { test -e /proc/net/ip_vs && echo ipvs; }"
 
 
 def of_container(engine: Engine, lab: str, node: str) -> Lookout:
@@ -87,7 +87,7 @@ def check_kernel(api: Any, lab: str, node: str) -> None:
 def data_plane(at: Lookout) -> str:
     """`ipvs` or `nftables`, as the node tells it; empty if it cannot be told."""
     try:
-        ran = at.heard_on_node(_PLANE_OF_OURS if at.own else _PLANE)
+        ran = heard(at.api, at.container, _PLANE) if at.own else at.heard_on_node(_ANY_PLANE)
         return ran.output.strip() if ran.exit_code == 0 else ""
     except APIError:
         return ""

@@ -120,12 +120,12 @@ def _end(process: subprocess.Popen[bytes], group: bool) -> None:
 def _gone(process: subprocess.Popen[bytes]) -> Observation[None]:
     """Whether it has ended, and all that it had started."""
     if process.poll() is None:
-        return Observation(False, "")
+        return Observation(False, say("it runs"))
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, 0)
-            return Observation(False, "")
-    return Observation(True, "")
+            return Observation(False, say("what it started runs"))
+    return Observation(True, say("it has ended"))
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
