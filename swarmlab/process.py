@@ -33,8 +33,13 @@ _FLAG = (
     r"|(?:api|access|secret|private|encryption|ssh)-key)"
 )
 # What a variable or a setting that holds a secret is called, from the word that tells on: its name
-# may go on, as in AWS_SECRET_ACCESS_KEY. `PWD` alone is a folder.
-_NAMED = r"(?:token|password|passwd|passphrase|secret|(?<=[a-z0-9]_)pwd|api_?key|_key)"
+# may go on, as in AWS_SECRET_ACCESS_KEY. `PWD` alone is a folder, and a file's name is no secret.
+_NAMED = (
+    r"(?:token(?!s)|password|passwd|passphrase|secret|(?<=[a-z0-9]_)pwd|api_?key"
+    r"|_key(?!=(?:true|false|none|null)\b))(?!_?(?:file|path|dir)=)"
+)
+# Within one command of a line.
+_MEANWHILE = r"[^\n;&|]{0,200}?\s"
 
 # What each rule finds, and what stays of it. Every pattern starts at a fixed word, so that a
 # long line without that word is read once only.
@@ -64,21 +69,26 @@ _RULES = (
     (re.compile(r"(://[^\s/:@'\"]*):[^\s/'\"]*@"), rf"\1:{HIDDEN}@"),
     # ?token=X in an address, DB_PASSWORD=X and API_KEY=X in an environment
     (re.compile(rf"({_NAMED}\w{{0,20}}=){_VALUE}", re.I), rf"\1{HIDDEN}"),
-    # `password: X` in a log or in YAML; a secret or a token by that word alone is often prose.
+    # `password: X` in YAML or after a log's time; within a sentence it may be prose.
     (
         re.compile(
-            rf"((?:password|passwd|passphrase|_(?:pwd|token|key)|api_?key)\w{{0,20}}: ){_VALUE}",
-            re.I,
+            r"((?:^[ \t-]*|(?<=[\w{,(])|(?<=Z ))(?:password|passwd|passphrase|_pwd|_token|api_?key"
+            rf"|(?:access|secret|private|encryption)_key)\w{{0,20}}: ){_VALUE}",
+            re.I | re.M,
         ),
         rf"\1{HIDDEN}",
     ),
     # Programs that take a password by a letter.
-    (re.compile(rf"(docker\s+login[^\n]{{0,200}}?\s-p(?!ass)[ =]?){_VALUE}"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(docker\s+login{_MEANWHILE}-p(?!ass)[ =]?){_VALUE}"), rf"\1{HIDDEN}"),
     (
-        re.compile(rf"(curl\s[^\n]{{0,200}}?(?:-u|--user)[ =]?['\"]?[^\s:'\"]+:){_VALUE}"),
+        re.compile(rf"(curl(?=\s){_MEANWHILE}(?:-u|--user)[ =]?['\"]?[^\s:'\"]+:){_VALUE}"),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(rf"((?:mysql|mariadb)\w*\s[^\n]{{0,200}}?\s-p){_VALUE}"), rf"\1{HIDDEN}"),
+    # A number there is a port of `docker run`.
+    (
+        re.compile(rf"((?:mysql|mariadb)\w*(?=\s){_MEANWHILE}-p)(?!\d+(?::\d+)?\b){_VALUE}"),
+        rf"\1{HIDDEN}",
+    ),
     # "password": "X" in JSON; `auth` and `identitytoken` stand in the Docker client's settings
     (
         re.compile(

@@ -17,6 +17,7 @@ from typing import cast
 
 import pytest
 
+from swarmlab import flock
 from swarmlab.bundle import fetching, serving
 from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
 from swarmlab.progress import SilentProgress
@@ -449,6 +450,16 @@ def test_a_place_where_nobody_serves_is_told_and_leaves_nothing(
         fetched(("127.0.0.1", port), tmp_path / "b.zip")
     assert "serve-bundle" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_refused_takes_nothing_from_who_fetches(tmp_path: Path) -> None:
+    target = tmp_path / "b.zip"
+    with (tmp_path / "b.zip.part.seal").open("a+") as seal:
+        assert flock.take(seal)
+        (tmp_path / "b.zip.part").touch()
+        with pytest.raises(UsageError, match="Another swarmlab is fetching"):
+            fetched(("127.0.0.1", 9), target)
+    assert {path.name for path in tmp_path.iterdir()} == {"b.zip.part", "b.zip.part.seal"}
 
 
 def test_a_folder_is_no_target(place: tuple[str, int], tmp_path: Path) -> None:

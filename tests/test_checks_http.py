@@ -14,7 +14,7 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from swarmlab.checks import CHECKS, OBSERVERS, web
+from swarmlab.checks import CHECKS, OBSERVERS, http, web
 from swarmlab.checks.base import Finding
 from swarmlab.errors import EnvironmentProblem
 from tests.checks_fakes import Asked, Container, Lab, Reply, http_servers, service, task
@@ -484,3 +484,15 @@ def test_steady_tells_how_long_and_how_closely_it_looked(lab: Lab) -> None:
     with http_servers(lab, 80, hello):
         found = watch(lab)
     assert re.search(r" in \d+\.\d s, longest pause \d\.\d s, 0 wrong", found.actual)
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("/demo/hello", '"$n:8080/demo/hello"'),
+        ("/x?a=$(id)", "\"$n\"':8080/x?a=$(id)'"),
+        ('/"', '"$n"\':8080/"\''),
+    ],
+)
+def test_a_path_is_no_program_where_it_is_typed(path: str, typed: str) -> None:
+    assert http._of_node(8080, path) == typed

@@ -256,6 +256,7 @@ def test_wrong_usage_says_what_and_what_next(
         assert said in told
         if language == "en":
             assert hint in told.partition("What next: ")[2]
+            assert "Did you mean ?" not in told
         else:
             left = NAMES.sub("", SHAPES.sub("", re.sub("st(art|atus|eps?)", "", told)))
             assert ENGLISH.findall(left) == []

@@ -117,13 +117,18 @@ def test_variables_named_like_secrets_keep_theirs(text: str, shown: str) -> None
     assert variable(text) == shown
 
 
-def test_what_a_service_was_given_is_taken_out_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_service_was_given_is_taken_out_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def parts(name: str, learn: Callable[[str], None]) -> Iterator[Wanted]:
+        yield Wanted("verify.json", "steps", lambda: "saw planted-3 of consul")
         learn("planted-3")
+        learn("consul")
         yield Wanted("logs/x.log", "log", lambda: "connecting with planted-3")
 
     monkeypatch.setattr(bundle, "wanted", parts)
-    assert [part.text for part in collect("unit", SilentProgress())] == ["connecting with ***"]
+    texts = [part.text for part in collect("unit", SilentProgress())]
+    assert texts == ["saw *** of consul", "connecting with ***"]
 
 
 def test_logs_that_cannot_be_had_are_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
         return Fetched(target, target.stat().st_size, target.stat().st_size, 0.0)
     part = target.with_name(target.name + ".part")
     try:
-        with _leaving_nothing_empty(part), _alone(part) as seal, part.open("ab") as file:
+        with _alone(part) as seal, _leaving_nothing_empty(part), part.open("ab") as file:
             copy = _Copy(url, file, seal)
             resumed = copy.begun
             with progress.stage(say("Fetching {name}", name=target.name)) as stage:
@@ -83,7 +83,7 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
 
 @contextmanager
 def _leaving_nothing_empty(part: Path) -> Iterator[None]:
-    """A copy of which nothing has come leaves no files behind."""
+    """A copy of which nothing has come leaves no files behind; only who holds the seal may ask."""
     try:
         yield
     finally:

@@ -64,7 +64,7 @@ def answers(
             port=port,
             asked=listed(asked),
         ),
-        from_each(asked, f'curl -sSi "$n{_suffix(port)}{path}"'),
+        from_each(asked, f"curl -sSi {_of_node(port, path)}"),
         at,
     )
 
@@ -262,7 +262,7 @@ def unreachable(
             port=port,
             asked=listed(asked),
         ),
-        from_each(asked, f'curl -sSi "$n{_suffix(port)}{path}"'),
+        from_each(asked, f"curl -sSi {_of_node(port, path)}"),
         at,
     )
 
@@ -280,9 +280,16 @@ def _suffix(port: int) -> str:
     return "" if port == 80 else f":{port}"
 
 
+def _of_node(port: int, path: str) -> str:
+    """The address at the node `$n`, as a shell takes it: a path may hold what means more there."""
+    rest = f"{_suffix(port)}{path}"
+    quoted = shlex.quote(rest)
+    return f'"$n{rest}"' if quoted == rest else f'"$n"{quoted}'
+
+
 def asking(world: World, port: int, path: str, requests: int, pause: str = "") -> str:
     """A line that asks all nodes in turn, and counts who was answered what, body and status."""
-    ask = f'echo $n $(curl -sS -w " %{{http_code}}" "$n{_suffix(port)}{path}" 2>&1){pause}'
+    ask = f'echo $n $(curl -sS -w " %{{http_code}}" {_of_node(port, path)} 2>&1){pause}'
     return (
         f"for i in $(seq {math.ceil(requests / len(world.nodes))}); do"
         f" for n in {' '.join(world.nodes)}; do {ask}; done; done | sort | uniq -c"

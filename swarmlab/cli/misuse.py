@@ -118,8 +118,12 @@ def _near(wrong: str, offered: str) -> list[str]:
     return [
         one
         for one in offered.split(", ")
-        if one.lstrip("-").startswith(word)
-        or SequenceMatcher(None, word, one.lstrip("-")).ratio() >= _ALIKE
+        if one
+        and word
+        and (
+            one.lstrip("-").startswith(word)
+            or SequenceMatcher(None, word, one.lstrip("-")).ratio() >= _ALIKE
+        )
     ]
 
 

@@ -122,7 +122,8 @@ def _gone(process: subprocess.Popen[bytes]) -> Observation[None]:
     if process.poll() is None:
         return Observation(False, say("it runs"))
     if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
+        # Some systems refuse to signal what has ended and was not yet looked after.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, 0)
             return Observation(False, say("what it started runs"))
     return Observation(True, say("it has ended"))

@@ -22,6 +22,7 @@ from swarmlab.words import say
 
 _MOST = 200_000  # characters of one file
 _SHORTEST = 6  # characters: a shorter value is found by chance
+_LEARNT = 8  # the same for what is learnt of services
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,22 @@ class Part:
 def collect(name: str, progress: Progress) -> list[Part]:
     """All parts for the lab of that name, secrets taken out. Raises nothing of its own."""
     clean = Cleaner(os.environ)
-    parts = []
+    found = []
     with progress.stage(say("Collecting")) as stage:
         now = stage.say
         for part in wanted(name, clean.learn):
             now(part.name)
             try:
-                text = part.make()
+                found.append((part, part.make(), ""))
             except Exception as error:
                 # Whatever a broken lab makes fail must not cost the rest.
                 told = getattr(error, "message", None) or getattr(error, "explanation", None)
-                why = clean(str(told or f"{type(error).__name__}: {error}"))
-                parts.append(Part(part.name, part.about, why=why.partition("\n")[0][:200]))
-            else:
-                parts.append(Part(part.name, part.about, _bounded(clean(text))))
-    return parts
+                found.append((part, "", str(told or f"{type(error).__name__}: {error}")))
+    # Only now is every secret known that a service was given.
+    return [
+        Part(part.name, part.about, _bounded(clean(text)), clean(why).partition("\n")[0][:200])
+        for part, text, why in found
+    ]
 
 
 def write(parts: list[Part], path: Path, name: str) -> None:
@@ -104,8 +106,9 @@ class Cleaner:
         self._known = sorted(known, key=len, reverse=True)
 
     def learn(self, value: str) -> None:
-        """Take that value out of all that comes, too."""
-        if len(value) >= _SHORTEST and not _is_path(value) and value not in self._known:
+        """Take that value out, too, unless it is a word that others use as well."""
+        common = len(value) < _LEARNT or (value.isalpha() and value.islower())
+        if not common and not _is_path(value) and value not in self._known:
             self._known = sorted([*self._known, value], key=len, reverse=True)
 
     def __call__(self, text: str) -> str:

@@ -38,7 +38,7 @@ journalctl --no-pager -u docker -n {LINES}
 """
 
 SECRET = re.compile(
-    r"pass|_pwd|secret|token|credential|auth|(?:api|private|access|grade)_?key|_key$", re.I
+    r"pass|_pwd|secret|token|credential|auth(?!or)|(?:api|private|access|grade)_?key|_key$", re.I
 )
 # Of the environment, only what swarmlab and its engine read; values of the rest are nobody's.
 _READ = re.compile(
