@@ -60,7 +60,8 @@ def test_the_labs_of_this_project_are_sound(folder: Path) -> None:
     assert done.stdout.count("\n") == 1
 
 
-def test_problems_of_every_file_are_named_at_once(tmp_path: Path) -> None:
+def spoilt_everywhere(tmp_path: Path) -> Path:
+    """The chapter's lab with something wrong in each kind of its files."""
     folder = copied(CHAPTER, tmp_path)
     edited(
         folder / "lab.yaml",
@@ -72,6 +73,11 @@ def test_problems_of_every_file_are_named_at_once(tmp_path: Path) -> None:
     edited(folder / "diagrams.yaml", ("kind: person", "kind: cloud"))
     edited(folder / "handout.yaml", ("- term: agent", "- trem: agent"))
     (folder / "text" / "zh" / "05-consul-agents.md").unlink()
+    return folder
+
+
+def test_problems_of_every_file_are_named_at_once(tmp_path: Path) -> None:
+    folder = spoilt_everywhere(tmp_path)
     found = lint(folder)
     for said in (
         "there is no check 'consul.leadr' (did you mean consul.leader",
@@ -88,17 +94,7 @@ def test_problems_of_every_file_are_named_at_once(tmp_path: Path) -> None:
 def test_in_another_language_the_places_are_the_same_and_no_english_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = copied(CHAPTER, tmp_path)
-    edited(
-        folder / "lab.yaml",
-        ("check: consul.leader", "check: consul.leadr"),
-        ("with: {node: swarm-1}", "with: {nod: swarm-1}"),
-        ("    minutes: 12", "    minutes: soon"),
-        ("  - number: 2\n", "  - number: 1\n"),
-    )
-    edited(folder / "diagrams.yaml", ("kind: person", "kind: cloud"))
-    edited(folder / "handout.yaml", ("- term: agent", "- trem: agent"))
-    (folder / "text" / "zh" / "05-consul-agents.md").unlink()
+    folder = spoilt_everywhere(tmp_path)
     places, english = zip(*(line.split(": ", 1) for line in lint(folder)), strict=True)
     monkeypatch.setenv("SWARMLAB_LANG", "zh")
     done = swarmlab("lab", "lint", str(folder))
