@@ -112,6 +112,7 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
         three.run("sh", "-c", "tar -C /etc -c hostname | docker import - foreign:1")
         clients[2].containers.create("foreign:1", ["web"], name="web")
         two.run("hostname", "pc-02")
+        until_there(clients[0], "docker_gwbridge")
         before = all_held(there)
         refused = swarmlab(there, "up", "--hosts", file)
         assert refused.returncode == 3
@@ -130,6 +131,16 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
         clients[2].images.remove("foreign:1")
         for client in clients:
             client.close()
+
+
+def until_there(client: docker.DockerClient, network: str) -> None:
+    """A network that an engine makes a moment after it has said that its swarm is there."""
+
+    def look() -> Observation[None]:
+        names = sorted(str(net.name) for net in client.networks.list())
+        return Observation(network in names, ", ".join(names))
+
+    until(f"{network} to be made", look, within=20)
 
 
 def until_gone(client: docker.DockerClient, network: str) -> None:
