@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from swarmlab import notes
 from swarmlab.listener import Listener
@@ -37,7 +37,7 @@ def accept(
     for result in results:
         done = progress.load(cluster).done
         step = lab.find(result.id)
-        if step is None or step.id in done or not result.checks or not proven(result):
+        if step is None or step.id in done or not _whole(result):
             continue
         missing = lab.steps[first_missing(lab.steps, done)]
         if missing is step:
@@ -45,6 +45,48 @@ def accept(
             listener.note(notes.recorded(step))
         else:
             listener.note(notes.holds_early(step.number, missing.number))
+
+
+def uncounted(results: Iterable[StepResult], done: Collection[str]) -> tuple[int, ...]:
+    """The numbers of the steps that are on no record and seem to have been typed by hand.
+
+    They reach to the last of which a claim holds that cannot hold by itself. A step without such
+    a claim, that only looks or ends as it began, may have been typed when it is the next one and
+    holds whole.
+    """
+    left = [result for result in results if result.id not in done]
+    begun = [
+        index
+        for index, result in enumerate(left)
+        if any(check.telling and check.verdict is Verdict.PASSED for check in result.checks)
+    ]
+    if begun:
+        return tuple(result.number for result in left[: begun[-1] + 1])
+    return tuple(
+        result.number
+        for result in left[:1]
+        # On a lab where nothing is done, what looks alike was there before.
+        if done and _whole(result) and not any(check.telling for check in result.checks)
+    )
+
+
+def withheld(results: Iterable[StepResult]) -> tuple[int, ...]:
+    """The numbers of the steps that hold whole, and earn nothing for want of a record."""
+    return tuple(
+        result.number
+        for result in results
+        if not result.done and _whole(result) and result.points.earned < result.points.of
+    )
+
+
+def unpaid(results: Sequence[StepResult], done: Collection[str]) -> tuple[int, ...]:
+    """Those of both: they hold, earn nothing, and not because nobody came so far."""
+    typed = uncounted(results, done)
+    return tuple(number for number in withheld(results) if number in typed)
+
+
+def _whole(result: StepResult) -> bool:
+    return bool(result.checks) and proven(result)
 
 
 def typed_ahead(lab: Lab, results: Sequence[StepResult], done: Collection[str]) -> int | None:

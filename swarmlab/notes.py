@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from swarmlab.model import Step
+from collections.abc import Collection, Sequence
+
+from swarmlab.model import CheckSpec, Lab, Step
 from swarmlab.words import later, say
 
 
@@ -39,6 +41,42 @@ def holds_early(number: int, missing: int) -> str:
     )
 
 
+def uncounted(lab: Lab, numbers: Sequence[int], done: Collection[str]) -> str:
+    """Why those steps earn nothing yet, and what to type so that they do."""
+    missing = next(step.number for step in lab.steps if step.id not in done)
+    verify = "swarmlab verify " + " ".join(
+        str(step.number)
+        for step in lab.steps
+        if missing <= step.number <= numbers[-1] and step.id not in done
+    )
+    listed = say(", ").join(map(str, numbers))
+    if missing in numbers:
+        one = later(
+            "Not counted yet: step {numbers}, which is on no record. If it was typed by hand, "
+            "`{verify}` counts it."
+        )
+        many = later(
+            "Not counted yet: steps {numbers}, which are on no record. If they were typed by hand, "
+            "`{verify}` counts them."
+        )
+        return say(one if len(numbers) == 1 else many, numbers=listed, verify=verify)
+    one = later(
+        "Not counted yet: step {numbers}. Steps count in their order, and step {missing} is not "
+        "done. Once it holds, `{verify}` counts what was typed by hand; `{run}` does it for you."
+    )
+    many = later(
+        "Not counted yet: steps {numbers}. Steps count in their order, and step {missing} is not "
+        "done. Once it holds, `{verify}` counts what was typed by hand; `{run}` does it for you."
+    )
+    return say(
+        one if len(numbers) == 1 else many,
+        numbers=listed,
+        missing=missing,
+        verify=verify,
+        run=f"swarmlab run --to {numbers[-1]}",
+    )
+
+
 def typed_ahead(number: int) -> str:
     """A claim does not hold, and the step that ends it does: it must have been typed by hand."""
     return say(
@@ -71,8 +109,16 @@ def looking(first: int, last: int) -> str:
     return say(one if first == last else many, first=first, last=last)
 
 
-def superseded(step: Step) -> str:
-    """Why a claim is not looked at: a later step ended it."""
+def over(lab: Lab, spec: CheckSpec, touched: Collection[str]) -> str:
+    """Why a claim is not looked at: a later step ended it. Empty while it is to hold.
+
+    `touched` are the ids of the steps that were begun or done.
+    """
+    if spec.until is None or spec.until not in touched:
+        return ""
+    step = lab.find(spec.until)
+    if step is None:
+        return spec.until
     return say(
         "no longer to be so since step {number} ({title})", number=step.number, title=step.title
     )

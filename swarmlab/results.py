@@ -238,7 +238,9 @@ class RunResult:
     `cluster` identifies the swarm (its cluster id; empty when there was none); `started` is
     UTC in ISO 8601. `data_plane` is `ipvs` or `nftables`. `lab_digest` tells one content of a lab
     from another, `worth` is what all its steps are worth in points, and `student` is who did it,
-    where that was said.
+    where that was said. `uncounted` are the numbers of steps that seem to have been typed by hand
+    and are on no record, so that `steps` lacks them or their points: news for whoever sits there,
+    and no part of the public form.
     """
 
     lab: str
@@ -254,6 +256,7 @@ class RunResult:
     lab_digest: str = ""
     worth: float = 0.0
     student: str = ""
+    uncounted: tuple[int, ...] = ()
 
     @property
     def points(self) -> Points:

@@ -17,7 +17,7 @@ from swarmlab.digest import digest
 from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector
 from swarmlab.listener import Listener, SilentListener
-from swarmlab.model import CheckSpec, Lab, Step
+from swarmlab.model import Lab, Step
 from swarmlab.results import RunResult, StepResult, Verdict
 from swarmlab.sightings import Sightings
 from swarmlab.stepping import Clock, Stepper, survey
@@ -143,14 +143,20 @@ class Runner:
             byhand.accept(self._lab, self._cluster, results, self._progress, self._listener)
             done = self._known().done
             results = [replace(result, done=result.id in done) for result in results]
-        return self._result("verify", results)
+            return self._result("verify", results, byhand.withheld(results))
+        if patient or any(result.verdict is Verdict.ERRORED for result in results):
+            return self._result("verify", results)
+        rest = self._rest(world, progress)
+        return self._result("verify", results, byhand.uncounted(rest, progress.done))
 
     def survey(self) -> RunResult:
         """Look once at all steps that leave the lab standing; record nothing. Raises LabAbsent."""
         self._start()
         world = self._present()
         indexes = [i for i, step in enumerate(self._lab.steps) if not step.removes_lab]
-        return self._result("verify", self._look(world, indexes, self._known()))
+        progress = self._known()
+        results = self._look(world, indexes, progress)
+        return self._result("verify", results, byhand.unpaid(results, progress.done))
 
     # Where things stand.
 
@@ -179,10 +185,9 @@ class Runner:
         return self._progress.load(self._cluster)
 
     def _index(self, number: int) -> int:
-        for index, step in enumerate(self._lab.steps):
-            if step.number == number:
-                return index
         numbers = [step.number for step in self._lab.steps]
+        if number in numbers:
+            return numbers.index(number)
         message, hint = notes.no_step(number, self._lab.id, min(numbers), max(numbers))
         raise UsageError(message, hint=hint)
 
@@ -235,14 +240,8 @@ class Runner:
         steps = [self._lab.steps[index] for index in indexes]
         inspector = self._inspector(SilentListener())
         with self._clock.checks():
-            results = survey(
-                world,
-                steps,
-                inspector,
-                lambda spec: self._superseded(spec, progress),
-                progress.done,
-                once=not (patient or self._workspace.settling),
-            )
+            once = not (patient or self._workspace.settling)
+            results = survey(world, self._lab, steps, inspector, progress, once=once)
         self._clock.waited(check for result in results for check in result.checks)
         for result in results:
             self._listener.step_verified(result)
@@ -253,11 +252,12 @@ class Runner:
         sightings = Sightings(self._progress.path.parent, about)
         return Inspector(self._checks, self._observers, listener, self._advice, sightings)
 
-    def _superseded(self, spec: CheckSpec, progress: StudentProgress) -> str:
-        if spec.until is None or spec.until not in progress.touched:
-            return ""
-        step = self._lab.find(spec.until)
-        return notes.superseded(step) if step else spec.until
+    def _rest(self, world: World, progress: StudentProgress) -> list[StepResult]:
+        """Glance at the steps that are not done; nobody is told, and no sighting is kept."""
+        left = [s for s in self._lab.steps if s.id not in progress.done and not s.removes_lab]
+        inspector = Inspector(self._checks, self._observers, SilentListener())
+        with self._clock.checks():
+            return survey(world, self._lab, left, inspector, progress, once=True)
 
     # Changing.
 
@@ -308,7 +308,9 @@ class Runner:
         self._listener.step_ended(result)
         return result
 
-    def _result(self, command: str, steps: Sequence[StepResult]) -> RunResult:
+    def _result(
+        self, command: str, steps: Sequence[StepResult], uncounted: tuple[int, ...] = ()
+    ) -> RunResult:
         seconds = self._clock.total()
         return RunResult(
             lab=self._lab.id,
@@ -323,4 +325,5 @@ class Runner:
             timing=self._clock.timing(seconds),
             lab_digest=digest(self._lab),
             worth=self._lab.worth,
+            uncounted=uncounted,
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
+from swarmlab import notes
 from swarmlab.checks.base import World
 from swarmlab.errors import SwarmlabError
 from swarmlab.inspection import Inspector, Watch, cause, claims, skipped
 from swarmlab.listener import Listener
-from swarmlab.model import CheckSpec, Command, Step, Where
+from swarmlab.model import CheckSpec, Command, Lab, Step, Where
 from swarmlab.results import CheckResult, CommandResult, StepResult, Timing, Verdict
+from swarmlab.student import StudentProgress
 from swarmlab.wait import PATIENCE, patient
 from swarmlab.words import say
 from swarmlab.workspace import Workspace
@@ -62,23 +64,26 @@ class Clock:
 
 def survey(
     world: World,
+    lab: Lab,
     steps: Sequence[Step],
     inspector: Inspector,
-    superseded: Callable[[CheckSpec], str],
-    done: Collection[str],
+    progress: StudentProgress,
     *,
     once: bool,
 ) -> list[StepResult]:
-    """Look at what those steps claim, all side by side, and type nothing.
+    """Look at what those steps of the lab claim, all side by side, and type nothing.
 
-    `superseded` says why a claim is over, empty for one that still is to hold; `done` are the ids
-    of the steps on record. `once` looks a single time; else each check has the time that it has
-    after a command.
+    Not at claims that a later step has ended, by the student's record. `once` looks a single time;
+    else each check has the time that it has after a command.
     """
-    asked = [claim for step in steps for claim in claims(step.number, step.checks, superseded)]
-    over = {claim.key: claim.spec.until or "" for claim in asked if claim.skip}
+
+    def over(spec: CheckSpec) -> str:
+        return notes.over(lab, spec, progress.touched)
+
+    asked = [claim for step in steps for claim in claims(step.number, step.checks, over)]
+    ended = {claim.key: claim.spec.until or "" for claim in asked if claim.skip}
     found = {
-        key: replace(result, ended_by=over.get(key, ""))
+        key: replace(result, ended_by=ended.get(key, ""))
         for key, result in inspector.inspect(world, asked, once=once).items()
     }
     results = []
@@ -86,7 +91,7 @@ def survey(
         checks = tuple(found[(step.number, spec.id)] for spec in step.checks)
         # All steps are looked at together; one step's time is that of its slowest look.
         slowest = max((check.seconds for check in checks), default=0.0)
-        recorded = step.id in done
+        recorded = step.id in progress.done
         results.append(StepResult(step.number, step.id, step.title, (), checks, slowest, recorded))
     return results
 

@@ -6,18 +6,28 @@ a moment, and step 3 claims that nothing of step 4 is there until that is done.
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typer.testing import CliRunner
 
-from swarmlab.model import Step
+from swarmlab import notes
+from swarmlab.cli import chapter as cli
+from swarmlab.cli.app import app
+from swarmlab.model import CheckSpec, Step
 from swarmlab.results import RunResult, Verdict
-from tests.lab_fakes import Room, check, command, lab, step
+from swarmlab.runner import Runner
+from tests.lab_fakes import Room, check, command, lab, last_step, step
 
 LAST = 5
 NUMBERS = st.integers(1, LAST)
@@ -237,3 +247,144 @@ def test_what_could_not_be_looked_at_is_no_reason_to_undo(room: Room) -> None:
     room.facts.hidden.add("f1")
     assert room.runner.step(1).verdict is Verdict.ERRORED
     assert room.listener.only("reset") == []
+
+
+def telling(name: str) -> CheckSpec:
+    """A check that cannot hold by itself."""
+    return replace(check(name), before="does not hold")
+
+
+def room_that_tells(folder: Path) -> Room:
+    """Step 2 only looks; step 4 ends as it began; each other has a claim that tells."""
+    steps = (
+        step(1, checks=(telling("f1"),)),
+        step(2, commands=(command("say so"),), checks=(check("f1", id="look"),), reset=()),
+        step(3, checks=(telling("f3"), check("f1", id="still"))),
+        step(
+            4,
+            commands=(command("make f4\ndrop f4"),),
+            checks=(check("f4", check="fact.absent"),),
+        ),
+        step(5, checks=(telling("f5"),)),
+        last_step(6),
+    )
+    return Room(lab(*steps), folder)
+
+
+@pytest.mark.parametrize(
+    ("done", "typed", "uncounted"),
+    [
+        (0, (), ()),
+        (0, (1,), (1,)),
+        (0, (1, 2, 3), (1, 2, 3)),
+        (1, (), (2,)),
+        (1, (2,), (2,)),
+        (2, (), ()),
+        (2, (3,), (3,)),
+        (2, (3, 4, 5), (3, 4, 5)),
+        (3, (4,), (4,)),
+        (5, (), ()),
+    ],
+)
+def test_what_was_typed_and_is_on_no_record_is_told(
+    tmp_path: Path, done: int, typed: tuple[int, ...], uncounted: tuple[int, ...]
+) -> None:
+    room = room_that_tells(tmp_path)
+    if done:
+        room.runner.run(None, done)
+    for number in typed:
+        hand(room, number, commands=1)
+    result = room.runner.verify()
+    assert result.uncounted == uncounted
+    assert room.done == {f"s{n}" for n in range(1, done + 1)}
+    if uncounted:
+        # What is advised is what counts them.
+        advised = re.search(
+            "`swarmlab verify ([0-9 ]+)`", notes.uncounted(room.lab, uncounted, room.done)
+        )
+        assert advised is not None
+        asked = [int(number) for number in advised[1].split()]
+        assert room.runner.verify(asked).uncounted == ()
+        assert room.runner.verify().uncounted[:1] in ((), (2,), (4,))
+        assert room.done == {f"s{n}" for n in range(1, uncounted[-1] + 1)}
+
+
+def test_a_glance_at_the_rest_is_kept_nowhere(tmp_path: Path) -> None:
+    room = room_that_tells(tmp_path)
+    room.runner.run(None, 1)
+    room.listener.heard.clear()
+    assert [step.number for step in room.runner.verify().steps] == [1]
+    assert room.listener.only("verified") == ["verified 1 passed"]
+    failed = room.runner.verify([3]).steps[0].checks[0]
+    assert failed.since is not None and not failed.since.held
+    kept = json.loads((room.store.path.parent / "sightings.json").read_text())
+    assert not [name for name in kept["claims"] if name.startswith("5/")]
+
+
+def test_what_holds_without_what_comes_before_it_earns_nothing_and_is_told(tmp_path: Path) -> None:
+    room = room_that_tells(tmp_path)
+    result = room.runner.verify([1, 4])
+    assert (result.verdict, result.uncounted, result.points.earned) == (Verdict.FAILED, (4,), 0)
+    said = notes.uncounted(room.lab, result.uncounted, room.done)
+    assert "step 1 is not done" in said
+    assert "`swarmlab verify 1 2 3 4`" in said and "`swarmlab run --to 4`" in said
+    assert room.runner.run(None, 4).exit_code == 0
+    assert room.runner.verify([1, 4]).uncounted == ()
+
+
+def test_where_nothing_can_be_seen_nothing_is_guessed(tmp_path: Path) -> None:
+    room = room_that_tells(tmp_path)
+    room.runner.run(None, 1)
+    hand(room, 3, commands=1)
+    room.facts.hidden.add("f1")
+    assert room.runner.verify().uncounted == ()
+    room.facts.hidden.clear()
+    assert room.runner.verify(patient=True).uncounted == ()
+    assert room.runner.verify().uncounted == (2, 3)
+
+
+def test_a_look_at_all_tells_what_earns_nothing_for_want_of_a_record(tmp_path: Path) -> None:
+    room = room_that_tells(tmp_path)
+    assert room.runner.survey().uncounted == ()
+    for number in (1, 3):
+        hand(room, number, commands=1)
+    result = room.runner.survey()
+    assert result.uncounted == (2,)
+    assert [step.points.earned for step in result.steps] == [1, 0, 2, 0, 0]
+    room.runner.verify([1, 2, 3])
+    assert room.runner.survey().uncounted == (4,)
+
+
+@pytest.mark.parametrize(
+    ("done", "words", "after"),
+    [(1, (), "by step:"), (0, (), "nothing that should hold."), (1, ("--json",), "")],
+)
+def test_it_stands_below_the_points_and_beside_json(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    done: int,
+    words: tuple[str, ...],
+    after: str,
+) -> None:
+    room = room_that_tells(tmp_path)
+    if done:
+        room.runner.run(None, done)
+    for number in (1, 3):
+        hand(room, number, commands=1)
+
+    @contextmanager
+    def runner(*_: object, **__: object) -> Iterator[Runner]:
+        yield room.runner
+
+    monkeypatch.setattr(cli, "in_language", lambda *_: room.lab)
+    monkeypatch.setattr(cli, "_runner", runner)
+    monkeypatch.setattr(cli, "_progress", lambda *_: room.store)
+    ended = CliRunner().invoke(app, ["verify", *words])
+    assert ended.exit_code == 0
+    told = "Not counted yet: steps " + ("2, 3" if done else "1, 2, 3")
+    if words:
+        assert told in ended.stderr and "uncounted" not in json.loads(ended.stdout)
+        return
+    said = " ".join(ended.stdout.split())
+    assert told in said.partition(after)[2]
+    assert "Next: swarmlab" not in said

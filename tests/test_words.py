@@ -206,6 +206,8 @@ def check(name: str, verdict: Verdict, **more: object) -> CheckResult:
 
 
 def results() -> RunResult:
+    lab = localized(load_builtin("service-discovery"), words.language())
+    ended = next(c for step in lab.steps for c in step.checks if c.until == "consul-server")
     checks = (
         check("healed", Verdict.PASSED, actual="一二三", waited=3.2),
         check("二", Verdict.FAILED, expected="甲" * 70, actual="乙", source="docker ps", hint="丙"),
@@ -214,7 +216,7 @@ def results() -> RunResult:
         check(
             "五",
             Verdict.SKIPPED,
-            reason=notes.superseded(load_builtin("service-discovery").steps[4]),
+            reason=notes.over(lab, ended, {str(ended.until)}),
         ),
     )
     good = (check("一", Verdict.PASSED), check("restored", Verdict.PASSED, actual="己"))
@@ -273,6 +275,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch, columns: int, terminal: bool) -> s
     quiet.note(notes.recorded(lab.steps[3]))
     quiet.note(notes.holds_early(4, 3))
     quiet.note(notes.typed_ahead(8))
+    for numbers in ((1,), (1, 2), (2,), (2, 11)):
+        quiet.note(notes.uncounted(lab, numbers, set()))
     quiet.note(notes.once_more(6))
     quiet.reset_started(full)
     quiet.step_started(full)

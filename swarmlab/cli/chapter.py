@@ -250,19 +250,24 @@ def verify(
     With steps named, each is looked at whether it was run or typed by hand; one that holds is
     from then on recorded as done, if all before it are.
     """
+    from swarmlab import notes
     from swarmlab.report.chapter import verified
     from swarmlab.report.live import QuietListener
 
     lab = in_language(lang, lab_id, name, catalog)
     numbers = [find(lab, one).number for one in which] if which else None
     output = outcome(as_json, junit, html, student)
+    listener = QuietListener()
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
-    with _runner(lab, name, QuietListener(), changes=bool(which)) as runner:
+    with _runner(lab, name, listener, changes=bool(which)) as runner:
         result = runner.verify(numbers)
+    done = _progress(name, lab).done()
     if not as_json:
         # What was found is known: a reader who has enough of it changes nothing of that.
         with suppress(Unheard):
-            verified(lab, result, _progress(name, lab).done(), each=bool(which))
+            verified(lab, result, done, each=bool(which))
+    elif result.uncounted:
+        listener.note(notes.uncounted(lab, result.uncounted, done))
     output.end(result)
 
 

@@ -85,6 +85,8 @@ def grade(
         sheet = _collected(lab, paths or [], [path for path in (csv, html) if path])
         code = EXIT_FAILED if sheet.refused else EXIT_PASSED
     _show(sheet, csv, html, as_json)
+    if live and not as_json:
+        _uncounted(lab, result, name)
     raise typer.Exit(code)
 
 
@@ -109,6 +111,14 @@ def _live(lab: Lab, result: RunResult, name: str) -> Sheet:
     from swarmlab.grading import paper, sheet
 
     return sheet.live(paper.of(lab, result), lab, name)
+
+
+def _uncounted(lab: Lab, result: RunResult, name: str) -> None:
+    from swarmlab.console import out
+    from swarmlab.report import runs
+    from swarmlab.student import ProgressStore
+
+    runs.uncounted(out(), lab, result, ProgressStore(name, lab=lab.id).done())
 
 
 def _collected(lab: Lab, paths: list[Path], but: list[Path]) -> Sheet:

@@ -80,7 +80,9 @@ def verified(
     if not result.steps:
         nothing = say("No step is done yet, so there is nothing that should hold.")
         pieces.show(console, Text(nothing))
-        _next(f"swarmlab step 1{options(result.name)}", say("begins the chapter"))
+        runs.uncounted(console, lab, result, done)
+        if not result.uncounted:
+            _next(f"swarmlab step 1{options(result.name)}", say("begins the chapter"))
         return
     name = options(result.name)
     failed = [step for step in result.steps if step.verdict in (Verdict.FAILED, Verdict.ERRORED)]
@@ -99,13 +101,15 @@ def verified(
         runs.table(console, result)
         runs.problems(console, result)
     runs.totals(console, result)
+    runs.uncounted(console, lab, result, done)
     if any(check.ended_by for step in result.steps for check in step.checks):
         words = say("skipped: was true at its moment, and a later step changed it")
         pieces.show(console, Text(words, style="dim"))
     lost = [step for step in failed if step not in early]
     if result.count(Verdict.ERRORED):
         _next(f"swarmlab up{name}", say("mends the lab, so that it can be looked at"))
-    elif lost:
+    # Steps typed by hand may have ended on purpose what no longer holds: first they are recorded.
+    elif lost and not result.uncounted:
         again = say("does again what no longer holds, from step {number}", number=lost[0].number)
         last = max((s.number for s in lab.steps if s.id in done), default=lost[-1].number)
         _next(f"swarmlab run --to {last}{name}", again)

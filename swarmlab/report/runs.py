@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swarmlab import notes
+from swarmlab.model import Lab
+from swarmlab.naming import named
 from swarmlab.points import number
 from swarmlab.report import pieces
 from swarmlab.report.wrapping import flowing
@@ -92,6 +97,12 @@ def points(console: Console, result: RunResult) -> None:
     pieces.show(console, Text(say("; ").join(parts)))
     if steps:
         pieces.show(console, Text(say("by step: {steps}", steps=steps), style="dim"))
+
+
+def uncounted(console: Console, lab: Lab, result: RunResult, done: Collection[str]) -> None:
+    """Which steps earn nothing yet though they may have been typed, and what to type for that."""
+    if result.uncounted:
+        pieces.show(console, Text(named(notes.uncounted(lab, result.uncounted, done))))
 
 
 def problems(console: Console, result: RunResult) -> None:
