@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -158,6 +159,35 @@ def test_a_pull_that_fails_is_replaced_by_debootstrap(
     imported = next(body for _, query, body in fake.seen if "fromSrc" in query)
     with tarfile.open(fileobj=io.BytesIO(imported)) as tar:
         assert tar.getnames() == ["made-here"]
+
+
+def test_who_is_logged_in_pulls_the_base_by_that_name(
+    engine: DockerClient,
+    fake: type[FakeEngine],
+    debian: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Registries let those pull more often. A configuration that is broken stops nobody."""
+    heard: list[str | None] = []
+    answer = fake.do_POST
+
+    def listen(self: FakeEngine) -> None:
+        if "fromImage" in self.path:
+            heard.append(self.headers.get("X-Registry-Auth"))
+        answer(self)
+
+    monkeypatch.setattr(fake, "do_POST", listen)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    login = base64.b64encode(b"anna:s3cret").decode()
+    auths = {"https://index.docker.io/v1/": {"auth": login}}
+    for text in (json.dumps({"auths": auths}), "{", "{}"):
+        (tmp_path / "config.json").write_text(text)
+        make(engine, [])
+    told, *others = heard
+    assert told is not None
+    assert json.loads(base64.b64decode(told))["username"] == "anna"
+    assert others == [None, None]
 
 
 def test_a_mirrors_password_stays_in_nobodys_sight(

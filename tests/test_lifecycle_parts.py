@@ -82,6 +82,22 @@ def test_another_process_is_told_who_holds_the_lab() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+def test_who_holds_the_lab_is_told_without_what_may_be_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed = ["/bin/swarmlab", "up", "--machine-opt", "cloud-access-token=dop_v1_QUIET"]
+    monkeypatch.setattr("sys.argv", typed)
+    script = "from swarmlab.cluster.lock import lock\nwith lock('demo'): pass"
+    with lock("demo"):
+        ended = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        )
+        kept = (state.folder() / "locks" / "demo.lock").read_text(encoding="utf-8")
+    assert "`swarmlab up`" in ended.stderr
+    assert kept.splitlines() == [str(os.getpid()), "swarmlab up"]
+    assert "QUIET" not in ended.stderr + kept
+
+
 def test_a_killed_holder_leaves_the_lock_free() -> None:
     script = (
         "import os, signal\nfrom swarmlab.cluster.lock import lock\n"

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from swarmlab import flock, state
@@ -71,5 +72,7 @@ def _busy(name: str, path: Path) -> LabBusy:
 
 
 def _command() -> str:
+    """What was typed, up to its first option: behind it may stand a secret, which is no one's."""
     program, *rest = sys.argv or ["swarmlab"]
-    return " ".join([Path(program).name, *rest])[:200]
+    words = takewhile(lambda word: not word.startswith("-"), rest)
+    return " ".join([Path(program).name, *words])[:200]

@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 
 from swarmlab.errors import EngineUnreachable, ImageProblem
-from swarmlab.images import apt, command, internet, leftovers, recipe
+from swarmlab.images import apt, command, credentials, internet, leftovers, recipe
 from swarmlab.images import engine as transport
 from swarmlab.images.build import failure
 from swarmlab.images.catalog import BASE
@@ -108,8 +109,17 @@ def _from_registry(
     stop: threading.Event,
 ) -> None:
     name, _, tag = image.rpartition(":")
+    headers: dict[str, str] = {}
+    # Who is logged in may pull more often; for nobody's sake does a broken configuration stop it.
+    with suppress(ImageProblem):
+        headers = credentials.header(image)
     with transport.request(
-        engine, "POST", "/images/create", params={"fromImage": name, "tag": tag}, silence=120
+        engine,
+        "POST",
+        "/images/create",
+        params={"fromImage": name, "tag": tag},
+        headers=headers,
+        silence=120,
     ) as response:
         for message in transport.messages(response):
             if stop.is_set():
