@@ -11,8 +11,9 @@ import re
 import shlex
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import quote, unquote
@@ -25,6 +26,8 @@ HIDDEN = "***"
 
 _LAST_WORDS = 1.0
 """Seconds to collect what a killed program had written."""
+
+_LOOK_SECONDS = 0.1
 
 _QUOTED = r"""(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 _VALUE = rf"""(?:{_QUOTED}|[^\s'",&;]+)"""
@@ -173,13 +176,15 @@ def run(
     timeout: float,
     input: str | None = None,
     env: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
 ) -> Completed:
     """Run a program to its end and return what it said.
 
     `timeout` is in seconds; after it the program and all it started are killed and `TimedOut` is
     raised. `input` goes to its standard input, which is empty otherwise. `env` is added to this
-    process's environment. Raises EnvironmentProblem when the program cannot be started; an exit
-    code other than 0 raises nothing.
+    process's environment. Once `stop` is set they are killed, too, for a thread that Ctrl-C does
+    not reach; that is an end like another one, by a signal. Raises EnvironmentProblem when the
+    program cannot be started; an exit code other than 0 raises nothing.
     """
     start = time.monotonic()
     try:
@@ -208,7 +213,8 @@ def run(
             hint=say("Install it, or put it on the PATH; then run the command again."),
         ) from error
     try:
-        stdout, stderr = process.communicate(input, timeout=timeout)
+        with _killed_by(stop, process):
+            stdout, stderr = process.communicate(input, timeout=timeout)
     except subprocess.TimeoutExpired:
         ended = say("the end of `{command}`", command=_shown(argv))
         hint = say("Type it by hand to see what it waits for, then run the command again.")
@@ -220,6 +226,29 @@ def run(
     done = Completed(tuple(argv), process.returncode, stdout, stderr, time.monotonic() - start)
     verbose.ran(done.command, done.exit_code, done.seconds)
     return done
+
+
+@contextlib.contextmanager
+def _killed_by(stop: threading.Event | None, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill the program's group when `stop` is set within the block."""
+    if stop is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if stop.is_set():
+                _kill_group(process)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _shown(argv: Sequence[str]) -> str:

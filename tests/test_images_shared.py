@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +25,8 @@ from swarmlab.errors import ImageProblem, UsageError
 from swarmlab.images import catalog, credentials, recipe, refusal, registry, shared, transfer, turn
 from swarmlab.images.registry import Registry
 from swarmlab.images.schedule import Stopped
+from swarmlab.wait import Observation, until
+from tests.test_process import is_running
 
 SECRET = "tall-order-71"
 
@@ -357,7 +364,7 @@ GOOD = {"auth": WORD}
 
 def _told() -> dict[str, str]:
     """What an engine would be told."""
-    found = credentials.header(f"{HERE}/class/util:1")
+    found = credentials.header(f"{HERE}/class/util:1", threading.Event())
     if not found:
         return {}
     told = json.loads(base64.urlsafe_b64decode(found["X-Registry-Auth"]))
@@ -409,7 +416,7 @@ def test_docker_hub_has_its_credentials_whatever_it_is_called(
 ) -> None:
     _configuration.write_text(json.dumps({"auths": {key: GOOD}}))
     place = registry.parse("registry-1.docker.io/anna").own("util", "k", "amd64")
-    assert credentials.header(place)
+    assert credentials.header(place, threading.Event())
 
 
 def test_of_several_entries_the_one_that_docker_reads_counts(_configuration: Path) -> None:
@@ -422,7 +429,7 @@ def test_of_several_entries_the_one_that_docker_reads_counts(_configuration: Pat
     ):
         _configuration.write_text(json.dumps({"auths": entries}))
         where = "docker.io/anna/util:1" if hub in entries else f"{HERE}/class/util:1"
-        found = credentials.header(where)["X-Registry-Auth"]
+        found = credentials.header(where, threading.Event())["X-Registry-Auth"]
         assert json.loads(base64.urlsafe_b64decode(found))["username"] == "anna", entries
 
 
@@ -498,10 +505,59 @@ def test_a_credential_helper_that_waits_for_somebody_is_given_up(
     monkeypatch.setattr(credentials, "patient", lambda seconds: seconds)
     _configuration.write_text(json.dumps({"credsStore": "vault"}))
     with pytest.raises(ImageProblem, match="docker-credential-vault did not answer") as caught:
-        credentials.header("10.0.0.5:5000/class/util:1")
+        credentials.header("10.0.0.5:5000/class/util:1", threading.Event())
     assert SECRET not in str(caught.value)
     assert "credsStore" in caught.value.hint
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+# Ctrl-C while a helper is asked, by a thread of the scheduler or by the main one.
+INTERRUPTED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from docker import DockerClient
+from swarmlab.cli.failing import explained
+from swarmlab.images import recipe, shared
+from swarmlab.images.registry import Registry
+engine = DockerClient(base_url=sys.argv[1], version="1.41")
+engine.api.trust_env = False
+with explained():
+    getattr(shared, sys.argv[2])(["util"], engine=engine, registry=Registry("10.0.0.5:5000"))
+"""
+
+
+@pytest.mark.parametrize("command", ["ensure", "push"])
+def test_nobody_who_interrupts_waits_for_a_credential_helper(
+    command: str, _configuration: Path, tmp_path: Path
+) -> None:
+    """It ends at once, and so does the helper with what it had started."""
+    helper = tmp_path / "docker-credential-vault"
+    helper.write_text(
+        f"#!/bin/sh\nsleep 600 &\necho $$ $! > {tmp_path}/new\n"
+        f"mv {tmp_path}/new {tmp_path}/pids\nwait\n"
+    )
+    helper.chmod(0o755)
+    _configuration.write_text(json.dumps({"credsStore": "vault"}))
+    fake = FakeEngine([[]])
+    if command == "push":
+        fake.images[recipe.reference("util")] = "built"
+    with serving(fake) as engine:
+        asking = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, engine.api.base_url, command],
+            env={**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until("the helper", lambda: Observation((tmp_path / "pids").exists(), ""), within=60)
+        interrupted = time.monotonic()
+        asking.send_signal(signal.SIGINT)
+        said = asking.communicate(timeout=50)[1]
+        took = time.monotonic() - interrupted
+    assert asking.returncode == 130, said
+    assert "Interrupted." in said and "Traceback" not in said
+    assert took < 10
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    until("their end", lambda: Observation(not any(map(is_running, pids)), ""), within=5)
 
 
 @pytest.mark.parametrize(
@@ -526,10 +582,10 @@ def test_what_a_credential_helper_says_counts(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     _configuration.write_text(json.dumps({"credsStore": "vault"}))
     if said is None:
-        assert credentials.header("10.0.0.5:5000/class/util:1") == {}
+        assert credentials.header("10.0.0.5:5000/class/util:1", threading.Event()) == {}
         return
     with pytest.raises(ImageProblem, match="cannot tell the credentials") as caught:
-        credentials.header("10.0.0.5:5000/class/util:1")
+        credentials.header("10.0.0.5:5000/class/util:1", threading.Event())
     assert said in caught.value.evidence
 
 

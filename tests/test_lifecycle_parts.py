@@ -592,6 +592,37 @@ def test_what_cannot_be_mended_says_why(
     assert why in repair.hopeless("demo", cast(Any, None), there)
 
 
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        ([*(container(name) for name in THREE), SHELL], False),
+        ([container(name) for name in THREE], True),
+        ([*(container(name) for name in THREE[:2]), SHELL], True),
+    ],
+)
+def test_who_interrupts_waits_for_no_image(
+    listed: list[dict[str, Any]], asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are found before the threads begin, and only where something is made of them."""
+
+    def crew() -> None:
+        raise TimeoutError
+
+    def workstation() -> None:
+        raise KeyboardInterrupt
+
+    provider = SimpleNamespace(adopt=lambda: None, instance="i")
+    images = SimpleNamespace(node="", workstation=workstation)
+    monkeypatch.setattr("swarmlab.cluster.repair.stock.of", lambda *words, **more: images)
+    monkeypatch.setattr("swarmlab.cluster.repair.registry.make", lambda *words, **more: provider)
+    monkeypatch.setattr(repair, "_keys", lambda *words: None)
+    monkeypatch.setattr("swarmlab.cluster.repair.keys.cached", lambda *words: "there")
+    monkeypatch.setattr(repair, "Crew", crew)
+    there = remains.read(listed, [], NETWORK)
+    with pytest.raises(KeyboardInterrupt if asked else TimeoutError):
+        repair.mend("demo", cast(Any, None), there, SilentProgress())
+
+
 def test_lost_certificates_cannot_be_mended() -> None:
     from docker.errors import NotFound
 

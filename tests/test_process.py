@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -91,6 +92,22 @@ def test_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
         within=5,
         every=0.02,
     )
+
+
+def test_a_stop_ends_the_whole_group_too(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    stop = threading.Event()
+    thread = threading.Timer(0.3, stop.set)
+    thread.start()
+    start = time.monotonic()
+    done = run(["sh", "-c", f"sleep 60 & echo $! > {child}; wait"], timeout=50, stop=stop)
+    thread.join()
+    assert (done.exit_code, done.ok) == (-9, False)
+    assert time.monotonic() - start < 10
+    pid = int(child.read_text())
+    until("the child's end", lambda: Observation(not is_running(pid), f"{pid} runs"), within=5)
+    # One that ends by itself is not held up by a stop that never comes.
+    assert run(["true"], timeout=20, stop=threading.Event()).ok
 
 
 def test_limit_holds_when_something_left_the_group_with_the_pipes(tmp_path: Path) -> None:

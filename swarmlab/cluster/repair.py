@@ -82,6 +82,9 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
     if keys.cached(name, provider.instance) is None:
         keys.cache(name, provider.instance, keyring)
     job = _Job(site, there, keyring, told)
+    if not there.choice.contained or _lacking(there):
+        # Found here, because who interrupts the crew waits for what its threads are at.
+        images.workstation()
     with told.stage(_title(there)) as stage:
         provider.report = stage.say
         with Crew() as crew:
@@ -109,6 +112,13 @@ def mend(name: str, engine: Engine, there: Remains, told: Progress) -> Mended:
     for api in apis.values():
         api.close()
     return Mended(provider, job.done)
+
+
+def _lacking(there: Remains) -> bool:
+    """Whether a container has to be made again."""
+    nodes = there.info.nodes
+    states = [there.workstation, *(node.state for node in nodes)]
+    return len(nodes) < there.info.expected or NodeState.MISSING in states
 
 
 class _Job:

@@ -112,7 +112,7 @@ def _from_registry(
     headers: dict[str, str] = {}
     # Who is logged in may pull more often; for nobody's sake does a broken configuration stop it.
     with suppress(ImageProblem):
-        headers = credentials.header(image)
+        headers = credentials.header(image, stop)
     with transport.request(
         engine,
         "POST",

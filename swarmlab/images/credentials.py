@@ -13,6 +13,7 @@ import subprocess
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from docker import auth
@@ -23,6 +24,7 @@ from docker.utils.config import find_config_file
 
 from swarmlab import process
 from swarmlab.errors import EnvironmentProblem, ImageProblem, TimedOut
+from swarmlab.images.schedule import Stopped
 from swarmlab.wait import patient
 from swarmlab.words import say
 
@@ -35,16 +37,17 @@ _HELPER_SECONDS = 60.0
 warnings.filterwarnings("ignore", message="docker-credential-", category=UserWarning)
 
 
-def header(reference: str) -> dict[str, str]:
+def header(reference: str, stop: Event) -> dict[str, str]:
     """The header with what the docker configuration has for the registry; empty for nothing.
 
     Raises ImageProblem when the file, or its entry for the registry, is not to be understood, and
-    when a credential helper does not work, or does not answer in time.
+    when a credential helper does not work, or does not answer in time; schedule.Stopped when
+    `stop` was set while one was asked.
     """
     host = auth.resolve_repository_name(reference)[0]
     path = Path(str(find_config_file(None) or os.devnull))
     told = _read(path)
-    found = _by_helper(told, host) or _by_file(told, host, path)
+    found = _by_helper(told, host, stop) or _by_file(told, host, path)
     return {HEADER: auth.encode_header(found).decode()} if found else {}
 
 
@@ -66,13 +69,13 @@ def _read(path: Path) -> Mapping[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _by_helper(told: Mapping[str, Any], host: str) -> Mapping[str, Any] | None:
+def _by_helper(told: Mapping[str, Any], host: str, stop: Event) -> Mapping[str, Any] | None:
     """What the credential helper for that registry tells; None without helper or answer."""
     name = told.get("credHelpers", {}).get(_asked(host), told.get("credsStore"))
     if not name:
         return None
     try:
-        found = _Configuration({"credsStore": str(name)}).resolve_authconfig(host)
+        found = _Configuration({"credsStore": str(name)}, stop).resolve_authconfig(host)
     except (DockerException, OSError, ValueError, TypeError, KeyError) as error:
         raise ImageProblem(
             say("The docker configuration cannot tell the credentials for {host}.", host=host),
@@ -160,24 +163,36 @@ def _cause(error: Exception) -> str:
 class _Configuration(auth.AuthConfig):
     """The client's configuration, with helpers that have a time limit."""
 
+    def __init__(self, told: dict[str, str], stop: Event) -> None:
+        super().__init__(told)
+        self._stop = stop
+
     def _get_store_instance(self, name: str) -> Store:
-        return _Helper(name)
+        return _Helper(name, self._stop)
 
 
 class _Helper(Store):
     """A credential helper; the SDK would wait for it without end."""
+
+    def __init__(self, name: str, stop: Event) -> None:
+        super().__init__(name)
+        self._stop = stop
 
     def _execute(self, subcmd: str, data_input: Any) -> bytes:
         if self.exe is None:
             raise StoreError(f"{self.program} not installed or not available in PATH")
         seconds = patient(_HELPER_SECONDS)
         try:
-            done = process.run([self.exe, subcmd], timeout=seconds, input=data_input.decode())
+            done = process.run(
+                [self.exe, subcmd], timeout=seconds, input=data_input.decode(), stop=self._stop
+            )
         except TimedOut:
             # Its last words are not shown: they may be what it was asked for.
             raise _silent(self.program, seconds) from None
         except EnvironmentProblem as error:
             raise StoreError(error.message) from None
+        if self._stop.is_set():
+            raise Stopped(self.program)
         output = done.stdout.encode()
         if not done.ok:
             failed = subprocess.CalledProcessError(done.exit_code, self.program, output=output)

@@ -43,7 +43,7 @@ def pull(
     EngineUnreachable, schedule.Stopped when `stop` was set.
     """
     name, _, tag = reference.rpartition(":")
-    headers = credentials.header(reference)
+    headers = credentials.header(reference, stop)
     with (
         _told(reference, own, whose),
         transport.request(
@@ -62,7 +62,8 @@ def push(engine: DockerClient, reference: str, *, tell: Say, stop: Event) -> Non
     """Have the engine push HOST/NAME:TAG, which it holds under that name. Raises as `pull`."""
     name, _, tag = reference.rpartition(":")
     # An engine wants the header of a push even when there is nothing in it.
-    headers = credentials.header(reference) or {credentials.HEADER: auth.encode_header({}).decode()}
+    nobody = {credentials.HEADER: auth.encode_header({}).decode()}
+    headers = credentials.header(reference, stop) or nobody
     with (
         _told(reference, True, HERE),
         transport.request(
