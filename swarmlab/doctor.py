@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from swarmlab import belongings, findings, state
 from swarmlab import engine as engines
-from swarmlab import findings, state
 from swarmlab.checks.looking import counted
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
@@ -51,8 +51,8 @@ def examine(nodes: int = USUAL) -> Diagnosis:
             )
         )
     found.append(client())
-    found.append(findings.files(state.folder()))
-    return Diagnosis((*found, *findings.variables(os.environ)))
+    found.append(belongings.files(state.folder()))
+    return Diagnosis((*found, *belongings.variables(os.environ)))
 
 
 def client() -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,14 +33,6 @@ PORTS_WELL = 1000
 CLOCK_WELL = 60.0
 CLOCK_MOST = 86400.0
 """Seconds between the clocks here and at the engine; certificates forgive a day."""
-
-_AUTHORITIES = (
-    "SWARMLAB_CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "PIP_CERT",
-)
 
 
 class State(Enum):
@@ -175,34 +166,6 @@ def ports(table: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> list[
     ]
 
 
-def files(folder: Path) -> Finding:
-    """Whether swarmlab can keep its few files, for this user alone. `folder` may be missing."""
-    title = say("swarmlab's own files")
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
-            "files",
-            title,
-            State.PROBLEM,
-            say("{there} cannot be written to", there=there),
-            say("Certificates and progress are kept there."),
-            say(
-                "`sudo chown -R $USER {there}`, or set XDG_STATE_HOME to a folder of yours",
-                there=there,
-            ),
-        )
-    if there == folder and os.name == "posix" and folder.stat().st_mode & 0o077:
-        return Finding(
-            "files",
-            title,
-            State.WARNING,
-            say("others may look into {folder}", folder=folder),
-            say("Keys of running labs are kept there."),
-            f"`chmod 700 {folder}`",
-        )
-    return Finding("files", title, State.OK, say("in {folder}", folder=folder))
-
-
 def rootless(info: Mapping[str, Any]) -> Finding | None:
     """The problem of an engine without root's rights, from what it says of itself."""
     if not any("rootless" in str(option) for option in info.get("SecurityOptions") or ()):
@@ -236,7 +199,8 @@ def _memory(total: int, available: int | None, nodes: int) -> Finding:
             gib=(MEMORY_WELL + more) / GIB,
         ),
         say(
-            "Close other programs, remove other labs (`swarmlab down --all`), or give Docker more."
+            "Close other programs, stop other labs (`swarmlab list`, then `swarmlab stop --name "
+            "NAME`), or give Docker more."
         ),
     )
 
@@ -294,33 +258,3 @@ def free_subnet(taken: list[Any]) -> Finding:
             say("Nodes have fixed addresses on a network of their own."),
             error.hint,
         )
-
-
-def variables(env: Mapping[str, str]) -> list[Finding]:
-    """Findings from the environment; only names are shown, because values may hold passwords."""
-    proxies = sorted(
-        name
-        for name in env
-        if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") and env[name]
-    )
-    lost = [name for name in _AUTHORITIES if env.get(name) and not Path(env[name]).exists()]
-    seen = say(
-        "set: {proxies}; the lab's own traffic does not use them", proxies=", ".join(proxies)
-    )
-    found = [Finding("proxy", say("Proxy variables"), State.OK, seen if proxies else say("none"))]
-    named = [name for name in _AUTHORITIES if env.get(name)]
-    if not lost:
-        told = say("set: {named}", named=", ".join(named)) if named else say("those of the system")
-        found.append(Finding("authorities", say("Certificate authorities"), State.OK, told))
-    else:
-        found.append(
-            Finding(
-                "authorities",
-                say("Certificate authorities"),
-                State.WARNING,
-                say("{lost} name files that do not exist", lost=", ".join(lost)),
-                say("Building images fetches packages over HTTPS."),
-                f"`unset {' '.join(lost)}`",
-            )
-        )
-    return found

@@ -248,5 +248,5 @@ def _disk(free: int) -> Finding:
         State.PROBLEM if free < DISK_LEAST else State.WARNING,
         seen,
         say("Images take about 1.5 GiB, and building them twice that for a time."),
-        say("`docker system df` tells what Docker uses; `docker system prune` frees some of it"),
+        say("`docker system df` tells what Docker uses; `docker image prune` frees some of it"),
     )

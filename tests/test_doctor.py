@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab import doctor, findings, probe, state
+from swarmlab import belongings, doctor, findings, probe, state
 from swarmlab.errors import EngineUnreachable
 from swarmlab.findings import GIB, Diagnosis, Finding, State
 
@@ -181,14 +181,32 @@ def test_subnets() -> None:
 
 def test_variables_are_named_but_never_shown() -> None:
     env = {"HTTPS_PROXY": "http://me:secret@proxy:3128", "no_proxy": "", "SSL_CERT_FILE": "/none"}
-    found = findings.variables(env)
+    found = belongings.variables(env)
     assert states(found) == {"proxy": State.OK, "authorities": State.WARNING}
     told = json.dumps([finding.to_dict() for finding in found])
     assert "HTTPS_PROXY" in told
     assert "no_proxy" not in told
     assert "secret" not in told
     complete(found)
-    assert states(findings.variables({})) == {"proxy": State.OK, "authorities": State.OK}
+    assert states(belongings.variables({})) == {"proxy": State.OK, "authorities": State.OK}
+
+
+def test_authorities_are_looked_into(tmp_path: Path) -> None:
+    """A file that a build would refuse, or cannot read, is told before one is begun."""
+    wordy = tmp_path / "wordy.pem"
+    wordy.write_text("no certificate")
+    for path, why in (
+        (wordy, "it holds no certificate (PEM)"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "absent", "there is no such file"),
+    ):
+        (found,) = belongings.variables({"SSL_CERT_FILE": str(path)})[1:]
+        assert found.state is State.WARNING
+        assert f"SSL_CERT_FILE ({why})" in found.seen
+        assert found.mend == "`unset SSL_CERT_FILE`"
+    wordy.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    (found,) = belongings.variables({"CURL_CA_BUNDLE": str(wordy)})[1:]
+    assert (found.state, found.seen) == (State.OK, "set: CURL_CA_BUNDLE")
 
 
 def test_memory_that_is_left(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_the_first_file_that_is_of_use_counts(authority: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [("nothing", "no certificate"), (None, "No such file")]
+    ("content", "why"), [("nothing", "no certificate"), (None, "there is no such file")]
 )
 def test_a_setting_of_ours_that_is_of_no_use_is_told(
     content: str | None, why: str, tmp_path: Path

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab import findings, mending, probe, process, state
+from swarmlab import belongings, findings, mending, probe, process, state
 from swarmlab.errors import EngineUnreachable
 from swarmlab.findings import Finding, State
 from swarmlab.progress import SilentProgress
@@ -75,14 +75,14 @@ def test_without_the_rights_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_own_folder_is_closed_once() -> None:
     folder = state.made(state.folder())
-    assert findings.files(folder).state is State.OK
+    assert belongings.files(folder).state is State.OK
     folder.chmod(0o755)
-    found = findings.files(folder)
+    found = belongings.files(folder)
     assert found.state is State.WARNING and found.mend
     (deed,) = mending.fix([found], QUIET)
     assert deed.done
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert mending.fix([findings.files(folder)], QUIET) == []
+    assert mending.fix([belongings.files(folder)], QUIET) == []
 
 
 def test_an_engine_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +98,26 @@ def test_a_folder_that_another_user_owns_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    found = findings.files(tmp_path / "not" / "there")
-    assert found.state is State.PROBLEM and str(tmp_path) in found.seen and found.mend
+    found = belongings.files(tmp_path / "not" / "there")
+    assert found.state is State.PROBLEM and str(tmp_path) in found.seen
+    # Nothing is given away but swarmlab's own folder, wherever it was to be.
+    assert f'`sudo install -d -o "$USER" -m 700 {tmp_path}/not/there`' in found.mend
+    assert f'`sudo chown -R "$USER" {tmp_path}`' in belongings.files(tmp_path).mend
+
+
+def test_a_folder_into_which_one_may_not_look_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `su`, with a variable of the user before."""
+
+    def locked(path: Path) -> bool:
+        if len(path.parts) > 2:
+            raise PermissionError(13, "Permission denied")
+        return True
+
+    monkeypatch.setattr(Path, "exists", locked)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    found = belongings.files(Path("/somebody/my labs/swarmlab"))
+    assert found.state is State.PROBLEM and found.seen.startswith("/somebody ")
+    assert "-m 700 '/somebody/my labs/swarmlab'`" in found.mend
 
 
 @pytest.mark.parametrize(

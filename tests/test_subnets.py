@@ -54,7 +54,7 @@ def test_no_place_at_all() -> None:
     everything = nets("192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8", "198.18.0.0/15")
     with pytest.raises(EnvironmentProblem, match="No free subnet") as caught:
         subnets.choose(everything)
-    assert "docker network prune" in caught.value.hint
+    assert "docker network rm" in caught.value.hint
 
 
 def test_no_candidate_meets_the_addresses_that_swarm_and_the_nodes_take() -> None:

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from swarmlab import words
+from swarmlab.belongings import variables
 from swarmlab.bundle.fetching import Fetched
 from swarmlab.bundle.loading import Loaded
 from swarmlab.cluster import labs
@@ -21,7 +22,7 @@ from swarmlab.cluster.lifecycle import Removed
 from swarmlab.cluster.standby import Stopped
 from swarmlab.cluster.status import ClusterStatus, NodeStatus, ServiceStatus
 from swarmlab.engine import Target
-from swarmlab.findings import GIB, Diagnosis, machine, variables
+from swarmlab.findings import GIB, Diagnosis, machine
 from swarmlab.grading.sheet import Refusal, Sheet
 from swarmlab.loader import load_builtin
 from swarmlab.loading.languages import localized

@@ -64,7 +64,7 @@ def bundle(environment: Mapping[str, str] | None = None) -> Path | None:
     for name in AUTHORITIES:
         if value := env.get(name):
             path = Path(value)
-            why = _unfit(path)
+            why = unfit(path)
             if not why:
                 return path
             if name == SETTING:
@@ -158,9 +158,15 @@ def _by_content(path: Path) -> dict[bytes, str]:
     return found
 
 
-def _unfit(path: Path) -> str:
-    """Why a file of authorities is of no use; empty when it is."""
+def unfit(path: Path) -> str:
+    """Why a file of authorities is of no use, in words; empty when it is of use."""
     try:
         return "" if _certificates(path) else say("it holds no certificate (PEM)")
+    except FileNotFoundError:
+        return say("there is no such file")
+    except PermissionError:
+        return say("you may not read it")
+    except IsADirectoryError:
+        return say("it is a folder")
     except OSError as error:
         return error.strerror or say("it cannot be read")

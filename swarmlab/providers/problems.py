@@ -18,7 +18,7 @@ _KNOWN = (
         later("The disk that holds Docker's data is full."),
         later(
             "Free some space (`docker system df` tells what Docker uses, `docker "
-            "system prune` frees it), then run the command again."
+            "image prune` frees some of it), then run the command again."
         ),
     ),
     (
@@ -49,14 +49,16 @@ _KNOWN = (
         "cannot allocate memory",
         later("The machine has no memory left."),
         later(
-            "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB."
+            "Close other programs or stop other labs (`swarmlab list`, then `swarmlab stop --name "
+            "NAME`); a lab needs 2 GiB."
         ),
     ),
     (
         "killed for want of memory",
         later("The machine had no memory left, and a node of the lab was killed for it."),
         later(
-            "Close other programs or remove other labs (`swarmlab down --all`); a lab needs 2 GiB."
+            "Close other programs or stop other labs (`swarmlab list`, then `swarmlab stop --name "
+            "NAME`); a lab needs 2 GiB."
         ),
     ),
     (

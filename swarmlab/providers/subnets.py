@@ -49,7 +49,10 @@ def choose(taken: Iterable[IPv4Network]) -> IPv4Network:
             "No free subnet: every range that a lab could use is taken by a "
             "network of the engine or a route of this machine."
         ),
-        hint=say("Remove networks that nobody uses (`docker network prune`) or leave the VPN."),
+        hint=say(
+            "Remove a network that nobody uses (`docker network ls`, then `docker network rm "
+            "NAME`) or leave the VPN."
+        ),
     )
 
 
