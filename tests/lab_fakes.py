@@ -298,7 +298,7 @@ class Room:
         return set(self.store.load(self.workspace.cluster_id).begun)
 
 
-def soon(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether the condition becomes true in time; the pause is not what the test relies on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -176,14 +176,14 @@ def test_places_are_bounded_and_come_back(bundle: Path, monkeypatch: pytest.Monk
             seen = status == 503 and headers["Retry-After"] == "5"
             return Observation(seen, str(status))
 
-        until("the places to be taken", turned_away, within=10, every=0.05)
+        until("the places to be taken", turned_away, within=60, every=0.05)
         for one in held:
             one.close()
 
         def free() -> Observation[None]:
             return Observation(ask(address, "HEAD", URL)[0] == 200, "still full")
 
-        until("a place to be free", free, within=10, every=0.05)
+        until("a place to be free", free, within=60, every=0.05)
 
 
 def test_one_address_cannot_take_every_place(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_one_address_cannot_take_every_place(bundle: Path, monkeypatch: pytest.M
         def turned_away() -> Observation[None]:
             return Observation(ask(address, "HEAD", URL)[0] == 503, "a third place was given")
 
-        until("the places of this address to be taken", turned_away, within=10, every=0.05)
+        until("the places of this address to be taken", turned_away, within=60, every=0.05)
         with socket.create_connection(address, source_address=("127.0.0.2", 0)) as other:
             other.sendall(f"HEAD {URL} HTTP/1.1\r\n\r\n".encode())
             assert b" 200 " in other.recv(1000)
@@ -228,7 +228,7 @@ def test_who_takes_nothing_is_cut_off(bundle: Path, monkeypatch: pytest.MonkeyPa
         until(
             "the slow client to be given up",
             lambda: Observation[None](bool(copies.all), "not yet"),
-            within=10,
+            within=60,
             every=0.05,
         )
     assert copies.all[0][1] is False

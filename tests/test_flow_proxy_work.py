@@ -391,7 +391,7 @@ class Desk:
     port: int
 
     def ask(self, target: str, method: str = "GET", body: bytes | None = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, target, body=body)
         response = connection.getresponse()
         text = response.read().decode()

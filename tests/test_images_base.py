@@ -278,17 +278,17 @@ def test_a_registry_without_an_answer_delays_no_exit(
     silent = threading.Event()
 
     def wait(self: FakeEngine) -> None:
-        silent.wait(30)
+        silent.wait(120)
 
     monkeypatch.setattr(fake, "do_GET", wait)
     url = engine.api.base_url.replace("http://", "tcp://")
     start = time.monotonic()
     try:
-        done = subprocess.run([sys.executable, "-c", ASK, url], capture_output=True, timeout=25)
+        done = subprocess.run([sys.executable, "-c", ASK, url], capture_output=True, timeout=110)
     finally:
         silent.set()
     assert done.stdout == b"False\n", done.stderr
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 90
 
 
 def test_a_maker_hears_that_it_should_stop(tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_maker_hears_that_its_caller_is_gone(tmp_path: Path) -> None:
     until(
         "the program to end",
         lambda: Observation[None](mark.exists(), "it goes on"),
-        within=15,
+        within=60,
     )
 
 
@@ -402,11 +402,10 @@ def test_only_what_a_dead_process_left_is_removed(
 ) -> None:
     mine = leftovers.labels()
     owner = mine[OWNER]
-    dead = subprocess.Popen(["true"])
-    dead.wait()
     owners = {
         "alive": owner,
-        "dead": owner.rpartition(" ")[0] + f" {dead.pid}",
+        # No process ever has this number: Linux counts to 2**22.
+        "dead": owner.rpartition(" ")[0] + f" {2**22 + 1}",
         "before-the-restart": f"{owner.split()[0]} other-boot 1",
         "elsewhere": f"not-{owner}",
         "odd": "x",

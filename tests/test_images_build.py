@@ -101,7 +101,7 @@ def test_a_stop_ends_the_hook_and_what_it_started(tmp_path: Path) -> None:
     until(
         "the hook's child to be gone",
         lambda: Observation[None](_ended(int(said[0])), "it lives"),
-        within=10,
+        within=60,
     )
 
 

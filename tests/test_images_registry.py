@@ -167,23 +167,23 @@ def test_the_seed_links_to_the_layers_and_pins_the_image(store: Path) -> None:
 
 
 def test_a_pull_gets_manifest_configuration_and_layers(url: str, engine: FakeEngine) -> None:
-    assert requests.get(f"{url}/", timeout=5).status_code == 200
-    by_tag = requests.get(f"{url}/swarmlab/util/manifests/1.0?ns=docker.io", timeout=5)
+    assert requests.get(f"{url}/", timeout=30).status_code == 200
+    by_tag = requests.get(f"{url}/swarmlab/util/manifests/1.0?ns=docker.io", timeout=30)
     assert by_tag.headers["Docker-Content-Digest"] == sha(by_tag.content)
     assert by_tag.headers["Content-Type"] == by_tag.json()["mediaType"]
-    by_digest = requests.get(f"{url}/swarmlab/util/manifests/{sha(by_tag.content)}", timeout=5)
+    by_digest = requests.get(f"{url}/swarmlab/util/manifests/{sha(by_tag.content)}", timeout=30)
     assert by_digest.content == by_tag.content
     manifest = by_tag.json()
-    config = requests.get(f"{url}/swarmlab/util/blobs/{manifest['config']['digest']}", timeout=5)
+    config = requests.get(f"{url}/swarmlab/util/blobs/{manifest['config']['digest']}", timeout=30)
     assert sha(config.content) == manifest["config"]["digest"]
     for entry, tar in zip(manifest["layers"], engine.tars, strict=True):
         assert entry["size"] == len(tar)
-        blob = requests.get(f"{url}/swarmlab/util/blobs/{entry['digest']}", timeout=5)
+        blob = requests.get(f"{url}/swarmlab/util/blobs/{entry['digest']}", timeout=30)
         assert blob.content == tar
 
 
 def test_head_gives_the_headers_alone(url: str) -> None:
-    seen = requests.head(f"{url}/swarmlab/util/manifests/1.0", timeout=5)
+    seen = requests.head(f"{url}/swarmlab/util/manifests/1.0", timeout=30)
     assert seen.status_code == 200
     assert seen.headers["Docker-Content-Digest"].startswith("sha256:")
     assert seen.content == b""
@@ -202,9 +202,9 @@ def test_head_gives_the_headers_alone(url: str) -> None:
     ],
 )
 def test_what_is_not_in_the_store_is_unknown(url: str, path: str) -> None:
-    assert requests.get(f"{url}/{path}", timeout=5).status_code == 404
+    assert requests.get(f"{url}/{path}", timeout=30).status_code == 404
 
 
 def test_nothing_can_be_written(url: str) -> None:
-    assert requests.put(f"{url}/swarmlab/util/manifests/1.0", timeout=5).status_code == 501
-    assert requests.post(f"{url}/swarmlab/util/blobs/uploads/", timeout=5).status_code == 501
+    assert requests.put(f"{url}/swarmlab/util/manifests/1.0", timeout=30).status_code == 501
+    assert requests.post(f"{url}/swarmlab/util/blobs/uploads/", timeout=30).status_code == 501

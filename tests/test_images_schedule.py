@@ -27,7 +27,7 @@ def test_a_need_without_a_job_is_taken_as_met() -> None:
 
 
 def test_independent_jobs_run_side_by_side_but_not_more_than_allowed() -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
     running: set[str] = set()
     most: list[int] = []
     guard = threading.Lock()
@@ -51,12 +51,12 @@ def test_an_error_stops_the_others_and_is_the_one_raised() -> None:
 
     def waits(stop: threading.Event) -> None:
         started.set()
-        assert stop.wait(10)
+        assert stop.wait(60)
         stopped.set()
         raise schedule.Stopped("waits")
 
     def fails(stop: threading.Event) -> None:
-        assert started.wait(10)
+        assert started.wait(60)
         raise ValueError("no")
 
     def never(stop: threading.Event) -> None:
@@ -66,7 +66,7 @@ def test_an_error_stops_the_others_and_is_the_one_raised() -> None:
         schedule.run(
             {"waits": waits, "fails": fails, "never": never}, {"never": {"fails"}}, workers=2
         )
-    assert stopped.wait(10)
+    assert stopped.wait(60)
 
 
 def test_no_jobs_give_no_results() -> None:

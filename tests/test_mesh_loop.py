@@ -376,5 +376,5 @@ def test_every_line_of_the_event_stream_wakes(unix_socket: str) -> None:
     """The stand-in answers one line and ends: one call for the line, one for the end."""
     calls = threading.Semaphore(0)
     engine.listen(calls.release, unix_socket)
-    assert calls.acquire(timeout=5)
-    assert calls.acquire(timeout=5)
+    assert calls.acquire(timeout=60)
+    assert calls.acquire(timeout=60)

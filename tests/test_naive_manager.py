@@ -69,7 +69,7 @@ class Lab:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

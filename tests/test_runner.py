@@ -16,7 +16,7 @@ from swarmlab import inspection, stepping, wait
 from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, ClusterProblem, LabAbsent, UsageError
 from swarmlab.model import CheckSpec, Step
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
-from tests.lab_fakes import Room, check, command, lab, last_step, step
+from tests.lab_fakes import Room, check, command, lab, last_step, soon, step
 
 P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
 
@@ -413,7 +413,7 @@ def test_checks_that_need_each_other_are_skipped(tmp_path: Path) -> None:
 def test_checks_of_a_step_are_looked_at_side_by_side(room: Room) -> None:
     many = tuple(check(f"g{n}") for n in range(8))
     room.lab = lab(step(1, checks=many))
-    meet = threading.Barrier(8, timeout=10)
+    meet = threading.Barrier(8, timeout=60)
     look = room.facts.look
     room.facts.look = lambda name: meet.wait() >= 0 and look(name)  # type: ignore[method-assign]
     result = room.runner.verify([1])
@@ -458,10 +458,7 @@ def test_an_interruption_ends_waiting_checks_soon(room: Room) -> None:
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         room.runner.step(1)
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    assert threading.active_count() <= before
+    assert soon(lambda: threading.active_count() <= before)
 
 
 @pytest.mark.parametrize("move", ["step", "goto", "run"])

@@ -129,9 +129,9 @@ def test_a_closed_window_or_ctrl_c_ends_the_program_too(
         text=True,
     )
     try:
-        assert soon(words.exists, 20)
+        assert soon(words.exists, 60)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()

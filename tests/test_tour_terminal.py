@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyte
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 30
+SECONDS = 90
 REDRAWN = re.compile(r"\x1b\[[0-9;?]*[A-HJKfhl]")
 
 
@@ -66,7 +67,8 @@ class Screen:
             self.wait(lambda text=text: text in "\n".join(self.lines))  # type: ignore[misc]
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        for _ in range(SECONDS * 10):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
             if condition():
                 return
             self.read()
