@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,9 +18,15 @@ from docker.models.services import Service
 from docker.types import EndpointSpec, RestartPolicy, ServiceMode
 
 from swarmlab.wait import Observation, until
+from tests.docker import heard
 
 IMAGE = "swarmlab/go-demo:1.0"  # any image of the nodes that has Python would do
 HTTP, ECHO = 8000, 8001  # the ports a task listens on: tcp, and udp
+# Without one, swarm calls a task running, and leads callers to it, before its program listens.
+HEALTH = {
+    "test": ["CMD", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{HTTP}"],
+    "interval": 10**9,
+}
 SERVER = f"""
 import http.server, os, signal, socket, threading, time
 NAME = socket.gethostname()
@@ -57,27 +64,40 @@ iptables -S DOCKER-USER 2>/dev/null | grep swarmlab_mesh || true
 """
 
 
-def look_until(what: str, look: Callable[[], Any], within: float = 30.0) -> float:
-    """Look until it is truthy; the seconds that took. An OSError is one more look."""
-    last: list[Any] = [None]
+def look_until(what: str, look: Callable[[], Any], within: float = 90.0) -> float:
+    """Look until it is truthy; an OSError is one more look.
+
+    Returns after how many seconds the last look began that was not: so late it surely was not yet
+    so. What looking itself takes, which is long on a busy machine, is not counted.
+    """
+    start = time.monotonic()
+    late = 0.0
 
     def observe() -> Observation[None]:
+        nonlocal late
+        began = time.monotonic() - start
         try:
-            last[0] = look()
+            found = look()
         except OSError as problem:
-            last[0] = None
+            late = began
             return Observation(False, str(problem))
-        return Observation(bool(last[0]), repr(last[0]))
+        if not found:
+            late = began
+        return Observation(bool(found), repr(found))
 
-    return until(what, observe, within=within, every=0.05).seconds
+    until(what, observe, within=within, every=0.05)
+    return late
 
 
 def http_answer(address: str, port: int, path: str = "/", timeout: float = 1.0) -> str:
-    """The name of the task that answered, over a connection of its own."""
+    """The name of the task that answered, over a connection of its own. Raises OSError."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     with contextlib.closing(connection):
         connection.request("GET", path)
-        return connection.getresponse().read().decode()
+        try:
+            return connection.getresponse().read().decode()
+        except http.client.HTTPException as error:
+            raise OSError(f"half an answer: {error!r}") from error
 
 
 @dataclass
@@ -90,9 +110,9 @@ class Caller:
         default_factory=lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     )
 
-    def ask(self) -> str:
-        """The name of the task that answered within 0.3 seconds. Raises OSError."""
-        self.socket.settimeout(0.3)
+    def ask(self, within: float = 0.3) -> str:
+        """The name of the task that answered within so many seconds. Raises OSError."""
+        self.socket.settimeout(within)
         self.socket.sendto(b"?", (self.address, self.port))
         return self.socket.recv(99).decode()
 
@@ -127,8 +147,13 @@ class Site:
 
         look_until(f"network {network} removed", gone)
 
-    def serve(self, name: str, replicas: int | None = 1, **options: Any) -> Service:
-        """A service of `replicas` tasks, or one on every node for None; waits until they run."""
+    def serve(
+        self, name: str, replicas: int | None = 1, *, healthy: bool = False, **options: Any
+    ) -> Service:
+        """A service of `replicas` tasks, or one on every node for None; waits until they run.
+
+        `healthy`: a task counts as running once it listens, and gets no call before.
+        """
         mode = ServiceMode("replicated", replicas) if replicas else ServiceMode("global")
         services: Any = self.manager.services  # docker's own types say too little here
         service: Service = services.create(
@@ -136,7 +161,7 @@ class Site:
             ["python3", "-u", "-c", SERVER],
             name=name,
             mode=mode,
-            healthcheck={"test": ["NONE"]},
+            healthcheck=HEALTH if healthy else {"test": ["NONE"]},
             stop_grace_period=10**9,
             restart_policy=RestartPolicy("any", delay=10**8),
             **options,
@@ -182,18 +207,30 @@ class Site:
     def containers(self, name: str) -> list[Container]:
         """All running containers of a service, also of tasks that are to stop."""
         label = f"com.docker.swarm.service.name={name}"
-        engines = [self.lab.engine(node) for node in self.nodes]
-        return [c for engine in engines for c in engine.containers.list(filters={"label": label})]
+        found = []
+        for engine in (self.lab.engine(node) for node in self.nodes):
+            # One that ends between the engine's list and the look at it is passed over.
+            found += engine.containers.list(filters={"label": label}, ignore_removed=True)
+        return found
 
     def container(self, name: str) -> Container:
-        """The container of one task that runs and shall run."""
+        """The container of one task that runs and shall run. Raises OSError for none."""
         wanted = self.running(name)
-        return next(c for c in self.containers(name) if str(c.id)[:12] in wanted)
+        found = [c for c in self.containers(name) if str(c.id)[:12] in wanted]
+        if not found:
+            raise OSError(f"no task of {name} runs just now")
+        return found[0]
 
     def calls_from(self, name: str, url: str, times: int) -> Counter[str]:
-        """Who answered `times` calls that a task of `name` made to `url`."""
-        ran = run(self.container(name), "python3", "-c", CALLER, url, str(times))
-        return Counter(json.loads(ran))
+        """Who answered `times` calls that a task of `name` made to `url`.
+
+        Raises OSError when a call was not answered, as by a task that does not listen yet.
+        """
+        asking = ("python3", "-c", CALLER, url, str(times))
+        code, said = heard.within(self.container(name), *asking)
+        if code != 0:
+            raise OSError(f"a call to {url}: {said[-200:]}")
+        return Counter(json.loads(said))
 
     def calls(self, address: str, port: int, times: int) -> Counter[str]:
         """Who answered `times` calls from outside."""
@@ -203,12 +240,15 @@ class Site:
         """Per node, the tasks that answered at its address. Raises OSError."""
         return [set(self.calls(address, port, times)) for address in self.addresses]
 
-    def wait_reached(self, port: int, name: str, within: float = 30.0) -> float:
-        """Wait until exactly the running tasks of `name` answer at every node; the seconds."""
-        everywhere = len(self.addresses)
+    def all_reached(self, port: int, name: str) -> bool:
+        """Whether exactly the running tasks of `name` answer at every node. Raises OSError."""
+        return self.reached(port) == [self.running(name)] * len(self.addresses)
+
+    def wait_reached(self, port: int, name: str, within: float = 90.0) -> float:
+        """Wait until they do; how late it surely was not yet so, as `look_until` tells it."""
         return look_until(
             f"exactly the tasks of {name} at every node",
-            lambda: self.reached(port) == [self.running(name)] * everywhere,
+            lambda: self.all_reached(port, name),
             within,
         )
 
@@ -219,7 +259,8 @@ class Site:
     def outer(self, node: str) -> Container:
         """The container, on the outer engine, that is this node: found by its address."""
         address = self.addresses[self.nodes.index(node)]
-        for found in docker.from_env().containers.list():
+        # Those of other tests come and go meanwhile.
+        for found in docker.from_env().containers.list(ignore_removed=True):
             networks = found.attrs["NetworkSettings"]["Networks"].values()
             if address in [network["IPAddress"] for network in networks]:
                 return found
