@@ -8,6 +8,7 @@ somebody else's.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -75,6 +76,14 @@ def folder() -> Path:
     made.mkdir(mode=0o700)
     write(made)
     return made
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """For the time of the block no other test looks for engines that are lost."""
+    with (place() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write(folder: Path, engine: int | None = None) -> None:

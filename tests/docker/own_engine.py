@@ -8,7 +8,6 @@ engine goes when the next one is made.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -157,8 +156,7 @@ def clear_lost() -> None:
 
     Each is started once more: an engine that starts ends the containers of the one before it.
     """
-    with (engine_record.place() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with engine_record.alone():
         for record in engine_record.lost():
             engine = OwnEngine(record.folder)
             if record.engine is not None:

@@ -132,7 +132,7 @@ def _answers(ask: Sequence[str], running: subprocess.Popen[bytes], folder: Path)
         done = subprocess.run(ask, capture_output=True, text=True, timeout=20, check=False)
         return Observation(done.stdout in ("200", "401"), done.stdout + done.stderr[-200:])
 
-    until("the registry to answer", look, within=20)
+    until("the registry to answer", look, within=60)
 
 
 def logged_in(folder: Path, *hosts: str, password: str = PASSWORD) -> Path:

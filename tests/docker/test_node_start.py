@@ -13,6 +13,7 @@ from swarmlab import engine, labels
 from swarmlab.images import builder
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, poll, until
+from tests.docker.heard import within
 
 pytestmark = pytest.mark.docker
 
@@ -82,8 +83,11 @@ def test_a_late_engine_is_started_again(client: DockerClient) -> None:
             code, said = container.exec_run(["docker", "version"])
             return Observation(code == 0, str(said)[-200:])
 
-        until("the engine's third start", look, within=60)
-        assert counted(container, 2) == 2
+        until("the engine's third start", look, within=120)
+        # Two that the test makes late, and what the machine itself may have made late since.
+        late = int(within(container, "sh", "-c", "wc -l </starts")[1]) - 1
+        assert late >= 2
+        assert counted(container, late) == late
     finally:
         container.remove(force=True, v=True)
 
@@ -91,7 +95,7 @@ def test_a_late_engine_is_started_again(client: DockerClient) -> None:
 def test_an_engine_that_is_always_late_ends_the_node(client: DockerClient) -> None:
     container = start(client, late=1000)
     try:
-        assert container.wait(timeout=60)["StatusCode"] == 1
+        assert container.wait(timeout=120)["StatusCode"] == 1
         assert counted(container, 7) == 7
         assert LATE in container.logs().decode()
     finally:

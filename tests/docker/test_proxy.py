@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import tarfile
 import threading
@@ -45,7 +46,7 @@ def changed(name: str, to: Path) -> Path:
     folder = Path(shutil.copytree(recipe.folder(name), to / name))
     file = folder / "Dockerfile"
     lines = file.read_text().splitlines()
-    extra = f" && : {os.getpid()}"
+    extra = f" && : {secrets.token_hex(8)}"
     file.write_text("".join(f"{x}{extra if x.startswith('RUN ') else ''}\n" for x in lines))
     return folder
 

@@ -15,6 +15,7 @@ from swarmlab import archive, labels
 from swarmlab.errors import ImageProblem
 from swarmlab.images import builder, recipe, registry, shared, transfer
 from swarmlab.images import engine as transport
+from tests.docker import heard
 from tests.docker.machine_site import Machine, machine
 from tests.docker.registry_site import PASSWORD, USER, Way, logged_in, way
 from tests.docker.registry_site import registry as started
@@ -114,10 +115,9 @@ def test_an_engine_without_images_takes_them(engine: DockerClient, known: Way) -
     assert found.source == f"registry: {known.address}/{PREFIX}"
     image = engine.images.get(recipe.reference("util"))
     assert set(image.tags) == {recipe.reference("util"), "swarmlab/util:latest"}
-    said = engine.containers.run(
-        image, ["sh", "-c", "drill -v; curl --version"], remove=True, network_mode="none"
-    )
-    assert b"drill version" in said
+    versions = ["sh", "-c", "drill -v; curl --version"]
+    said = heard.once(engine, recipe.reference("util"), versions, network_mode="none")
+    assert "drill version" in said
     passed = known.passed
     (again,) = pull(engine, known)
     assert not again.built

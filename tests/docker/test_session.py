@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from docker import DockerClient
@@ -19,6 +17,7 @@ from swarmlab.errors import EnvironmentProblem
 from swarmlab.images.builder import ensure, reference
 from swarmlab.session import Session
 from swarmlab.wait import Observation, until
+from tests.docker.heard import within
 
 pytestmark = pytest.mark.docker
 
@@ -62,10 +61,15 @@ def session(container: Container) -> Iterator[Session]:
     gone(container)
 
 
-def naps(container: Container) -> int:
-    # The engine gives bytes unless it is asked for a stream.
-    found: Any = container.exec_run(["bash", "-c", "grep -las '^session-nap' /proc/[0-9]*/cmdline"])
-    return len(found.output.split())
+def naps(container: Container, name: str = "session-nap") -> int:
+    """How many processes have that name."""
+    asked = f"grep -las '^{name}' /proc/[0-9]*/cmdline"
+    return len(within(container, "bash", "-c", asked)[1].split())
+
+
+def asleep(container: Container, name: str = "session-nap") -> None:
+    """Wait until a process has that name: bash gives it only after it has gone on."""
+    until(name, lambda: Observation(naps(container, name) > 0, "it starts"), within=30)
 
 
 def gone(container: Container) -> None:
@@ -75,7 +79,7 @@ def gone(container: Container) -> None:
         left = naps(container)
         return Observation(left == 0, f"{left} processes sleep")
 
-    until("an empty container", look, within=10)
+    until("an empty container", look, within=30)
 
 
 def test_it_starts_in_the_labs_folder_without_a_terminal(session: Session) -> None:
@@ -151,15 +155,20 @@ def test_unbalanced_quotes_are_an_error_of_that_command_alone(session: Session) 
     assert session.run("echo fine").output == "fine\n"
 
 
-def test_output_comes_while_the_command_runs(session: Session) -> None:
-    seen: list[tuple[float, str]] = []
-    began = time.monotonic()
-    session.run(
-        "echo first; sleep 1; echo second",
-        lambda text: seen.append((time.monotonic() - began, text)),
-    )
-    assert [text for _, text in seen] == ["first\n", "second\n"]
-    assert seen[1][0] - seen[0][0] > 0.5
+def test_output_comes_while_the_command_runs(session: Session, container: Container) -> None:
+    seen: list[str] = []
+
+    def listen(text: str) -> None:
+        seen.append(text)
+        if seen == ["first\n"]:
+            within(container, "touch", "/tmp/heard")
+
+    # The second word is said only when the first was heard.
+    typed = "echo first; until [ -e /tmp/heard ]; do sleep 0.05; done; echo second"
+    outcome = session.run(typed, listen, timeout=60)
+    within(container, "rm", "-f", "/tmp/heard")
+    assert outcome.exit_code == 0
+    assert seen == ["first\n", "second\n"]
 
 
 def test_a_flood_is_bounded_and_over_soon(session: Session) -> None:
@@ -197,7 +206,7 @@ def test_the_time_limit_ends_all_of_it_and_leaves_the_session_usable(
 
 def test_ctrl_c_kills_what_runs_and_goes_on_up(session: Session, container: Container) -> None:
     def press() -> None:
-        until("the command", lambda: Observation(naps(container) > 0, "it starts"), within=20)
+        asleep(container)
         os.kill(os.getpid(), signal.SIGINT)
 
     finger = threading.Thread(target=press)
@@ -230,6 +239,7 @@ def test_what_a_killed_swarmlab_left_is_ended_by_the_next_session(container: Con
     """kill -9 gives no chance to clean up: the connection simply breaks."""
     left = Session(container)
     left.run(NAP + "nap & disown")
+    asleep(container)
     assert left._shell is not None
     left._shell._wire.close()
     assert naps(container) > 0
@@ -240,6 +250,7 @@ def test_what_a_killed_swarmlab_left_is_ended_by_the_next_session(container: Con
 
 def test_a_students_own_shell_is_left_alone(container: Container) -> None:
     container.exec_run(["bash", "-c", "exec -a students-own sleep 600"], detach=True)
+    asleep(container, "students-own")
     with Session(container) as session:
         session.run("sleep 30", timeout=0.5)
         counted = session.run("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c '^students-own'")
@@ -266,9 +277,8 @@ def test_a_workstation_that_stops_or_is_gone_is_the_environments_fault(
     try:
         session = Session(made)
         session.run("true")
-        threading.Timer(0.5, made.kill).start()
         with pytest.raises(EnvironmentProblem, match="stopped while a command ran"):
-            session.run("sleep 60")
+            session.run("echo now; sleep 60", lambda text: made.kill())
         with pytest.raises(EnvironmentProblem):
             session.run("true")
     finally:

@@ -42,7 +42,7 @@ def test_everything_is_in_it_but_no_secret(lab: RealLab, tmp_path: Path) -> None
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env={
                 **os.environ,
                 "LAB_TOKEN": "greetings-from-outside",

@@ -74,7 +74,7 @@ def test_the_keys_of_one_open_no_other(ten: list[Cluster]) -> None:
     first, second = ten[:2]
     for at, good in ((first, True), (second, False)):
         script = (
-            "curl --noproxy '*' -s -o /dev/null -m 5 -w '%{http_code}' --cacert ca.pem "
+            "curl --noproxy '*' -s -o /dev/null -m 20 -w '%{http_code}' --cacert ca.pem "
             f"--cert cert.pem --key key.pem https://{at.address('swarm-1')}:{ENGINE_PORT}/_ping"
         )
         done = subprocess.run(
@@ -86,7 +86,7 @@ def test_the_keys_of_one_open_no_other(ten: list[Cluster]) -> None:
 def test_no_lab_reaches_into_another(ten: list[Cluster]) -> None:
     first, second = ten[:2]
     for at, good in ((first, True), (second, False)):
-        code, _ = typed(first, f"curl -sk -m 3 https://{at.address('swarm-1')}:{ENGINE_PORT}/")
+        code, _ = typed(first, f"curl -sk -m 15 https://{at.address('swarm-1')}:{ENGINE_PORT}/")
         # The own engine closes on whoever has no certificate (curl ends with 56), the other's
         # does not answer at all (28).
         assert (code != 28) is good, code

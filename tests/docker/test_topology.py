@@ -31,7 +31,7 @@ def becomes(lab: RealLab, which: str, **params: Any) -> None:
         found = CHECKS[which](lab.cluster, **params)
         return Observation(found.passed, found.actual, None)
 
-    until(f"{which} {params}", at, within=90)
+    until(f"{which} {params}", at, within=180)
 
 
 @pytest.fixture

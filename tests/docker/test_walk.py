@@ -22,7 +22,7 @@ def terminal(lab: RealLab, *words: str) -> Any:
         sys.executable,
         ["-m", "swarmlab", words[0], "--name", lab.name, *words[1:]],
         encoding="utf-8",
-        timeout=90,
+        timeout=240,
         dimensions=(24, 80),
     )
 
@@ -37,7 +37,7 @@ def store(lab: RealLab) -> Iterator[ProgressStore]:
         yield made
     finally:
         undo = [sys.executable, "-m", "swarmlab", "reset", "3", "--name", lab.name]
-        done = subprocess.run(undo, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(undo, capture_output=True, text=True, timeout=300)
         made.clear()
         history.path(lab.name).unlink(missing_ok=True)
         assert done.returncode == 0, done.stderr
