@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock, Timer
 from typing import Protocol
+
+LATE_SECONDS = 2.0
+"""What takes longer is shown."""
 
 
 class Stage(Protocol):
@@ -40,3 +44,26 @@ class SilentProgress:
 
     def note(self, text: str) -> None:
         return None
+
+
+@contextmanager
+def late(told: Progress, title: str, after: float = LATE_SECONDS) -> Iterator[None]:
+    """A stage that is shown only if the block lasts longer than so many seconds."""
+    guard = Lock()
+    over = False
+    with ExitStack() as stack:
+
+        def show() -> None:
+            with guard:
+                if not over:
+                    stack.enter_context(told.stage(title))
+
+        timer = Timer(after, show)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with guard:
+                over = True

@@ -18,11 +18,13 @@ from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector
 from swarmlab.listener import Listener, SilentListener
 from swarmlab.model import Lab, Step
+from swarmlab.progress import late
 from swarmlab.results import RunResult, StepResult, Verdict
 from swarmlab.sightings import Sightings
 from swarmlab.stepping import Clock, Stepper, survey
 from swarmlab.student import ProgressStore, StudentProgress
 from swarmlab.undoing import Undoer
+from swarmlab.words import say
 from swarmlab.workspace import Workspace
 
 
@@ -110,11 +112,11 @@ class Runner:
     def reset(self, number: int) -> RunResult:
         """Undo a step and all after it, last first; brings nothing up. Raises SwarmlabError.
 
-        The step itself is undone also when it is not on record: see `Undoer.wanted`.
+        Begins nothing while a node does not answer. See `Undoer.wanted` for what is undone.
         """
         target = self._index(number)
         self._start()
-        self._present()
+        self._present(awake=True)
         self._undoer().wanted(target)
         return self._result("reset", [])
 
@@ -169,16 +171,18 @@ class Runner:
     def _up(self) -> World:
         with self._clock.lab():
             world = self._workspace.world()
-        self._cluster = self._workspace.cluster_id
-        self._data_plane = self._workspace.data_plane
+            self._cluster = self._workspace.cluster_id
+            self._data_plane = self._workspace.data_plane
         return world
 
-    def _present(self) -> World:
+    def _present(self, *, awake: bool = False) -> World:
         with self._clock.lab():
             present = self._workspace.present()
         if not present:
             message, hint = notes.no_lab(self._workspace.name)
             raise LabAbsent(message, hint=hint)
+        if awake:
+            self._workspace.awake()
         return self._up()
 
     def _known(self) -> StudentProgress:
@@ -239,7 +243,7 @@ class Runner:
         been started until they pass or their time is over."""
         steps = [self._lab.steps[index] for index in indexes]
         inspector = self._inspector(SilentListener())
-        with self._clock.checks():
+        with self._clock.checks(), late(self._workspace.told, say("Looking at the lab")):
             once = not (patient or self._workspace.settling)
             results = survey(world, self._lab, steps, inspector, progress, once=once)
         self._clock.waited(check for result in results for check in result.checks)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from swarmlab.checks.base import World
     from swarmlab.model import Command
+    from swarmlab.progress import Progress
     from swarmlab.results import CommandResult
 
 
@@ -60,6 +61,10 @@ class Workspace(Protocol):
         """`ipvs` or `nftables`; empty when the lab is not up."""
 
     @property
+    def told(self) -> Progress:
+        """Where work that takes long is shown."""
+
+    @property
     def settling(self) -> bool:
         """Whether `world` had to start some of the lab, so that it may need a moment yet."""
 
@@ -68,6 +73,9 @@ class Workspace(Protocol):
 
     def world(self) -> World:
         """The live lab, brought up first when it is missing."""
+
+    def awake(self) -> None:
+        """Raises EnvironmentProblem unless all nodes answer: what is typed for one would hang."""
 
     def session(self) -> Shell:
         """The shell in the workstation, opened on first use."""

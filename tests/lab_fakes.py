@@ -11,6 +11,7 @@ from swarmlab.checks.base import Check, Finding, Observer, ObserverFactory, Worl
 from swarmlab.errors import ClusterProblem, EnvironmentProblem
 from swarmlab.listener import SilentListener
 from swarmlab.model import CheckSpec, Command, Lab, Step, Where
+from swarmlab.progress import SilentProgress
 from swarmlab.results import CheckResult, CommandResult, StepResult, Verdict
 from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore
@@ -143,12 +144,14 @@ class FakeWorkspace:
     name = "default"
     data_plane = "ipvs"
     settling = False
+    told = SilentProgress()
 
     def __init__(self, up: bool = True) -> None:
         self.facts = Facts()
         self.shell = FakeShell(self.facts)
         self.ups = 0
         self.is_up = False
+        self.asleep = ""
         if up:
             self.world()
 
@@ -164,6 +167,10 @@ class FakeWorkspace:
             self.ups += 1
             self.is_up = True
         return cast(World, self.facts)
+
+    def awake(self) -> None:
+        if self.asleep:
+            raise EnvironmentProblem(f"The node {self.asleep} does not run.", hint="swarmlab up")
 
     def session(self) -> FakeShell:
         return self.shell

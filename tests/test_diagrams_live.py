@@ -168,6 +168,7 @@ def test_a_swarm_without_quorum_is_drawn_without_its_services(lab: Lab) -> None:
     seen = look(lab)
     assert not seen.swarm and not seen.services
     assert "No manager answers for the swarm." in text(seen)
+    assert "role not known now" in text(seen) and "not in the swarm" not in text(seen)
     for name in ("swarm-2", "swarm-3"):
         lab.engines[name].alive = False
     lost = "Managers: 3; 2 must agree, 1 reachable now: no quorum"

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from swarmlab import inspection, stepping, wait
-from swarmlab.errors import EXIT_ENVIRONMENT, EXIT_FAILED, ClusterProblem, LabAbsent, UsageError
+from swarmlab.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_FAILED,
+    ClusterProblem,
+    EnvironmentProblem,
+    LabAbsent,
+    UsageError,
+)
 from swarmlab.model import CheckSpec, Step
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
 from tests.lab_fakes import Room, check, command, lab, last_step, soon, step
@@ -130,6 +137,17 @@ def test_what_was_undone_by_hand_is_done_again_before_a_step(room: Room, move: s
     assert numbers == ([2, 3] if move == "goto" else [2, 3, 4])
     assert result.verdict is P
     assert room.facts.true >= {"f1", "f2", "f3"}
+
+
+def test_nothing_is_reset_while_a_node_does_not_answer(room: Room) -> None:
+    """What it holds would stay; and what is typed for it would hang."""
+    room.runner.run(last=2)
+    typed = list(room.workspace.shell.typed)
+    room.workspace.asleep = "swarm-2"
+    with pytest.raises(EnvironmentProblem, match="swarm-2 does not run"):
+        room.runner.reset(2)
+    assert room.workspace.shell.typed == typed
+    assert room.done == {"s1", "s2"}
 
 
 def test_reset_without_a_lab_brings_nothing_up(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import Unfit, over
 from swarmlab.errors import EnvironmentProblem
+from swarmlab.inquiry import in_turn
 from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
+    from docker.errors import APIError
 
 T = TypeVar("T")
 Raw = dict[str, Any]
@@ -194,27 +196,34 @@ def from_manager(world: World, node: str, ask: Callable[[APIClient], T]) -> T | 
     try:
         return ask(world.engine(node).api)
     except APIError as error:
-        text = str(error.explanation or error)
-        if error.status_code in _NO_SWARM_STATUS or any(part in text for part in _NO_QUORUM):
-            return Refusal(node, text.partition(". ")[0].rstrip("."))
+        if error.status_code in _NO_SWARM_STATUS or leaderless(error):
+            return Refusal(node, str(error.explanation or error).partition(". ")[0].rstrip("."))
         raise
+
+
+def leaderless(error: APIError) -> bool:
+    """Whether a manager says by that error that its swarm has no leader, or none that it hears."""
+    return any(part in str(error.explanation or error) for part in _NO_QUORUM)
 
 
 def from_swarm(world: World, ask: Callable[[APIClient], T]) -> T:
     """What the first manager with a quorum says, whichever other nodes are down.
 
-    One that is frozen takes a look's whole time: whoever was silent once is asked last from then
-    on. Raises Unfit when no node is one. Where a manager could not be asked, which may have one,
-    the reason why is raised instead.
+    One that is frozen takes a look's whole time, so the next is asked beside one that does not
+    answer at once; and whoever was silent once is asked last from then on. Raises Unfit when no
+    node is one. Where a manager could not be asked, which may have one, the reason why is raised
+    instead.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException, Timeout
 
     refusals: list[Refusal] = []
     down: list[Exception] = []
-    for node in sorted(world.nodes, key=world.silent.__contains__):
+    order = sorted(world.nodes, key=world.silent.__contains__)
+    asked = in_turn(order, lambda one: from_manager(world, one, ask), late=world.silent.add)
+    for node, told in asked:
         try:
-            answer = from_manager(world, node, ask)
+            answer = told.result()
         except APIError:
             # It does answer, and something is wrong with it.
             raise

@@ -29,6 +29,7 @@ def topology(
     from contextlib import closing
 
     from swarmlab.cluster import lifecycle
+    from swarmlab.cluster.amiss import LOOK_SECONDS
     from swarmlab.errors import LabAbsent, UsageError
     from swarmlab.handout.diagrams.current import draw, text
     from swarmlab.handout.diagrams.look import look
@@ -37,7 +38,8 @@ def topology(
 
     if out is not None:
         unwritten(out)
-    cluster = lifecycle.find(name)
+    # What answers is drawn, without waiting for what does not.
+    cluster = lifecycle.find(name, patience=LOOK_SECONDS)
     if cluster is None:
         raise LabAbsent(
             say("There is no lab {name!r} on this machine.", name=name),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swarmlab import labels, unreached
 from swarmlab.cluster import access, lookouts
@@ -15,14 +15,19 @@ from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
 from swarmlab.images.sources import USUAL, Sources
 from swarmlab.lookout import Lookout
+from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.base import Info, Node, NodeState, Provider, Reach
+from swarmlab.size import majority
 from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+    from swarmlab.cluster.speaker import Speaker
+
 _CALL_SECONDS = 30
+_AWAKE_SECONDS = 8  # an engine under load answers this within one or two
 
 
 class Cluster:
@@ -53,6 +58,8 @@ class Cluster:
         self.complete = complete
         self.sources = sources
         self.silent: set[str] = set()
+        self.told: Progress = SilentProgress()
+        """Where it is shown that the managers are waited for."""
         self.provider = provider
         self.certificates = certificates
         self._lookouts: dict[str, Lookout] = {}
@@ -128,6 +135,20 @@ class Cluster:
                     )
                 self._clients[node] = access.client(found, self.certs(node), timeout=self._patience)
             return self._clients[node]
+
+    def awake(self, node: str) -> None:
+        """Raises EnvironmentProblem unless the node runs and its engine answers soon."""
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        self.engine(node)
+        client = access.client(self._node(node), self.certs(node), timeout=_AWAKE_SECONDS)
+        try:
+            client.api.ping()
+        except (DockerException, RequestException) as error:
+            raise unreached.explained(error, self) from error
+        finally:
+            client.close()
 
     def certs(self, node: str) -> Path:
         """The folder with ca.pem, cert.pem and key.pem for a client of that node's engine."""
@@ -214,32 +235,47 @@ class Cluster:
                 client.close()
             self._clients.clear()
 
-    def _any_swarm(self) -> dict[str, object]:
-        from docker.errors import DockerException
-        from requests.exceptions import RequestException, Timeout
+    def _any_swarm(self) -> dict[str, Any]:
+        from swarmlab.cluster.speaker import Speaker
 
-        if not any(node.state is NodeState.RUNNING for node in self._info.nodes):
+        running = {node.name for node in self._info.nodes if node.state is NodeState.RUNNING}
+        if not running:
             raise ClusterProblem(
                 say("The lab {name!r} is stopped.", name=self.name),
                 hint=say("`swarmlab start` starts it again."),
             )
-
-        last: Exception | None = None
-        for node in self.nodes:
-            try:
-                answer: dict[str, object] = self.engine(node).api.inspect_swarm()
-                self._answered = node
-                return answer
-            except (DockerException, RequestException, EnvironmentProblem) as error:
-                if isinstance(error, Timeout):
-                    self.silent.add(node)
-                # That a worker is no manager explains nothing.
-                last = error if node in self.managers else last
-        raise EnvironmentProblem(
-            say("No manager of the lab answers for the swarm."),
-            evidence=str(unreached.explained(last, self) if last else "")[:300],
-            hint=say("Look with `swarmlab status`; `swarmlab up` mends what can be mended."),
+        down = {node: self._standing(node) for node in self.nodes if node not in running}
+        speaker = Speaker(
+            [node for node in self.nodes if node in running],
+            lambda node: self.engine(node).api.inspect_swarm(),
+            down=down,
+            voting=len(running.intersection(self.managers)) >= majority(len(self.managers)),
+            late=self.silent.add,
         )
+        found = speaker.find(self.told)
+        if found is None:
+            raise EnvironmentProblem(
+                say("No manager of the lab answers for the swarm."),
+                evidence="\n".join(self._why(speaker, down)),
+                hint=say("Look with `swarmlab status`; `swarmlab up` mends what can be mended."),
+            )
+        self._answered, answer = found
+        return answer
+
+    def _why(self, speaker: Speaker, down: Mapping[str, str]) -> Iterator[str]:
+        """Why no node tells of the swarm; that a worker is no manager explains nothing."""
+        for node in self.nodes:
+            if node in down:
+                yield say("{node} does not run: {detail}", node=node, detail=down[node])
+            elif node in speaker.silent:
+                yield say("{node}: no answer in time", node=node)
+            elif node in speaker.failures and node in self.managers:
+                yield str(unreached.explained(speaker.failures[node], self))[:300]
+
+    def _standing(self, name: str) -> str:
+        """How a node that does not run is, in the engine's words where it has any."""
+        node = self._info.node(name)
+        return (node.detail or node.state.value) if node else NodeState.MISSING.value
 
     def _node(self, name: str) -> Node:
         node = self._info.node(name)

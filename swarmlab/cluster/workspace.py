@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from swarmlab import resources
+from swarmlab.checks.looking import over
 from swarmlab.cluster import lifecycle, refusing, workstation
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.errors import EnvironmentProblem, SwarmlabError, UsageError
@@ -34,7 +35,7 @@ class LabWorkspace:
     def __init__(self, name: str, lab: Lab, progress: Progress | None = None) -> None:
         self.name = name
         self._lab = lab
-        self._told = progress or SilentProgress()
+        self.told = progress or SilentProgress()
         self._cluster: Cluster | None = None
         self._session: Session | None = None
         self.settling = False
@@ -60,7 +61,7 @@ class LabWorkspace:
 
     def present(self) -> bool:
         """Whether there is anything of the lab's nodes now. Asks the engine; changes nothing."""
-        found = lifecycle.find(self.name)
+        found = self._found()
         if found is None:
             self._cluster = None
             return False
@@ -76,7 +77,7 @@ class LabWorkspace:
         Raises UsageError for one that has too few managers for the steps.
         """
         if self._cluster is None:
-            found = lifecycle.find(self.name)
+            found = self._found()
             if found is not None and not (found.complete and _formed(found)):
                 found.close()
                 found = None
@@ -100,9 +101,21 @@ class LabWorkspace:
             )
         return self._cluster
 
+    def awake(self) -> None:
+        """Raises EnvironmentProblem unless the engines of all nodes answer."""
+        cluster = self.world()
+        over(cluster.nodes, cluster.awake)
+
+    def _found(self) -> Cluster | None:
+        """What there is of the lab; where it keeps one waiting, it says so."""
+        found = lifecycle.find(self.name)
+        if found is not None:
+            found.told = self.told
+        return found
+
     def _brought_up(self) -> Cluster:
         asked = sources.asked(self._lab.catalog)
-        return lifecycle.up(self.name, sources=asked, progress=self._told)
+        return lifecycle.up(self.name, sources=asked, progress=self.told)
 
     def _fitting(self, cluster: Cluster) -> Cluster:
         """The same, if its images are those that the steps speak of. Raises UsageError."""
@@ -153,7 +166,7 @@ class LabWorkspace:
             return Verdict.ERRORED, None, "", reason
         self._end_session()
         try:
-            removed = lifecycle.down(self.name, self._told)
+            removed = lifecycle.down(self.name, self.told)
         except SwarmlabError as error:
             return Verdict.ERRORED, error.exit_code, str(error), error.message
         output = (

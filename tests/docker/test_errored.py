@@ -261,6 +261,47 @@ def test_the_next_manager_is_asked_when_the_first_is_down(name: str) -> None:
     assert lifecycle.status(name).healthy
 
 
+def test_a_leader_that_was_frozen_before(name: str) -> None:
+    """Its followers have no answer until they have voted: that is said, and costs no more.
+
+    What a step left on it cannot be undone, which is said before anything hangs on it.
+    """
+    lab = lifecycle.find(name)
+    assert lab is not None
+    with lab:
+        members = lab.engine("swarm-2").api.nodes()
+        (leader,) = (
+            one["Description"]["Hostname"]
+            for one in members
+            if one.get("ManagerStatus", {}).get("Leader")
+        )
+    program = [sys.executable, "-m", "swarmlab"]
+    host().pause(_container(name, leader))
+    try:
+        done = subprocess.run(
+            [*program, "verify", "3", "--name", name, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert f"{leader} does not run" in done.stderr
+        assert "Waiting for the managers to choose a leader" in done.stderr
+        told = json.loads(done.stdout)
+        assert broken(told) == []
+        checks = [check for step in told["steps"] for check in step["checks"]]
+        assert {check["verdict"] for check in checks} <= {"passed", "errored", "skipped"}
+        assert any(leader in check["reason"] for check in checks if check["verdict"] == "errored")
+        refused = subprocess.run(
+            [*program, "reset", "1", "--name", name], capture_output=True, text=True, timeout=60
+        )
+        assert refused.returncode == 3, refused.stdout + refused.stderr
+        assert f"{leader} does not run" in refused.stderr
+    finally:
+        lifecycle.up(name).close()
+    assert lifecycle.status(name).healthy
+
+
 def _remove_workstation(cluster: Cluster) -> None:
     host().remove_container(_container(cluster.name, "workstation"), force=True)
 

@@ -16,6 +16,7 @@ from swarmlab.checks.tasks import Instance, Refusal, Service, from_manager, list
 from swarmlab.checks.web import get
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.handout.diagrams.seen import PROXY, Consul, Node, Task, Topology
+from swarmlab.inquiry import in_turn
 from swarmlab.watching.eye import Reading
 from swarmlab.words import say
 
@@ -72,7 +73,7 @@ class Looker:
                     name,
                     _address(world, name),
                     found is not None,
-                    _role(raw),
+                    _role(raw) if swarm else "untold",
                     str(raw["Status"]["State"]) if raw else "",
                     str(raw["Spec"]["Availability"]) if raw else "",
                     consul.get(name),
@@ -109,9 +110,11 @@ class Looker:
         self, awake: Sequence[str]
     ) -> tuple[dict[str, dict[str, Any]], list[Service]] | None:
         """Nodes by name and services, from the first manager that answers; None without any."""
-        for node in sorted(awake, key=lambda one: one != self._speaker):
+        order = sorted(awake, key=lambda one: one != self._speaker)
+        asked = in_turn(order, lambda one: from_manager(self._world, one, _swarm_as_seen))
+        for node, told in asked:
             try:
-                answer = from_manager(self._world, node, _swarm_as_seen)
+                answer = told.result()
             except _engine_errors():
                 continue
             if not isinstance(answer, Refusal):

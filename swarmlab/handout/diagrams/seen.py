@@ -40,7 +40,9 @@ class Consul:
 
 @dataclass(frozen=True)
 class Node:
-    """A node: `role` is leader, manager, manager-lost, worker or stranger (not in the swarm)."""
+    """A node: `role` is leader, manager, manager-lost, worker, stranger (not in the swarm), or
+    untold where no manager can tell.
+    """
 
     name: str
     address: str
