@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.model import CheckSpec, Lab, Step
 from swarmlab.words import later, say
 
@@ -124,13 +125,13 @@ def over(lab: Lab, spec: CheckSpec, touched: Collection[str]) -> str:
     )
 
 
-def nothing_between(first: int | None, last: int | None) -> tuple[str, str]:
+def nothing_between(first: int | None, last: int | None) -> UsageError:
     """The steps asked for are in the wrong order."""
     hint = say("Give the earlier step to `--from` and the later one to `--to`.")
     message = say(
         "Step {first} comes after step {last}: there is nothing to run.", first=first, last=last
     )
-    return message, hint
+    return UsageError(message, hint=hint)
 
 
 def nothing_to_clean_up() -> str:
@@ -138,16 +139,16 @@ def nothing_to_clean_up() -> str:
     return say("There is no lab, so there is nothing to clean up.")
 
 
-def no_lab(name: str) -> tuple[str, str]:
+def no_lab(name: str) -> LabAbsent:
     """There is no lab to look at, and what makes one."""
     hint = say("`swarmlab up` makes one; `swarmlab run` makes one and runs the chapter.")
-    return say("There is no running lab named {name!r}.", name=name), hint
+    return LabAbsent(say("There is no running lab named {name!r}.", name=name), hint=hint)
 
 
-def no_step(number: int, lab: str, first: int, last: int) -> tuple[str, str]:
+def no_step(number: int, lab: str, first: int, last: int) -> UsageError:
     """There is no such step, and which there are."""
     hint = say("Steps go from {first} to {last}.", first=first, last=last)
-    return say("There is no step {number} in {lab}.", number=number, lab=lab), hint
+    return UsageError(say("There is no step {number} in {lab}.", number=number, lab=lab), hint=hint)
 
 
 def reset_failed(number: int, reason: str) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from swarmlab import byhand, moments, notes
 from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, ObserverFactory, World
 from swarmlab.digest import digest
-from swarmlab.errors import LabAbsent, UsageError
 from swarmlab.inspection import Inspector
 from swarmlab.listener import Listener, SilentListener
 from swarmlab.model import Lab, Step
@@ -67,8 +66,7 @@ class Runner:
         """
         end = self._index(last) if last is not None else len(self._lab.steps) - 1
         if first is not None and self._index(first) > end:
-            message, hint = notes.nothing_between(first, last)
-            raise UsageError(message, hint=hint)
+            raise notes.nothing_between(first, last)
         self._start()
         world = self._up()
         results: list[StepResult] = []
@@ -179,8 +177,7 @@ class Runner:
         with self._clock.lab():
             present = self._workspace.present()
         if not present:
-            message, hint = notes.no_lab(self._workspace.name)
-            raise LabAbsent(message, hint=hint)
+            raise notes.no_lab(self._workspace.name)
         if awake:
             self._workspace.awake()
         return self._up()
@@ -192,8 +189,7 @@ class Runner:
         numbers = [step.number for step in self._lab.steps]
         if number in numbers:
             return numbers.index(number)
-        message, hint = notes.no_step(number, self._lab.id, min(numbers), max(numbers))
-        raise UsageError(message, hint=hint)
+        raise notes.no_step(number, self._lab.id, min(numbers), max(numbers))
 
     def _floor(self, target: int) -> int:
         """The first step that is missing before `target`, or `target`."""
