@@ -24,9 +24,9 @@ def usable() -> bool:
 class Keyboard:
     """Keys as they are pressed, or whole lines; a context manager.
 
-    With `lines` the terminal stays as it is and each line counts by its first letter: for screen
-    readers, which follow what the terminal itself echoes. Without, a key counts at once and is
-    not shown.
+    With `lines` the terminal stays as it is and each line counts as it is: for screen readers,
+    which follow what the terminal itself echoes. Without, a key counts at once and is not shown.
+    Only where this system's keyboard is `usable`.
     """
 
     def __init__(self, *, lines: bool = False) -> None:
@@ -56,8 +56,9 @@ class Keyboard:
             self._before = None
 
     def pressed(self) -> str | None:
-        """The key (a small letter, or empty for Enter), or None when there is none.
+        """The key or the line in small letters, empty for Enter alone; None when there is none.
 
+        Several keys at once are no key but something pasted into the wrong window, and none.
         Raises EOFError at the end of input: Ctrl-D, or a terminal that is gone.
         """
         self._found = False
@@ -73,5 +74,8 @@ class Keyboard:
         if text[0] == "\x1b":
             # An arrow or another key that is no letter.
             return None
+        text = text.strip().lower()
+        if not self._lines and len(text) > 1:
+            return None
         self._found = True
-        return text.strip()[:1].lower()
+        return text

@@ -58,11 +58,14 @@ class ProgressStore:
     def load(self, cluster: str) -> StudentProgress:
         """Progress on that cluster; of another cluster than the recorded one: nothing done.
 
+        A place that was recorded while there was no cluster is that of whichever comes next.
         Raises UsageError when steps of another lab have been begun on this very cluster.
         """
         recorded = self._read()
         if recorded.cluster != cluster or not cluster:
-            return StudentProgress(cluster, lab=self._lab)
+            ahead = not recorded.cluster and recorded.lab == self._lab
+            place = recorded.place if ahead else ""
+            return StudentProgress(cluster, place=place, lab=self._lab)
         if recorded.lab != self._lab and recorded.touched:
             raise UsageError(
                 say(
@@ -77,6 +80,11 @@ class ProgressStore:
                 ),
             )
         return replace(recorded, lab=self._lab)
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that the record is about, for one that cannot be asked its id; or empty."""
+        return self._read().cluster
 
     def done(self) -> frozenset[str]:
         """Ids of the steps recorded as done, whichever cluster is up."""
@@ -104,7 +112,12 @@ class ProgressStore:
         self._write(replace(now, done=now.done - {step}, begun=now.begun - {step}))
 
     def stay(self, cluster: str, step: str) -> None:
-        """Record the step at which a guided tour is."""
+        """Record the step at which a guided tour is.
+
+        Without a cluster only where nothing is recorded of one: it may be on another engine.
+        """
+        if not cluster and self._read().touched:
+            return
         now = self.load(cluster)
         if now.place != step:
             self._write(replace(now, place=step))

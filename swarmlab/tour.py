@@ -61,11 +61,23 @@ class Place:
 class Hands(Protocol):
     """What a tour does to the lab. Everything here raises SwarmlabError."""
 
+    def silence(self) -> SwarmlabError | None:
+        """Why a lab that is there does not say which it is: it is stopped, or no manager answers.
+
+        As long as it does not, what is recorded is taken for what is so.
+        """
+
+    def wake(self) -> None:
+        """Ask the lab again which it is.
+
+        One that does not say, and on which anything was done, is started; it is not made anew.
+        """
+
     def place(self) -> str:
         """The id of the step at which the student left, or empty."""
 
     def stay(self, step: Step) -> None:
-        """Write down that the student is at this step; without a lab there is nothing to write."""
+        """Write down that the student is at this step, where that will be found again."""
 
     def done(self) -> frozenset[str]:
         """Ids of the steps that are done."""
@@ -96,6 +108,9 @@ class Hands(Protocol):
 class Guide(Protocol):
     """What a tour shows and asks. `ask` and `watch` raise EOFError at the end of input."""
 
+    def silent(self, why: SwarmlabError) -> None:
+        """The lab does not answer, and what is shown is what was recorded."""
+
     def arrive(self, lab: Lab, place: Place, done: int) -> None:
         """The student comes to a step; `done` steps of the lab are done."""
 
@@ -103,7 +118,10 @@ class Guide(Protocol):
         """Wait for a choice; the first is that of whoever just presses Enter."""
 
     def sure(self, numbers: Sequence[int]) -> bool:
-        """Whether the student wants to undo these later steps; EOFError at the end of input."""
+        """Whether the student wants to undo these later steps; none: what is typed of this one.
+
+        Raises EOFError at the end of input.
+        """
 
     def listener(self, step: Step) -> Listener:
         """Who shows a step while it runs."""
@@ -123,8 +141,11 @@ class Guide(Protocol):
     def trouble(self, error: SwarmlabError) -> None:
         """Something could not be done; the tour goes on."""
 
-    def leave(self, place: Place | None) -> None:
-        """The student leaves; without a place the tour is over."""
+    def leave(self, place: Place | None, *, kept: bool = False) -> None:
+        """The student leaves; without a place the tour is over.
+
+        `kept`: the place is written down, so that the next tour begins there.
+        """
 
 
 class Tour:
@@ -142,6 +163,9 @@ class Tour:
         looked at at all, KeyboardInterrupt after having said where the tour goes on.
         """
         index: int | None = self._begin(first)
+        silence = self._hands.silence()
+        if silence is not None:
+            self._guide.silent(silence)
         while index is not None and index < len(self._lab.steps):
             step = self._lab.steps[index]
             try:
@@ -149,12 +173,15 @@ class Tour:
             except EOFError:
                 index = None
             except KeyboardInterrupt:
-                self._guide.leave(self._place(step, None))
+                self._leave(step)
                 raise
             if index is None:
-                self._guide.leave(self._place(step, None))
+                self._leave(step)
         if index is not None:
             self._guide.leave(None)
+
+    def _leave(self, step: Step) -> None:
+        self._guide.leave(self._place(step, None), kept=self._hands.place() == step.id)
 
     def _begin(self, first: int | None) -> int:
         ids = [step.id for step in self._lab.steps]
@@ -181,9 +208,19 @@ class Tour:
         later = tuple(one.number for one in after if one.id in touched)
         return Place(step, done, not done and step.id in begun, later)
 
-    def _sure(self, place: Place, choice: Choice) -> bool:
-        undone = place.undone_by(choice)
-        return not undone or self._guide.sure(undone)
+    def _sure(self, place: Place, choice: Choice, seen: StepResult | None) -> bool:
+        """Whether the student wants what the choice undoes, as shown and as it is by now.
+
+        Meanwhile other terminals may have done more, and a lab that did not answer may not be the
+        one on record. A reset is always asked about: its key may have been typed into the wrong
+        window.
+        """
+        shown = place.undone_by(choice)
+        if (shown or choice is Choice.RESET) and not self._guide.sure(shown):
+            return False
+        self._hands.wake()
+        now = self._place(place.step, seen).undone_by(choice)
+        return set(now) <= set(shown) or self._guide.sure(now)
 
     def _at(self, index: int) -> int | None:
         """Be at a step until the student goes on (its index), or leaves (None)."""
@@ -195,8 +232,6 @@ class Tour:
         self._guide.arrive(self._lab, place, len(self._hands.done()))
         while True:
             choice = self._guide.ask(place, self._choices(index, place))
-            if not self._sure(place, choice):
-                continue
             try:
                 if choice is Choice.LEAVE:
                     return None
@@ -208,6 +243,8 @@ class Tour:
                     self._guide.hint(hints.next(seen.checks if seen else ()))
                 elif choice is Choice.SHELL:
                     self._hands.shell()
+                elif not self._sure(place, choice, seen):
+                    pass
                 elif choice is Choice.TYPE:
                     seen, left = self._typed(step, hints, place)
                     if left:
@@ -216,11 +253,11 @@ class Tour:
                     seen = _last(self._hands.run(step, self._guide.listener(step)))
             except SwarmlabError as error:
                 self._guide.trouble(error)
-            self._hands.stay(step)
-            place = self._place(step, seen)
             if seen is not None and proven(seen) and index == len(self._lab.steps) - 1:
                 # The last step takes the lab away: nothing is left to go back to.
                 return index + 1
+            self._hands.stay(step)
+            place = self._place(step, seen)
 
     def _choices(self, index: int, place: Place) -> list[Choice]:
         first = Choice.ON if place.done else Choice.AGAIN if place.begun else Choice.RUN
@@ -259,7 +296,7 @@ class Tour:
         ]  # fmt: skip
         while True:
             choice = self._guide.watch(onlooker, choices)
-            if choice is not None and not self._sure(place, choice):
+            if choice is Choice.RESET and not self._sure(place, choice, None):
                 continue
             if choice in (Choice.RESET, Choice.MENU, Choice.LEAVE):
                 return choice

@@ -30,10 +30,14 @@ class Script:
     def __init__(self, *choices: Choice | type[BaseException]) -> None:
         self._choices = list(choices)
         self.heard: list[str] = []
+        self.kept: bool | None = None
         self.hints: list[Hint] = []
         self.offered: list[Sequence[Choice]] = []
         self.asked: list[Sequence[int]] = []
         self.answers: list[bool] = []
+
+    def silent(self, why: SwarmlabError) -> None:
+        self.heard.append(f"silent {why.message}")
 
     def arrive(self, lab: Lab, place: Place, done: int) -> None:
         state = "done" if place.done else "begun" if place.begun else "new"
@@ -73,7 +77,8 @@ class Script:
     def trouble(self, error: SwarmlabError) -> None:
         self.heard.append(f"trouble {error.message}")
 
-    def leave(self, place: Place | None) -> None:
+    def leave(self, place: Place | None, *, kept: bool = False) -> None:
+        self.kept = kept
         self.heard.append(f"leave {place.step.number}" if place else "the end")
 
 
@@ -130,6 +135,50 @@ def test_a_reset_while_typing_asks_first_too(tmp_path: Path) -> None:
     # What is begun stays when it is typed: only the resets undo the step after it.
     assert guide.asked == [(2,), (2,)]
     assert guide.heard.count("type again") == 1 and "s2" not in stage.room.done
+
+
+def test_a_reset_while_typing_asks_also_where_nothing_follows(tmp_path: Path) -> None:
+    """Its key may be a letter of a command that was typed into the wrong window."""
+    stage = Stage(tmp_path)
+    guide = Script(TYPE, Choice.RESET, LEAVE)
+    guide.answers = [False]
+    Tour(stage.room.lab, stage.hands, guide).walk()
+    assert guide.asked == [()] and "type again" not in guide.heard
+
+
+def test_what_another_terminal_has_done_meanwhile_is_asked_about(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.walk(RUN, LEAVE)
+
+    class Meanwhile(Script):
+        def ask(self, place: Place, choices: Sequence[Choice]) -> Choice:
+            if not self.offered:
+                stage.room.runner.run(2, 3)
+            return super().ask(place, choices)
+
+    guide = Meanwhile(AGAIN, LEAVE)
+    guide.answers = [False]
+    Tour(stage.room.lab, stage.hands, guide).walk()
+    assert guide.asked == [(2, 3)] and stage.room.done == {"s1", "s2", "s3"}
+
+
+def test_a_place_is_kept_before_there_is_a_lab(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.room.workspace.down()
+    guide = stage.walk(LEAVE, first=2)
+    assert guide.heard == ["at 2 new", "leave 2"] and guide.kept
+    assert stage.walk(LEAVE).heard == ["at 2 new", "leave 2"]
+    stage.room.workspace.world()
+    assert stage.walk(LEAVE).heard == ["at 2 new", "leave 2"]
+
+
+def test_a_place_that_is_not_kept_is_not_promised(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.walk(RUN, LEAVE)
+    stage.room.workspace.down()  # behind swarmlab's back, or it is on another engine
+    guide = stage.walk(LEAVE, first=2)
+    assert guide.heard == ["at 2 new", "leave 2"] and guide.kept is False
+    assert stage.room.store.done() == {"s1"}
 
 
 def test_ctrl_c_says_where_it_goes_on_and_is_passed_on(tmp_path: Path) -> None:
@@ -226,7 +275,9 @@ def test_what_was_typed_half_stays_until_it_is_reset(tmp_path: Path) -> None:
     typed = list(stage.room.shell.typed)
     assert stage.walk(TYPE, LEAVE).heard == ["at 1 begun", "type", "leave 1"]
     assert stage.room.shell.typed == typed
-    guide = stage.walk(TYPE, Choice.RESET, LEAVE)
+    guide = Script(TYPE, Choice.RESET, LEAVE)
+    guide.answers = [True]
+    Tour(stage.room.lab, stage.hands, guide).walk()
     assert guide.heard == ["at 1 begun", "type", "type again", "leave 1"]
     assert stage.room.shell.typed == [*typed, "drop f1"]
 

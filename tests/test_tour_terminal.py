@@ -256,7 +256,10 @@ def test_plain_redraws_nothing_and_says_every_change_in_words(
     screen.see("waiting: first is so", "waiting: f2 is so", "h: hint")
     screen.fact("first")
     screen.see("passed: first is so")
-    screen.send("h\r")
+    # A whole word counts, its first letter alone does not, and every line gets an answer.
+    screen.send("hello\r")
+    screen.see("'hello' is no choice here.")
+    screen.send("hint\r")
     screen.see("Hint 1 of 3: a nudge")
     screen.fact("f2")
     screen.see("Step 2: 2 of 2 checks passed")
@@ -266,6 +269,47 @@ def test_plain_redraws_nothing_and_says_every_change_in_words(
     assert screen.end() == 0
     assert not REDRAWN.search(screen.raw.replace("\x1b[?2004", "")), REDRAWN.findall(screen.raw)
     assert "\x1b[3" not in screen.raw
+
+
+def test_a_command_in_the_wrong_window_resets_nothing_unasked(
+    opened: Callable[..., Screen],
+) -> None:
+    screen = opened()
+    screen.ask()
+    screen.send("t\r")
+    screen.see("waiting   f1 is so")
+    reset = screen.raw.count("Step 1 is reset")
+    screen.send("rm -rf *")  # pasted: it comes at once, and is no key
+    screen.read()
+    for key in "cur":
+        screen.send(key)
+    screen.see("This undoes what was typed of this step.", "Do it? (y for yes, Enter for no)")
+    screen.send("l -s swarm-1\r")
+    screen.wait(lambda: screen.raw.rfind("waiting   f1") > screen.raw.rfind("Do it?"))
+    assert screen.raw.count("This undoes") == 1 and "Hint" not in screen.raw
+    assert screen.raw.count("Step 1 is reset") == reset
+    screen.send("r")
+    screen.wait(lambda: screen.raw.count("Do it?") == 2)
+    screen.send("y\r")
+    screen.wait(lambda: screen.raw.count("Step 1 is reset") == reset + 1)
+
+
+def test_where_keys_can_only_be_waited_for_a_step_can_be_typed_too(
+    opened: Callable[..., Screen],
+) -> None:
+    screen = opened("--no-keys")
+    screen.ask()
+    screen.ask("t\r")
+    screen.see("waiting: f1 is so", "Enter or l: look whether it is done")
+    screen.ask("look here\r")
+    screen.see("'look here' is no choice here.")
+    screen.ask("h\r")
+    screen.see("Hint 1 of 1: the solution")
+    screen.fact("f1")
+    screen.ask("\r")
+    screen.see("Step 1: 1 of 1 checks passed", "Enter or n: go on")
+    screen.send("q\r")
+    assert screen.end() == 0 and "Traceback" not in screen.raw
 
 
 def test_it_speaks_chinese(opened: Callable[..., Screen]) -> None:

@@ -1,6 +1,6 @@
 """A guided tour through a lab of plain facts, to be driven in a terminal of its own.
 
-    python -m tests.tour_stage FOLDER [--plain] [--lang zh]
+    python -m tests.tour_stage FOLDER [--plain] [--lang zh] [--no-keys]
 
 Each fact is a file in FOLDER/facts, so that a test can make one true while the tour looks on.
 """
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarmlab import console, words
-from swarmlab.errors import EnvironmentProblem
+from swarmlab import console, keyboard, words
+from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.listener import Listener
 from swarmlab.model import Lab, Step
 from swarmlab.onlooker import Onlooker
@@ -64,12 +64,17 @@ class FactHands:
     def _cluster(self) -> str:
         return self.room.workspace.cluster_id
 
+    def silence(self) -> SwarmlabError | None:
+        return None
+
+    def wake(self) -> None:
+        return None
+
     def place(self) -> str:
         return self.room.store.load(self._cluster).place
 
     def stay(self, step: Step) -> None:
-        if self._cluster:
-            self.room.store.stay(self._cluster, step.id)
+        self.room.store.stay(self._cluster, step.id)
 
     def done(self) -> frozenset[str]:
         return frozenset(self.room.done)
@@ -130,7 +135,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--lang", default="en")
+    parser.add_argument("--no-keys", action="store_true", help="as on Windows, without termios")
     asked = parser.parse_args()
+    if asked.no_keys:
+        vars(keyboard)["termios"] = None
     words.use(asked.lang)
     if asked.plain:
         console.plain()

@@ -13,9 +13,9 @@ from swarmlab.advice import Advice
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.cluster import lifecycle, shells
 from swarmlab.cluster.workspace import LabWorkspace
-from swarmlab.errors import EnvironmentProblem, LabBusy
+from swarmlab.errors import EnvironmentProblem, LabBusy, SwarmlabError
 from swarmlab.listener import Listener, SilentListener
-from swarmlab.model import Lab, Step, Where
+from swarmlab.model import Lab, Step
 from swarmlab.onlooker import Onlooker
 from swarmlab.progress import Progress
 from swarmlab.results import RunResult, StepResult
@@ -38,13 +38,29 @@ class LabHands:
         self._store = ProgressStore(name, lab=lab.id)
         # Which swarm the progress is about; None: to be asked again.
         self._cluster: str | None = None
+        self._silence: SwarmlabError | None = None
+        # A lab that was just started needs a moment yet when it is next looked at.
+        self._settling = False
+
+    def silence(self) -> SwarmlabError | None:
+        self._asked()
+        return self._silence
+
+    def wake(self) -> None:
+        self._cluster = None
+        if self.silence() is not None and self._known().touched:
+            # Not `up`: what cannot come back would be made anew, and nobody asked for that.
+            lifecycle.start(self._name, self._told).close()
+            self._cluster = None
+            self._settling = True
 
     def place(self) -> str:
         return self._known().place
 
     def stay(self, step: Step) -> None:
         cluster = self._asked()
-        if cluster:
+        # Where there is no lab, the step that takes it away is nothing to come back to.
+        if cluster or not step.removes_lab:
             self._store.stay(cluster, step.id)
 
     def done(self) -> frozenset[str]:
@@ -85,7 +101,7 @@ class LabHands:
         step = onlooker.step
         kept = _Kept()
         with self._runner(kept) as (runner, workspace):
-            if not (_removes(step) and not workspace.present()):
+            if not (step.removes_lab and not workspace.present()):
                 return self._verified(runner, step, kept, listener)
             # The lab is gone, as it should be: what was seen last is all that can be seen.
             self._store.clear()
@@ -114,12 +130,18 @@ class LabHands:
 
     def _asked(self) -> str:
         if self._cluster is None:
+            self._silence = None
             with LabWorkspace(self._name, self._lab) as workspace:
-                try:
-                    self._cluster = workspace.cluster_id if workspace.present() else ""
-                except EnvironmentProblem:
-                    # A lab without a manager that answers: the next step mends it.
+                if not workspace.present():
                     self._cluster = ""
+                    return ""
+                try:
+                    self._cluster = workspace.cluster_id
+                except EnvironmentProblem as error:
+                    # It is stopped, or no manager answers. It is not empty for that: until it
+                    # answers, the record is all that tells what is done on it.
+                    self._silence = error
+                    self._cluster = self._store.cluster
         return self._cluster
 
     @contextmanager
@@ -128,6 +150,7 @@ class LabHands:
             with ExitStack() as stack:
                 self._lock(stack)
                 workspace = stack.enter_context(LabWorkspace(self._name, self._lab, self._told))
+                workspace.settling, self._settling = self._settling, False
                 runner = Runner(
                     self._lab, workspace=workspace, progress=self._store, listener=listener
                 )
@@ -158,7 +181,3 @@ class _Kept(SilentListener):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
-
-
-def _removes(step: Step) -> bool:
-    return any(command.where is Where.HOST for command in step.commands)

@@ -81,7 +81,7 @@ class LabWorkspace:
             if found is not None and not (found.complete and _formed(found)):
                 found.close()
                 found = None
-            self.settling = found is None
+            self.settling = self.settling or found is None
             self._cluster = self._fitting(found or self._brought_up())
         has = len(self._cluster.managers)
         if has < self._lab.managers:

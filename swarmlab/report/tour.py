@@ -73,6 +73,17 @@ class TerminalGuide:
         # How many parts of which step's text the student has just read.
         self._read = ("", 0)
 
+    def silent(self, why: SwarmlabError) -> None:
+        self._show("")
+        self._show(named(why.message))
+        recorded = say(
+            "So the steps are shown as they were recorded. What you run or type brings the lab back"
+            " first."
+        )
+        self._show(recorded)
+        if why.hint:
+            self._show(named(why.hint))
+
     def arrive(self, lab: Lab, place: Place, done: int) -> None:
         step = place.step
         self._show("")
@@ -110,11 +121,13 @@ class TerminalGuide:
             found = chosen(answer, choices)
             if found is not None:
                 return found
-            self._show(say("{answer!r} is no choice here.", answer=answer))
+            self._unknown(answer)
 
     def sure(self, numbers: Sequence[int]) -> bool:
-        first, last = numbers[0], numbers[-1]
-        if first == last:
+        first, last = (numbers[0], numbers[-1]) if numbers else (0, 0)
+        if not numbers:
+            words = say("This undoes what was typed of this step.")
+        elif first == last:
             words = say("This undoes step {number} too.", number=first)
         else:
             words = say("This undoes steps {first} to {last} too.", first=first, last=last)
@@ -154,6 +167,8 @@ class TerminalGuide:
 
     def watch(self, onlooker: Onlooker, choices: Sequence[Choice]) -> Choice | None:
         foot = menu(choices, self._console.width, self._plain)
+        if not keyboard.usable():
+            return self._asked(onlooker, choices, foot)
         board: Board = (PlainBoard if self._plain else LiveBoard)(self._console, foot)
         with keyboard.Keyboard(lines=self._plain) as keys, board:
 
@@ -161,9 +176,23 @@ class TerminalGuide:
                 board.show(onlooker.rows)
                 key = keys.pressed()
                 choice = None if key is None else chosen(key, choices)
+                if key is not None and choice is None and self._plain:
+                    # A line was given, and whoever does not see the menu waits for an answer.
+                    self._unknown(key)
                 return Observation(choice is not None or onlooker.proven, "", choice)
 
             return poll(look, within=_FOREVER, every=_KEY_SECONDS).last.value
+
+    def _asked(self, onlooker: Onlooker, choices: Sequence[Choice], foot: Sequence[str]) -> Choice:
+        """The same where keys can only be waited for: the checks as they are, then a question."""
+        with PlainBoard(self._console, foot) as board:
+            while True:
+                board.show(onlooker.rows)
+                answer = self._answer(say("Your choice: "))
+                choice = chosen(answer, choices)
+                if choice is not None:
+                    return choice
+                self._unknown(answer)
 
     def proof(self, onlooker: Onlooker, result: StepResult) -> None:
         moments = [r.result for r in onlooker.rows if r.over and r.result is not None]
@@ -184,17 +213,22 @@ class TerminalGuide:
     def trouble(self, error: SwarmlabError) -> None:
         show_error(error)
 
-    def leave(self, place: Place | None) -> None:
+    def leave(self, place: Place | None, *, kept: bool = False) -> None:
         self._show("")
         if place is None:
             self._show(say("That was the last step: the chapter is done."))
             return
+        back = "" if kept else f" --from {place.step.number}"
         words = say(
-            "You leave at step {number}, {title}. `swarmlab walk` goes on there.",
+            "You leave at step {number}, {title}. `swarmlab walk{back}` goes on there.",
             number=place.step.number,
             title=place.step.title,
+            back=back,
         )
         self._show(named(words))
+
+    def _unknown(self, answer: str) -> None:
+        self._show(say("{answer!r} is no choice here.", answer=answer))
 
     def _to_type(self, parts: Iterable[text.Part]) -> None:
         """Text as it is read, with its commands as they are typed."""
