@@ -65,7 +65,7 @@ if command == "create" and told.get("makes", True):
     marks = [sys.argv[i + 1] for i, word in enumerate(sys.argv) if word == "--engine-label"]
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({{
-        "ConfigVersion": 3, "DriverName": "unit", "Name": name,
+        "ConfigVersion": 3, "DriverName": told.get("driver", "unit"), "Name": name,
         "Driver": {{"IPAddress": told.get("address", "192.0.2.7")}},
         "HostOptions": {{"EngineOptions": {{"Labels": marks}}}},
     }}))

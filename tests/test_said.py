@@ -74,6 +74,8 @@ OTHERS_SAY = frozenset(
         *("address already in use", "already in progress", "bad certificate"),
         *("cannot allocate memory", "cannot assign requested address", "certificate required"),
         *("connection refused", "connection reset", "context deadline exceeded"),
+        *("Incorrect Usage.", "flag provided but not defined", "invalid value"),
+        *("flag needs an argument", "driver does not support"),
         *("does not have a leader", "executable file not found", "is already", "is in use"),
         *("killed for want of memory", "killed for want of memory\n0", "no route to host"),
         *("No such container", "unhealthy container"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, MachineUnknown, UsageError
-from swarmlab.providers import machine_env, machine_removal
+from swarmlab.providers import machine_env, machine_removal, machine_taken
 from swarmlab.providers import machine_options as options
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
@@ -55,6 +56,7 @@ class DockerMachine(LabNetwork):
         super().__init__(engine, lab, size=size, settings=remembered)
         self._program = Program(self._store, self._hidden)
         self._certifying = Turn()
+        self._leaving = threading.Lock()  # managers that leave together wait for one another
         self._ways: dict[str, machine_env.Way] = {}
         self._asked: dict[str, str] = {}
 
@@ -103,11 +105,15 @@ class DockerMachine(LabNetwork):
                 self._certifying.over()
         if ended.code != 0:
             words = say("docker-machine could not make {node}.", node=node)
-            raise failed(words, ended, options.lacking(self._settings, self._options))
-        if self._machine(node) is None:
+            raise failed(words, ended, options.way_out(ended, self._settings, self._options))
+        made = self._machine(node)
+        if made is None:
             words = say("docker-machine said that it made {node}, and did not.", node=node)
             raise failed(words, ended)
-        self._ways[node] = machine_env.ask(self._program, node, self.check)
+        way = machine_env.ask(self._program, node, self.check)
+        if made.driver in machine_taken.DRIVERS:
+            machine_taken.vacant(node, way)
+        self._ways[node] = way
 
     def _arguments(self, node: str) -> list[str]:
         marks = {labels.LAB: self._lab, labels.INSTANCE: self.instance, **self._size.marks}
@@ -196,7 +202,11 @@ class DockerMachine(LabNetwork):
         self.report(say("{node}: it is removed", node=node))
         self._ways.pop(node, None)
         self._asked.pop(node, None)
-        return machine_removal.remove(self._program, self._store, found)
+        if found.driver not in machine_taken.DRIVERS:
+            return machine_removal.remove(self._program, self._store, found)
+        stays = machine_taken.clear(found, self._store, self._told(node), self._leaving)
+        machine_removal.remove(self._program, self._store, found)
+        return stays
 
     def left(self) -> tuple[str, ...]:
         names = {one.name for one in self._own()} | set(self.unknown())
@@ -220,11 +230,14 @@ class DockerMachine(LabNetwork):
             what,
             node,
             within=patient(_MOVE_SECONDS),
-            tell=lambda line: self.report(f"{node}: {line}"),
+            tell=self._told(node),
             check=self.check,
         )
         if ended.code != 0 and _ALREADY not in answer(ended):
             raise failed(otherwise, ended)
+
+    def _told(self, node: str) -> Callable[[str], None]:
+        return lambda line: self.report(f"{node}: {line}")
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swarmlab.errors import UsageError
+from swarmlab.images.command import Ended
 from swarmlab.process import redact
 from swarmlab.providers import machine_store as stores
-from swarmlab.providers.machine_program import SECRET
+from swarmlab.providers.machine_program import SECRET, wrong_option
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
 
@@ -65,6 +66,18 @@ def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
     names = {_key(option) for option in given if secret(option)} | set(settings.get(SECRETS) or ())
     found: dict[str, Any] = {OPTIONS: [option for option in given if not secret(option)]}
     return {**found, SECRETS: sorted(names)} if names else found
+
+
+def way_out(ended: Ended, settings: Mapping[str, Any], given: Sequence[str]) -> str:
+    """What to do about a machine that could not be made; empty where there is no more to say."""
+    if not wrong_option(ended):
+        return lacking(settings, given)
+    driver = str(settings.get(DRIVER) or "")
+    return say(
+        "`docker-machine create {driver}--help` lists the options; give them without dashes, as"
+        " --machine-opt KEY=VALUE.",
+        driver=f"--driver {driver} " if driver else "",
+    )
 
 
 def lacking(settings: Mapping[str, Any], given: Sequence[str]) -> str:

@@ -30,6 +30,10 @@ SECRET = re.compile(
 )
 """Names of driver options whose values are shown and kept nowhere."""
 
+# What comes before the list of all options, and behind it.
+_USAGE = "Incorrect Usage."
+_WRONG = ("flag provided but not defined", "invalid value", "flag needs an argument")
+_CANNOT = "driver does not support"
 _LOOK_SECONDS = 0.2
 _ASK_SECONDS = 30.0
 _LONG = 4  # characters of a secret that is found in no other word by chance
@@ -68,8 +72,13 @@ class Program:
         begun = time.monotonic()
         last = say("it said nothing")
 
+        listed = False
+
         def heard(line: str) -> None:
-            nonlocal last
+            nonlocal last, listed
+            listed = listed or line == _USAGE
+            if listed and not line.startswith(_WRONG):
+                return
             last = self.harmless(line)
             tell(last)
 
@@ -146,11 +155,19 @@ def answer(ended: command.Ended) -> str:
     return ended.raw[-1] if ended.raw else ""
 
 
+def wrong_option(ended: command.Ended) -> bool:
+    """Whether it knows an option not, or not with that value: then it lists all that it knows."""
+    return ended.code != 0 and answer(ended).startswith(_WRONG)
+
+
 def failed(what: str, ended: command.Ended, hint: str = "") -> EnvironmentProblem:
     """The error for what docker-machine could not do, with its own words."""
+    tail = ended.tail[-1:] if wrong_option(ended) else ended.tail
+    if _CANNOT in answer(ended):
+        hint = say("That driver only takes machines over: do it on the machine itself.")
     return EnvironmentProblem(
         what,
-        evidence="\n".join(ended.tail)[-600:] or say("exit code {code}", code=ended.code),
+        evidence="\n".join(tail)[-600:] or say("exit code {code}", code=ended.code),
         hint=hint
         or say(
             "What docker-machine or its driver says there is to be put right; then run the command"

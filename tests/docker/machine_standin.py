@@ -1,4 +1,6 @@
-"""A stand-in for the docker-machine program: its words, exit codes and files, after its source.
+"""A stand-in for the docker-machine program: its words, exit codes and files, as a real one's are.
+
+What the real one says is in `tests/captures`, and `tests/test_machine_captures.py` compares.
 
 What it hands out are real engines (`testhosts`) on the network that STANDIN_BRIDGE names
 (`NAME SUBNET`). Its driver `standin` has four options: --standin-number (of the address),
@@ -62,18 +64,21 @@ def load(name: str) -> dict[str, Any]:
             f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines. '
             'Use "docker-machine create" to add a new one.'
         ) from None
+    except ValueError:
+        raise Failed("Error getting migrated host: unexpected end of JSON input") from None
     return found
 
 
 def save(config: dict[str, Any]) -> None:
     folder = MACHINES / config["Name"]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (MACHINES, folder):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     write(folder / "config.json", json.dumps(config, indent=4).encode())
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, secret: bool = True) -> None:
     path.write_bytes(content)
-    path.chmod(0o600)
+    path.chmod(0o600 if secret else 0o644)
 
 
 def box(name: str) -> str:
@@ -91,16 +96,18 @@ def state(name: str) -> str:
 def bootstrap() -> Pair:
     """The authority; it and a client's certificate are made with the first machine of a store."""
     if not (CERTS / "ca.pem").exists():
-        CERTS.mkdir(mode=0o700, parents=True)
+        CERTS.mkdir(mode=0o700, parents=True, exist_ok=True)
         say(f"Creating CA: {CERTS / 'ca.pem'}")
+        if (CERTS / "ca-key.pem").exists():
+            raise Failed("Error generating certificates: certificate authority key already exists")
         made = plain_certs.make_authority("docker-machine")
-        write(CERTS / "ca.pem", made.cert)
+        write(CERTS / "ca.pem", made.cert, secret=False)
         write(CERTS / "ca-key.pem", made.key)
     authority = Pair((CERTS / "ca.pem").read_bytes(), (CERTS / "ca-key.pem").read_bytes())
     if not (CERTS / "cert.pem").exists():
         say(f"Creating client certificate: {CERTS / 'cert.pem'}")
         client = plain_certs.issue_client(authority, "client")
-        write(CERTS / "cert.pem", client.cert)
+        write(CERTS / "cert.pem", client.cert, secret=False)
         write(CERTS / "key.pem", client.key)
     return authority
 
@@ -113,9 +120,11 @@ def create(words: list[str]) -> None:
     parser.add_argument("--standin-fails", default="")
     parser.add_argument("--standin-token", default="")
     parser.add_argument("--standin-hides", default="")
-    parser.add_argument("name")
+    parser.add_argument("names", nargs="*")
     asked = parser.parse_args(words)
-    name = asked.name
+    if asked.names[1:]:
+        raise Failed(f"Invalid command line. Found extra arguments [{' '.join(asked.names[1:])}]")
+    (name,) = asked.names
     if asked.driver != "standin":
         raise Failed(
             f'Driver "{asked.driver}" not found. Do you have the plugin binary '
@@ -129,44 +138,7 @@ def create(words: list[str]) -> None:
         raise Failed('Error with pre-create check: "the stand-in was told to fail"', 3)
     address = bridge().address(asked.standin_number)
     folder = MACHINES / name
-    config: dict[str, Any] = {
-        "ConfigVersion": 3,
-        "Driver": {
-            "IPAddress": "",
-            "MachineName": name,
-            "SSHUser": "root",
-            "SSHPort": 22,
-            "SSHKeyPath": "",
-            "StorePath": str(STORE),
-            "Fails": asked.standin_fails,
-            "Address": address,
-            "Hides": asked.standin_hides == name,
-            "Box": "",
-            "AccessToken": asked.standin_token,
-        },
-        "DriverName": "standin",
-        "HostOptions": {
-            "Driver": "",
-            "Memory": 0,
-            "Disk": 0,
-            "EngineOptions": {
-                "ArbitraryFlags": [],
-                "Labels": asked.engine_label,
-                "TlsVerify": True,
-                "InstallURL": "https://get.docker.com",
-            },
-            "AuthOptions": {
-                "CertDir": str(CERTS),
-                "CaCertPath": str(CERTS / "ca.pem"),
-                "ClientCertPath": str(CERTS / "cert.pem"),
-                "ClientKeyPath": str(CERTS / "key.pem"),
-                "ServerCertPath": str(folder / "server.pem"),
-                "ServerKeyPath": str(folder / "server-key.pem"),
-                "StorePath": str(folder),
-            },
-        },
-        "Name": name,
-    }
+    config = described(asked, address)
     save(config)
     say("Creating machine...")
     say(f"({name}) Making a container on {bridge().name}...")
@@ -187,21 +159,24 @@ def create(words: list[str]) -> None:
     located(config)
     say("Waiting for machine to be running, this may take a few minutes...")
     say("Detecting operating system of created instance...")
-    say("Provisioning with standin...")
+    say("Waiting for SSH to be available...")
+    say("Detecting the provisioner...")
+    say("Provisioning with debian...")
     if asked.standin_fails == f"provision:{name}":
         await_others(name)
         raise Failed("Error creating machine: Error running provisioning: the stand-in was told to")
     say("Copying certs to the local machine directory...")
     for part in ("ca.pem", "cert.pem", "key.pem"):
-        write(folder / part, (CERTS / part).read_bytes())
+        write(folder / part, (CERTS / part).read_bytes(), secret=part == "key.pem")
     server = plain_certs.issue_server(authority, name, [address])
-    write(folder / "server.pem", server.cert)
+    write(folder / "server.pem", server.cert, secret=False)
     write(folder / "server-key.pem", server.key)
     say("Copying certs to the remote machine...")
     testhosts.give(
         box(name), {"ca.pem": authority.cert, "cert.pem": server.cert, "key.pem": server.key}
     )
     host().start(box(name))
+    say("Setting Docker configuration on the remote daemon...")
     say("Checking connection to Docker...")
     await_engine(config)
     say("Docker is up and running!")
@@ -210,6 +185,83 @@ def create(words: list[str]) -> None:
         "To see how to connect your Docker Client to the Docker Engine running on this virtual "
         f"machine, run: docker-machine env {name}",
     )
+
+
+def described(asked: argparse.Namespace, address: str) -> dict[str, Any]:
+    """What is kept of a machine that is begun."""
+    name = asked.names[0]
+    folder = MACHINES / name
+    return {
+        "ConfigVersion": 3,
+        "Driver": {
+            "IPAddress": "",
+            "MachineName": name,
+            "SSHUser": "root",
+            "SSHPort": 22,
+            "SSHKeyPath": "",
+            "StorePath": str(STORE),
+            "SwarmMaster": False,
+            "SwarmHost": "",
+            "SwarmDiscovery": "",
+            "Fails": asked.standin_fails,
+            "Address": address,
+            "Hides": asked.standin_hides == name,
+            "Box": "",
+            "AccessToken": asked.standin_token,
+        },
+        "DriverName": "standin",
+        "HostOptions": {
+            "Driver": "",
+            "Memory": 0,
+            "Disk": 0,
+            "EngineOptions": {
+                "ArbitraryFlags": [],
+                "Dns": None,
+                "GraphDir": "",
+                "Env": [],
+                "Ipv6": False,
+                "InsecureRegistry": [],
+                "Labels": asked.engine_label,
+                "LogLevel": "",
+                "StorageDriver": "",
+                "SelinuxEnabled": False,
+                "TlsVerify": True,
+                "RegistryMirror": [],
+                "InstallURL": "https://get.docker.com",
+            },
+            "SwarmOptions": {
+                "IsSwarm": False,
+                "Address": "",
+                "Discovery": "",
+                "Agent": False,
+                "Master": False,
+                "Host": "tcp://0.0.0.0:3376",
+                "Image": "swarm:latest",
+                "Strategy": "spread",
+                "Heartbeat": 0,
+                "Overcommit": 0,
+                "ArbitraryFlags": [],
+                "ArbitraryJoinFlags": [],
+                "Env": None,
+                "IsExperimental": False,
+            },
+            "AuthOptions": {
+                "CertDir": str(CERTS),
+                "CaCertPath": str(CERTS / "ca.pem"),
+                "CaPrivateKeyPath": str(CERTS / "ca-key.pem"),
+                "CaCertRemotePath": "",
+                "ServerCertPath": str(folder / "server.pem"),
+                "ServerKeyPath": str(folder / "server-key.pem"),
+                "ClientKeyPath": str(CERTS / "key.pem"),
+                "ServerCertRemotePath": "",
+                "ServerKeyRemotePath": "",
+                "ClientCertPath": str(CERTS / "cert.pem"),
+                "ServerCertSANs": [],
+                "StorePath": str(folder),
+            },
+        },
+        "Name": name,
+    }
 
 
 def await_others(name: str) -> None:
@@ -276,7 +328,13 @@ def start(name: str) -> None:
     host().start(box(name))
     located(config)
     say(f'Machine "{name}" was started.')
+    say("Waiting for SSH to be available...")
+    say("Detecting the provisioner...")
     await_engine(config)
+    say(
+        "Started machines may have new IP addresses. You may need to re-run the "
+        "`docker-machine env` command."
+    )
 
 
 SHELLS = {
@@ -366,7 +424,10 @@ def remove(words: list[str]) -> None:
             if not force:
                 continue
             sys.stderr.write(f"{wrong[-1]}\n")
-        shutil.rmtree(MACHINES / name, ignore_errors=True)
+        if not (MACHINES / name).exists():
+            sys.stderr.write(f'Can\'t remove "{name}"\n')
+            continue
+        shutil.rmtree(MACHINES / name)
         say(f"Successfully removed {name}")
     if wrong and not force:
         raise Failed("\n".join(wrong))
@@ -375,7 +436,7 @@ def remove(words: list[str]) -> None:
 def address(name: str) -> str:
     told: str = load(name)["Driver"]["Address"]
     if state(name) != "Running":
-        raise Failed("Host is not running")
+        raise Failed("Error getting IP address: Host is not running")
     return str(ipaddress.ip_address(told))
 
 
@@ -395,15 +456,22 @@ def main(words: list[str]) -> None:
         say(state(rest[0]))
     elif command == "ip":
         say("\n".join(address(name) for name in rest))
-    elif command == "ls":
-        say("\n".join(sorted(path.name for path in MACHINES.iterdir())))
     else:
-        raise Failed(f"docker-machine: '{command}' is not a docker-machine command.")
+        raise Failed(
+            f"docker-machine: '{command}' is not a docker-machine command. "
+            "See 'docker-machine --help'."
+        )
+
+
+def ended(words: list[str]) -> int:
+    """The exit code, once what went wrong was said."""
+    try:
+        main(words)
+    except Failed as error:
+        sys.stderr.write(f"{error}\n")
+        return error.code
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Failed as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.code)
+    sys.exit(ended(sys.argv[1:]))

@@ -54,7 +54,7 @@ def clean(
     with explained(say("taking the lab off a machine")):
         info = api.info()
         foreign = belonging.of_others(api, info, addresses)
-        before = found or _nothing_of_ours(take(engine, lab), api, foreign)
+        before = found or nothing_of_ours(take(engine, lab), api, foreign)
         there = holds(api, lab)
         if there:
             if not foreign and membership(info) not in ("", before.swarm):
@@ -261,7 +261,7 @@ def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[st
     return poll(look, within=_SETTLE_SECONDS / 3, every=0.5).last.value or []
 
 
-def _nothing_of_ours(now: Snapshot, api: Any, foreign: bool) -> Snapshot:
+def nothing_of_ours(now: Snapshot, api: Any, foreign: bool) -> Snapshot:
     """The engine without what is surely the lab's, in place of a snapshot that is lost."""
     images = {str(one["Id"]) for one in api.images() if of_lab(one)}
     pictures = dict.fromkeys(images, False)
