@@ -23,6 +23,7 @@ from docker.errors import APIError, NotFound
 from swarmlab import labels
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.lookout import Lookout
+from tests.exec_fakes import Execs
 
 Raw = dict[str, Any]
 NODES = ("swarm-1", "swarm-2", "swarm-3")
@@ -131,7 +132,7 @@ class Container:
 
 
 @dataclass
-class Engine:
+class Engine(Execs):
     """One node's engine, in the words of docker's low-level client."""
 
     name: str
@@ -221,9 +222,9 @@ class Engine:
         self.executions[identity] = self._box(container).runs(command)
         return {"Id": identity}
 
-    def exec_start(self, identity: str, demux: bool) -> tuple[bytes | None, bytes | None]:
+    def words(self, identity: str) -> tuple[bytes, bytes]:
         _, output, errors = self.executions[identity]
-        return output.encode() or None, errors.encode() or None
+        return output.encode(), errors.encode()
 
     def exec_inspect(self, identity: str) -> Raw:
         return {"ExitCode": self.executions[identity][0]}

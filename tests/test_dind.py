@@ -21,6 +21,7 @@ from swarmlab.providers.base import NodeState, Reach
 from swarmlab.providers.dind import Dind
 from swarmlab.providers.problems import explain, explained
 from swarmlab.size import Size
+from tests.exec_fakes import Execs
 
 HERE = "6.1.0-here"
 THREE = Size(3)
@@ -32,7 +33,7 @@ def refused(words: str, status: int = 500) -> APIError:
     return APIError("refused", response=response, explanation=words)
 
 
-class FakeApi:
+class FakeApi(Execs):
     """An engine that notes what it is asked."""
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class FakeApi:
         self.archives: dict[str, bytes] = {}
         self.started: list[str] = []
         self.state: dict[str, Any] = {"Running": True, "Paused": False}
-        self.exit_code = 0
+        self.exit_code: int | None = 0
         self.printed = b""
 
     def networks(self, names: list[str] | None = None) -> list[dict[str, Any]]:
@@ -77,10 +78,10 @@ class FakeApi:
     def exec_create(self, name: str, command: list[str]) -> dict[str, str]:
         return {"Id": "run"}
 
-    def exec_start(self, run: str) -> bytes:
-        return self.printed
+    def words(self, identity: str) -> tuple[bytes, bytes]:
+        return self.printed, b""
 
-    def exec_inspect(self, run: str) -> dict[str, int]:
+    def exec_inspect(self, run: str) -> dict[str, int | None]:
         return {"ExitCode": self.exit_code}
 
     def remove_container(self, name: str, **options: bool) -> None:
@@ -309,6 +310,9 @@ def test_a_kernel_without_vxlan_is_refused_in_words() -> None:
     with pytest.raises(EnvironmentProblem, match="no VXLAN") as caught:
         made(api).check_kernel("swarm-1")
     assert caught.value.evidence == "Error: Unknown device type."
+    # A node that ended meanwhile is told of by whoever waits for it.
+    api.exit_code = None
+    made(api).check_kernel("swarm-1")
     assert "modprobe vxlan" in caught.value.hint
 
 

@@ -14,6 +14,7 @@ from swarmlab.authoring import looks, snapshot
 from swarmlab.checks.base import World
 from swarmlab.checks.web import Answer
 from swarmlab.errors import EnvironmentProblem
+from tests.exec_fakes import Execs
 
 Raw = dict[str, Any]
 
@@ -85,7 +86,7 @@ def box(
     }
 
 
-class Api:
+class Api(Execs):
     """An engine's API, as far as a snapshot asks it."""
 
     def __init__(self, told: Raw) -> None:
@@ -118,10 +119,10 @@ class Api:
         assert container == "swarmlab-default-workstation"
         return {"Id": "x"}
 
-    def exec_start(self, id: str, demux: bool) -> tuple[bytes | None, None]:
+    def words(self, identity: str) -> tuple[bytes, bytes]:
         # The first time the engine loses the words, as it does under load.
         self.asked += 1
-        return (b".\n..\nremove.sh\nA.state\n", None) if self.asked > 1 else (None, None)
+        return (b".\n..\nremove.sh\nA.state\n", b"") if self.asked > 1 else (b"", b"")
 
     def exec_inspect(self, id: str) -> Raw:
         return {"ExitCode": 0}

@@ -15,7 +15,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from swarmlab import archive, labels
+from swarmlab import archive, labels, lookout
 from swarmlab.engine import Engine
 from swarmlab.errors import UsageError
 from swarmlab.providers import subnets, ways
@@ -133,11 +133,11 @@ class Dind(LabNetwork):
         EnvironmentProblem when the kernel has none.
         """
         with explained(say("trying the kernel in {node}", node=node)):
-            run = self._api.exec_create(labels.container(self._lab, node), ["sh", "-c", VXLAN])
-            said = self._api.exec_start(run["Id"]).decode("utf-8", "replace").strip()
-            code = self._api.exec_inspect(run["Id"])["ExitCode"]
-        if code != 0:
-            raise no_vxlan(said)
+            box = labels.container(self._lab, node)
+            code, said = lookout.run(self._api, box, ["sh", "-c", VXLAN])
+        # That a node has ended meanwhile says nothing of its kernel.
+        if code > 0:
+            raise no_vxlan(said.strip())
 
     def _configuration(self, node: str) -> dict[str, Any]:
         address = self.address(node)
