@@ -14,7 +14,7 @@ _INTO_NODE = ("nsenter", "--target", "1", "--mount", "--net", "--uts", "--")
 NODE_ENGINE = "/proc/1/root/run/docker.sock"
 """The socket of a node's engine, from a container that sees the node's processes."""
 _TIMES = 3  # that a command is run whose words were lost
-_SILENCE_SECONDS = 60.0  # the longest that a program may be silent
+_SILENCE_SECONDS = 600.0  # the longest that a program may be silent
 _HEAD = struct.Struct(">BxxxL")  # of a frame: the number of the stream, and the length
 _ERRORS = 2  # the number of the error output
 
