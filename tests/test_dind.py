@@ -43,6 +43,7 @@ class FakeApi(Execs):
         self.configs: dict[str, dict[str, Any]] = {}
         self.archives: dict[str, bytes] = {}
         self.started: list[str] = []
+        self.order: list[str] = []
         self.state: dict[str, Any] = {"Running": True, "Paused": False}
         self.exit_code: int | None = 0
         self.printed = b""
@@ -66,10 +67,15 @@ class FakeApi(Execs):
     def start(self, name: str) -> None:
         self.started.append(name)
 
+    def stop(self, name: str, timeout: int) -> None:
+        assert timeout == 10
+        self.order.append(f"stop {name}")
+
     def unpause(self, name: str) -> None:
         self.state["Paused"] = False
 
     def inspect_container(self, name: str) -> dict[str, Any]:
+        self.order.append(f"inspect {name}")
         return {"State": self.state}
 
     def logs(self, name: str, tail: int) -> bytes:
@@ -301,6 +307,14 @@ def test_last_words_of_a_node_that_ended() -> None:
     words = made(api).last_words("swarm-1")
     assert words is not None
     assert words.startswith("killed for want of memory")
+
+
+def test_a_node_that_is_stopped_is_let_go_of_by_the_engine() -> None:
+    """Until then the engine lists it as running, and keeps its address."""
+    api = FakeApi()
+    made(api).stop("swarm-2")
+    box = labels.container("demo", "swarm-2")
+    assert api.order == [f"stop {box}", f"inspect {box}"]
 
 
 def test_a_kernel_without_vxlan_is_refused_in_words() -> None:

@@ -172,6 +172,7 @@ def _halt(api: Any, name: str) -> None:
             # A frozen process cannot hear that it is to end.
             api.unpause(name)
         api.stop(name, timeout=_STOP_SECONDS)
+        dind.let_go(api, name)
 
 
 def clear(

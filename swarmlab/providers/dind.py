@@ -88,8 +88,10 @@ class Dind(LabNetwork):
             self._api.start(name)
 
     def stop(self, node: str) -> None:
+        name = labels.container(self._lab, node)
         with explained(say("stopping {node}", node=node)):
-            self._api.stop(labels.container(self._lab, node), timeout=10)
+            self._api.stop(name, timeout=10)
+            let_go(self._api, name)
 
     def pause(self, node: str) -> None:
         """Freeze all processes of the node; `start` lets them go on."""
@@ -184,6 +186,16 @@ class Dind(LabNetwork):
                 }
             },
         }
+
+
+def let_go(api: Any, container: str) -> None:
+    """Wait until an engine is done with a container that has just ended.
+
+    It answers `stop` and `kill` at the end of the process: until it has cleared up, its list says
+    that the container runs, and its address is taken (moby, daemon/monitor.go). An inspection
+    waits for its turn behind that.
+    """
+    api.inspect_container(container)
 
 
 def read(containers: list[dict[str, Any]]) -> Info:
