@@ -24,6 +24,13 @@ BROUGHT = {"swarmlab.content": "abc"}
 OURS, DEBIAN, OLD = ("sha256:" + digit * 64 for digit in "123")
 
 
+def refused(words: str) -> APIError:
+    """What is not possible just now."""
+    answer = Response()
+    answer.status_code = 409
+    return APIError(words, answer)
+
+
 @dataclass
 class Machine:
     """An engine that holds what is put into it."""
@@ -38,6 +45,10 @@ class Machine:
     served: list[str] = field(default_factory=list)
     given: str = ""
     busy: int = 0
+    going: set[str] = field(default_factory=set)
+    """Containers that the engine is just removing by itself."""
+    late: list[dict[str, Any]] = field(default_factory=list)
+    """Networks that come only when the engine has nothing else of a swarm left."""
 
     @property
     def engine(self) -> Engine:
@@ -75,7 +86,11 @@ class Machine:
         return {"Volumes": list(self.stores) or None}
 
     def networks(self) -> list[dict[str, Any]]:
-        return list(self.nets)
+        told = list(self.nets)
+        if {net["Name"] for net in told} == {"bridge"}:
+            self.nets += self.late
+            self.late = []
+        return told
 
     def images(self) -> list[dict[str, Any]]:
         return list(self.pictures)
@@ -103,6 +118,9 @@ class Machine:
         raise NotFound(name)
 
     def remove_container(self, name: str, **_: Any) -> None:
+        if name in self.going:
+            self.boxes = [one for one in self.boxes if one["Id"] != name]
+            raise refused("removal of container is already in progress")
         gone = [one for one in self.boxes if name == one["Id"] or f"/{name}" in one["Names"]]
         if not gone:
             raise NotFound(name)
@@ -111,9 +129,7 @@ class Machine:
     def remove_volume(self, name: str) -> None:
         if self.busy:
             self.busy -= 1
-            answer = Response()
-            answer.status_code = 409
-            raise APIError("volume is in use", answer)
+            raise refused("volume is in use")
         self.stores = [one for one in self.stores if one["Name"] != name]
 
     def remove_network(self, name: str) -> None:
@@ -285,6 +301,24 @@ def test_a_volume_that_a_task_is_just_letting_go_of_goes(machine: Machine) -> No
     before = take(machine.engine, "monday")
     with_lab(machine)
     machine.busy = 2
+    assert clean(machine, before) == []
+
+
+def test_a_network_that_the_engine_makes_late_goes(machine: Machine) -> None:
+    """It had only just joined the swarm when the user interrupted, and makes its bridge all the
+    same."""
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.late = [{"Id": "n4", "Name": "docker_gwbridge", "Driver": "bridge", "Scope": "local"}]
+    assert clean(machine, before) == []
+    assert machine.late == []
+    assert [net["Name"] for net in machine.nets] == ["bridge"]
+
+
+def test_a_container_that_the_engine_is_just_removing_is_no_trouble(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.going = {"consul"}
     assert clean(machine, before) == []
 
 

@@ -70,7 +70,7 @@ def clean(
             tell(say("removing images"))
             gate.remove(api, lab)
         _images(api, before, there)
-    left = _settled(engine, lab, before, there)
+    left = _settled(engine, lab, before, there, foreign)
     if found is None:
         left.append(say("its snapshot is lost: whether it is as it was found cannot be told"))
     return left
@@ -92,8 +92,14 @@ def _containers(api: Any, lab: str, before: Snapshot, foreign: bool) -> None:
         if one["Id"] in before.containers or _is_gate(one, lab):
             continue
         if on_machine(one, lab) or _is_ours(one, pictures, foreign):
-            with suppress(NotFound):
+            try:
                 api.remove_container(one["Id"], v=True, force=True)
+            except NotFound:
+                continue
+            except APIError as error:
+                # The swarm that it was a task of is just removing it; what stays is told.
+                if error.status_code != _IN_USE:
+                    raise
 
 
 def _pictures(api: Any, before: Snapshot) -> dict[str, bool]:
@@ -151,17 +157,23 @@ def _networks(api: Any, before: Snapshot) -> None:
     """Those of the swarm go by themselves once it is left; what stays is helped."""
 
     def look() -> Observation[None]:
-        left = [net for net in api.networks() if _of_swarm(net, before)]
-        for net in left:
-            try:
-                api.remove_network(net["Id"])
-            except NotFound:
-                continue
-            except APIError as error:
-                return Observation(False, f"{net['Name']}: {said(error)}")
-        return Observation(not left, ", ".join(net["Name"] for net in left))
+        left = _let_go(api, before)
+        return Observation(not left, left)
 
     poll(look, within=_SETTLE_SECONDS, every=0.3)
+
+
+def _let_go(api: Any, before: Snapshot) -> str:
+    """Remove those networks; which are still there, or were until now, in words."""
+    left = [net for net in api.networks() if _of_swarm(net, before)]
+    for net in left:
+        try:
+            api.remove_network(net["Id"])
+        except NotFound:
+            continue
+        except APIError as error:
+            return f"{net['Name']}: {said(error)}"
+    return ", ".join(net["Name"] for net in left)
 
 
 def _of_swarm(net: Mapping[str, Any], before: Snapshot) -> bool:
@@ -243,10 +255,11 @@ def _inside() -> set[str]:
     return {name for names in catalog.load().catalogs.values() for name in names.values()}
 
 
-def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[str]:
+def _settled(engine: Engine, lab: str, before: Snapshot, there: bool, foreign: bool) -> list[str]:
     """What is not as it was; an engine that is still letting go of something is waited for.
 
-    An image may still come that was under way when the user interrupted.
+    An image may still come that was under way when the user interrupted, and a network of a swarm
+    that the engine had only just joined: it makes them a moment after it has said that it is in.
     """
 
     def look() -> Observation[list[str]]:
@@ -255,6 +268,8 @@ def _settled(engine: Engine, lab: str, before: Snapshot, there: bool) -> list[st
             with explained(say("removing volumes and images")):
                 if there:
                     _volumes(engine.client.api, before)
+                    if not foreign:
+                        _let_go(engine.client.api, before)
                 _images(engine.client.api, before, there)
         return Observation(not left, "; ".join(left), left)
 
