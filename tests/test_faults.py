@@ -47,6 +47,28 @@ def standing(*lost: str, **more: Any) -> ClusterStatus:
     return ClusterStatus("unit", True, nodes)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_LATE_SECONDS", 0.0)
+
+
+def test_an_engine_that_is_only_late_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [standing("swarm-3"), standing("swarm-1"), standing()]
+    monkeypatch.setattr(faults, "_LATE_SECONDS", 60.0)
+    monkeypatch.setattr(faults, "inspect", lambda engine, name: looks.pop(0))
+    assert site().guard("swarm-2", False) == ["swarm-1", "swarm-3"]
+    assert looks == []
+
+
+def test_a_node_that_is_stopped_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [standing("swarm-3")]
+    monkeypatch.setattr(faults, "_LATE_SECONDS", 60.0)
+    monkeypatch.setattr(faults, "inspect", lambda engine, name: looks.pop(0))
+    at = site(container(1), container(2), container(3, "exited", "Exited (0)"))
+    with pytest.raises(UsageError, match="1 of 3 managers"):
+        at.guard("swarm-2", False)
+
+
 @pytest.mark.parametrize(
     ("status", "refused"),
     [

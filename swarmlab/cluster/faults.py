@@ -17,10 +17,11 @@ from swarmlab.progress import Progress
 from swarmlab.providers import registry
 from swarmlab.providers.base import NodeState
 from swarmlab.size import majority
-from swarmlab.wait import Observation, until
+from swarmlab.wait import Observation, poll, until
 from swarmlab.words import later, say
 
 _HEAL_SECONDS = 90.0
+_LATE_SECONDS = 10.0
 
 
 class Site:
@@ -79,6 +80,10 @@ class Site:
         known = self.there.info.node(name)
         return known is not None and "(Paused)" in known.detail
 
+    def _runs(self, name: str) -> bool:
+        known = self.there.info.node(name)
+        return known is not None and known.state is NodeState.RUNNING
+
     def running(self, name: str) -> None:
         """Raises UsageError unless the node runs: a fault needs something to harm."""
         if self.node(name) is not NodeState.RUNNING:
@@ -90,11 +95,21 @@ class Site:
     def guard(self, node: str, sure: bool) -> list[str]:
         """The managers that are well without this node; empty when they are no quorum.
 
-        Raises UsageError when it is this node that costs the quorum, unless `sure`.
+        Raises UsageError when it is this node that costs the quorum, unless `sure`. An engine that
+        is late may only be busy: nothing is refused for it before it was asked for a while.
         """
-        seen = inspect(self.engine, self.name).nodes
-        managers = [one for one in seen if self.manages(one.name, one.role)]
-        others = [one.name for one in managers if _well(one) and one.name != node]
+
+        def look() -> Observation[tuple[list[NodeStatus], list[str]]]:
+            seen = inspect(self.engine, self.name).nodes
+            managers = [one for one in seen if self.manages(one.name, one.role)]
+            others = [one.name for one in managers if _well(one) and one.name != node]
+            late = [one.name for one in managers if not one.answers and self._runs(one.name)]
+            enough = len(others) >= majority(len(managers)) or not late
+            return Observation(enough, ", ".join(late), (managers, others))
+
+        found = poll(look, within=_LATE_SECONDS).last.value
+        assert found is not None, "a look always has a value"
+        managers, others = found
         left, need = len(others), majority(len(managers))
         if left >= need:
             return others
