@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-
-from swarmlab.errors import EXIT_INTERRUPTED
 
 
 def main() -> None:
@@ -15,8 +14,14 @@ def main() -> None:
 
         app(prog_name="swarmlab")
     except KeyboardInterrupt:
+        from swarmlab.errors import EXIT_INTERRUPTED
+
         sys.stderr.write("\nInterrupted.\n")
         raise SystemExit(EXIT_INTERRUPTED) from None
+    finally:
+        # All is done and said. Ctrl-C has nothing left to interrupt but Python's own end, which
+        # would show it with a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

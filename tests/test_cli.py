@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.core import TyperCommand
 
+from swarmlab import __version__
 from swarmlab.cli.app import Root
 
 # `verify` of a step of plain facts that is done, and holds or does not.
@@ -36,6 +38,16 @@ chapter.in_language = lambda *_: room.lab
 chapter._runner = runner
 chapter._progress = lambda *_: room.store
 app(["verify", "--junit", str(folder / "r.xml")])
+"""
+
+# Tells that Python ends, and waits there.
+ENDING = """
+import atexit, signal, sys
+from swarmlab.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(lambda: (print("ending", flush=True), sys.stdin.read()))
+sys.argv = ["swarmlab", "--version"]
+main()
 """
 
 COMMANDS = [
@@ -278,3 +290,18 @@ def test_a_walk_without_a_terminal_is_a_run(tmp_path: Path) -> None:
         )
         assert (walked.returncode, walked.stderr) == (ran.returncode, ran.stderr)
         assert walked.returncode in (2, 3) and walked.stdout == ran.stdout
+
+
+def test_ctrl_c_when_all_is_said_ends_without_a_word() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ending:
+        assert ending.stdout is not None
+        assert list(iter(ending.stdout.readline, "ending\n")) == [f"swarmlab {__version__}\n"]
+        ending.send_signal(signal.SIGINT)
+        _, said = ending.communicate(timeout=60)
+    assert (ending.returncode, said) == (0, "")
