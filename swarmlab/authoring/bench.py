@@ -47,7 +47,7 @@ class Bench:
         camera: Camera = snapshot.take,
         checks: Mapping[str, Check] | None = None,
         observers: Mapping[str, ObserverFactory] | None = None,
-        restore_seconds: float = 45.0,
+        restore_seconds: float = 90.0,
     ) -> None:
         from swarmlab.checks import CHECKS, OBSERVERS
 

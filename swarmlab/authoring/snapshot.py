@@ -23,8 +23,9 @@ CALM_SECONDS = 90.0
 """So long the swarm may take until it has what it was asked for; a loaded machine is slow."""
 
 
-REST_SECONDS = 10.0
-"""A cluster that has changed nothing for so long will not; networks go last, after seconds."""
+REST_SECONDS = 20.0
+"""A cluster that has changed nothing for so long will not; networks go last, after seconds, and on
+a loaded machine after many."""
 
 MOMENT_SECONDS = 2.0
 """After so long without a change it is asked whether one is still to come."""
