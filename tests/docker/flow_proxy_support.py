@@ -19,6 +19,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from swarmlab.images.builder import reference
+from swarmlab.lookout import heard
 from swarmlab.wait import Observation, until
 
 LABELS = {"swarmlab.lab": "test-flow-proxy", "swarmlab.role": "build"}
@@ -107,8 +108,8 @@ class Place:
         consul = self.run("consul", aliases=["consul"])
         servers = self.run_servers("go-demo", "go-demo-db")
         self.consul, self.servers = self.address(consul), self.address(servers)
-        until("the servers", lambda: _answers(self.servers, 8080, "/"), within=20, every=0.1)
-        until("Consul's leader", self._writable, within=30, every=0.1)
+        until("the servers", lambda: _answers(self.servers, 8080, "/"), within=90, every=0.1)
+        until("Consul's leader", self._writable, within=90, every=0.1)
 
     def close(self) -> None:
         """Remove everything with this place's label."""
@@ -234,10 +235,10 @@ class Replica:
     def config(self) -> str:
         return self.call("config").text
 
-    def wait_healthy(self, within: float = 30) -> None:
+    def wait_healthy(self, within: float = 120) -> None:
         until("a healthy replica", self._healthy, within=within, every=0.1)
 
-    def wait_ended(self, within: float) -> int:
+    def wait_ended(self, within: float = 60) -> int:
         """Wait for the end of the container; returns its exit code."""
         until("the end of the container", self._ended, within=within, every=0.1)
         return int(self.container.attrs["State"]["ExitCode"])
@@ -252,7 +253,7 @@ class Replica:
             log = self.log()
             return Observation(log.count(words) >= times, log[-1500:])
 
-        until(f"{words!r} in the log", look, within=30, every=0.1)
+        until(f"{words!r} in the log", look, within=90, every=0.1)
 
     def health(self) -> str:
         self.container.reload()
@@ -264,10 +265,9 @@ class Replica:
         return self.inside("bash", "-c", script).splitlines()
 
     def inside(self, *command: str) -> str:
-        """What a command prints inside the container."""
-        output = self.container.exec_run(list(command), stderr=False).output
-        assert isinstance(output, bytes)
-        return output.decode()
+        """What a command prints on its output inside the container."""
+        assert self.container.client is not None
+        return heard(self.container.client.api, str(self.container.id), command).output
 
     def _healthy(self) -> Observation[None]:
         health = self.health()

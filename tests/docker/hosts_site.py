@@ -22,7 +22,7 @@ from docker.errors import DockerException
 from docker.tls import TLSConfig
 from requests.exceptions import RequestException
 
-from swarmlab import archive
+from swarmlab import archive, lookout
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, until
 from tests import plain_certs
@@ -62,9 +62,8 @@ class Machine:
     def run(self, *words: str) -> str:
         """A command on it, as its root."""
         api: Any = docker.from_env(version="auto").api
-        ran = api.exec_create(self.box, list(words))
-        said = bytes(api.exec_start(ran["Id"])).decode(errors="replace")
-        assert api.exec_inspect(ran["Id"])["ExitCode"] == 0, said
+        code, said = lookout.run(api, self.box, words)
+        assert code == 0, said
         api.close()
         return said.strip()
 
@@ -154,7 +153,7 @@ def room(folder: Path, name: str, hostnames: Sequence[str]) -> Iterator[Room]:
 
 
 def swarmlab(
-    there: Room, *words: str, timeout: float = 300, environment: Mapping[str, str] | None = None
+    there: Room, *words: str, timeout: float = 900, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """swarmlab with a name of its own for the lab, and the room's key for ssh."""
     return subprocess.run(
@@ -173,7 +172,7 @@ def swarmlab(
 
 
 def done(
-    there: Room, *words: str, timeout: float = 300, environment: Mapping[str, str] | None = None
+    there: Room, *words: str, timeout: float = 900, environment: Mapping[str, str] | None = None
 ) -> str:
     """The output of a command that must work."""
     ended = swarmlab(there, *words, timeout=timeout, environment=environment)
@@ -267,4 +266,4 @@ def _answers(machine: Machine, api: Any) -> None:
             return Observation(False, f"{error} {api.logs(machine.box, tail=3)!r}"[-300:])
         return Observation(True, "it answers")
 
-    until(f"the engine of {machine.hostname}", look, within=120)
+    until(f"the engine of {machine.hostname}", look, within=300)

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 
+from swarmlab import lookout
+from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.progress import Stage
+from swarmlab.providers import dind
 from swarmlab.wait import Observation, until
 
 if TYPE_CHECKING:
@@ -80,6 +83,18 @@ def host() -> Any:
     return docker.from_env(version="auto").api
 
 
+def stop(box: str) -> None:
+    """Stop a container; returns when the engine is done with it, and its list says so."""
+    host().stop(box, timeout=10)
+    dind.let_go(host(), box)
+
+
+def kill(box: str) -> None:
+    """The same without a word to the container."""
+    host().kill(box)
+    dind.let_go(host(), box)
+
+
 def left(name: str) -> list[str]:
     """Everything on the host's engine that belongs to the lab, by label or by name."""
     api = host()
@@ -104,12 +119,27 @@ def cut_short(name: str, seen: Callable[[], bool], how: signal.Signals) -> int:
             assert process.poll() is None, "`up` ended before it could be interrupted"
             return Observation(seen(), "not that far yet")
 
-        until("the moment to interrupt", look, within=90, every=0.02)
+        until("the moment to interrupt", look, within=300, every=0.02)
         process.send_signal(how)
-        return process.wait(timeout=60)
+        return process.wait(timeout=300)
     finally:
         process.kill()
         process.wait()
+
+
+def looked(name: str) -> lifecycle.ClusterStatus:
+    """The lab's status, once no engine is late: on a busy machine an answer may take longer than a
+    look waits for it. What else is amiss is told as it is.
+    """
+
+    def look() -> Observation[lifecycle.ClusterStatus]:
+        now = lifecycle.status(name)
+        late = [one for one in now.problems if "does not answer within" in one]
+        return Observation(not late, "; ".join(late), now)
+
+    seen = until("the engines to answer in time", look, within=120).last.value
+    assert seen is not None
+    return seen
 
 
 def containers(name: str, state: str | None = None) -> int:
@@ -128,18 +158,15 @@ def networks(name: str) -> int:
 def typed(cluster: Cluster, script: str) -> tuple[int, str]:
     """Exit code and output of a bash script in the lab's workstation.
 
-    An engine under load loses the words of a command that ends at once. So the end of the output
-    is marked, and a script that was not heard to its end is typed again: it must bear that.
+    An engine under load gives up passing words on. So the end of the output is marked, and a script
+    that was not heard to its end is typed again: it must bear that.
     """
     command = ["bash", "-c", 'bash -c "$1"; code=$?; printf %s "$2"; exit $code', "-", script, _END]
 
     def look() -> Observation[tuple[int, str]]:
-        code, output = cluster.workstation.exec_run(command)
-        assert isinstance(output, bytes)
-        assert code is not None
-        said = output.decode()
+        code, said = lookout.run(cluster.host_engine().api, str(cluster.workstation.id), command)
         return Observation(_END in said, said[-300:], (code, said.replace(_END, "")))
 
-    heard = until("the whole output of a script", look, within=30).last.value
+    heard = until("the whole output of a script", look, within=120).last.value
     assert heard is not None
     return heard

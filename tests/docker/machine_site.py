@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from requests.exceptions import RequestException
 from swarmlab import archive, labels
 from swarmlab.cluster import tls
 from swarmlab.images import builder, internet, recipe
-from swarmlab.providers import subnets
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
 from swarmlab.wait import Observation, until
+from tests.docker import testhosts
 
 INSTALL = (
     "apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server && "
@@ -167,10 +168,11 @@ def _answers(there: Machine, api: Any, container: str) -> None:
 
 
 def _network(api: Any, name: str, told: dict[str, str]) -> str:
-    subnet = subnets.choose([*subnets.of_engine(api.networks()), *subnets.routes()])
-    ipam = {"Driver": "default", "Config": [{"Subnet": str(subnet)}]}
-    api.create_network(labels.network(name), ipam=ipam, labels=told)
-    return str(subnet[20])
+    def make(subnet: str) -> None:
+        ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        api.create_network(labels.network(name), ipam=ipam, labels=told)
+
+    return str(IPv4Network(testhosts.made(lambda free: str(free[0]), make))[20])
 
 
 def _keys(folder: Path, address: str) -> None:

@@ -77,8 +77,11 @@ def save(config: dict[str, Any]) -> None:
 
 
 def write(path: Path, content: bytes, *, secret: bool = True) -> None:
-    path.write_bytes(content)
-    path.chmod(0o600 if secret else 0o644)
+    """All at once, as docker-machine does: others read it meanwhile, or end this program."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(content)
+    fresh.chmod(0o600 if secret else 0o644)
+    fresh.rename(path)
 
 
 def box(name: str) -> str:

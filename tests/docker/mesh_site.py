@@ -17,6 +17,7 @@ from docker.models.containers import Container
 from docker.models.services import Service
 from docker.types import EndpointSpec, RestartPolicy, ServiceMode
 
+from swarmlab import lookout
 from swarmlab.wait import Observation, until
 from tests.docker import heard
 
@@ -291,10 +292,10 @@ def site(lab: Any) -> Iterator[Site]:
 
 def run(container: Container, *command: str) -> str:
     """Run a command in a container; what it printed. Fails when the command does."""
-    code, output = container.exec_run(list(command))
-    assert isinstance(output, bytes)
-    assert code == 0, f"{command[0]}: exit code {code}: {output.decode()}"
-    return output.decode()
+    assert container.client is not None
+    code, output = lookout.run(container.client.api, str(container.id), command)
+    assert code == 0, f"{command[0]}: exit code {code}: {output}"
+    return output
 
 
 def published(*ports: tuple[int, int, str], mode: str = "ingress") -> EndpointSpec:

@@ -40,7 +40,7 @@ UNCHANGING = tuple(
 )
 """Steps that leave nothing behind: their checks hold before them, too."""
 
-CHANGED_SECONDS = 60.0
+CHANGED_SECONDS = 180.0
 """So long a cluster may take to look again as it did: tasks end, networks go."""
 
 ONCE_MORE = "Something typed by hand may be in its way"

@@ -38,7 +38,7 @@ def swarmlab(name: str, *words: str, code: int = 0) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     assert done.returncode == code, done.stdout + done.stderr
     # Nothing was typed by hand: what passes at a second try only is a fault of the lab's.
@@ -69,7 +69,7 @@ def look_as_told(name: str, found: dict[str, Any]) -> None:
     inside = ["docker", "exec", f"swarmlab-{name}-workstation", "bash", "-c"]
     for check, line in lines.items():
         whole = f"eval $(docker-machine env swarm-1); {line}"
-        done = subprocess.run([*inside, whole], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*inside, whole], capture_output=True, text=True, timeout=180)
         assert done.returncode == 0 and done.stdout, (check, line, done.stderr)
 
 

@@ -44,7 +44,7 @@ class Site:
             found = self.look(which, **params)
             return Observation(found.passed, found.actual, found)
 
-        found = until(f"{which} {params}", at, within=90).last.value
+        found = until(f"{which} {params}", at, within=240).last.value
         assert found is not None
         return found
 
@@ -55,7 +55,7 @@ class Site:
 
     def reconfigure(self, query: str = "") -> None:
         address, port = self.world.endpoint("swarm-1", 8080)
-        connection = http.client.HTTPConnection(address, port, timeout=10)
+        connection = http.client.HTTPConnection(address, port, timeout=60)
         what = f"serviceName=go-demo&servicePath=/demo&port=8080{query}"
         connection.request("GET", f"/v1/docker-flow-proxy/reconfigure?{what}")
         answer = connection.getresponse()
@@ -211,14 +211,14 @@ def test_consul(made: Site) -> None:
     address, port = made.world.endpoint("swarm-1", 8500)
     url = f"http://{address}:{port}/v1/kv/check/msg"
     here = {"key": "check/msg", "nodes": ["swarm-1"]}
-    assert requests.put(f"{url}?flags=1234", data=b"a test", timeout=5).ok
+    assert requests.put(f"{url}?flags=1234", data=b"a test", timeout=30).ok
     assert made.look("consul.key", **here, value="a test", flags=1234).passed
     made.fails("consul.key", "flags 1234", **here, value="a test", flags=0)
     made.fails("consul.key", "connection refused", key="check/msg", value="a test")
     made.fails("consul.absent", "check/msg", keys=["check/msg"], nodes=["swarm-1"])
-    assert requests.put(url, data=b"a test\n", timeout=5).ok
+    assert requests.put(url, data=b"a test\n", timeout=30).ok
     made.fails("consul.key", "'a test\\n'", **here, value="a test")
-    assert requests.delete(url, timeout=5).ok
+    assert requests.delete(url, timeout=30).ok
     assert made.look("consul.absent", prefix="check/", nodes=["swarm-1"]).passed
     assert made.look("consul.members", alive=1, servers=1, nodes=["swarm-1"]).passed
     made.fails("consul.members", "1 member alive (swarm-1), 1 server", nodes=["swarm-1"])

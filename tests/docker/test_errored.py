@@ -32,7 +32,7 @@ from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore
 from swarmlab.wait import Observation, until
 from tests.contract import broken
-from tests.docker.lifecycle_site import containers, host
+from tests.docker.lifecycle_site import containers, host, looked
 
 pytestmark = pytest.mark.docker
 
@@ -71,7 +71,7 @@ def _kill_engine(cluster: Cluster, of: str = "swarm-2") -> None:
     until(
         "the node to end",
         lambda: Observation(containers(cluster.name, "running") == 3, "it still runs"),
-        within=30,
+        within=120,
     )
 
 
@@ -161,7 +161,7 @@ class Site:
         """Put right what broke, and see that it is."""
         self.fault.mend(self.name)
         lifecycle.up(self.name).close()
-        status = lifecycle.status(self.name)
+        status = looked(self.name)
         assert status.healthy, status.problems
 
 
@@ -197,7 +197,7 @@ def test_in_the_middle_of_verify(name: str, tmp_path: Path, which: str) -> None:
             [sys.executable, "-m", "swarmlab", "verify", "3", "--name", name, "--json"],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 3, done.stdout + done.stderr
         assert site.fault.cause in done.stdout + done.stderr
@@ -251,14 +251,14 @@ def test_the_next_manager_is_asked_when_the_first_is_down(name: str) -> None:
             return Observation("; 2 there (swarm-2 and swarm-3)" in found.actual, found.actual)
 
         try:
-            until("the others to tell", look, within=60)
+            until("the others to tell", look, within=180)
             assert CHECKS["swarm.quorum"](lab).passed
             assert CHECKS["swarm.label"](lab, name="env", value="prod").passed
             with pytest.raises((EnvironmentProblem, RequestException)):
                 CHECKS["swarm.same_view"](lab)
         finally:
             lifecycle.up(name).close()
-    assert lifecycle.status(name).healthy
+    assert looked(name).healthy
 
 
 def test_a_leader_that_was_frozen_before(name: str) -> None:
@@ -343,7 +343,7 @@ def test_a_step_loses_its_workstation_while_a_command_runs(name: str, tmp_path: 
         return Observation(any("sleep 61" in row[1] for row in rows), str(rows))
 
     def remove() -> None:
-        until("the command to run", asleep, within=60)
+        until("the command to run", asleep, within=180)
         _remove_workstation(lab)
 
     remover = threading.Thread(target=remove)

@@ -22,7 +22,7 @@ from swarmlab.cluster import lifecycle
 from swarmlab.handout.diagrams.look import Looker
 from swarmlab.wait import Observation, until
 from swarmlab.watching.eye import Eyes
-from tests.docker.lifecycle_site import RealLab
+from tests.docker.lifecycle_site import RealLab, looked
 
 pytestmark = pytest.mark.docker
 
@@ -35,7 +35,7 @@ def call(lab: RealLab, *words: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
 
 
@@ -66,7 +66,7 @@ class Picture:
         until(
             f"{what} in the picture",
             lambda: Observation(what in self.text[begun:], self.text[-1500:]),
-            within=60,
+            within=180,
         )
 
     def end(self) -> int:
@@ -81,12 +81,12 @@ class Picture:
             return Observation(bool(pid), "it runs on")
 
         try:
-            until("the picture to end", look, within=20)
+            until("the picture to end", look, within=90)
         except BaseException:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             raise
-        self._reader.join(5)
+        self._reader.join(30)
         os.close(self._terminal)
         return code[0]
 
@@ -130,6 +130,7 @@ def site(lab: RealLab) -> Iterator[RealLab]:
         if service is not None:
             service.remove()
         consul.remove(force=True, v=True)
+        becomes(lab, "swarm.absent", services=["victim"])
 
 
 def becomes(lab: RealLab, which: str, **params: Any) -> None:
@@ -137,7 +138,7 @@ def becomes(lab: RealLab, which: str, **params: Any) -> None:
         found = CHECKS[which](lab.cluster, **params)
         return Observation(found.passed, found.actual)
 
-    until(f"{which} {params}", at, within=60)
+    until(f"{which} {params}", at, within=180)
 
 
 def task(lab: RealLab, slot: int) -> str:
@@ -158,7 +159,7 @@ def test_what_is_harmed_is_seen_and_heals(site: RealLab) -> None:
         until(
             "another task in the slot",
             lambda: Observation(task(site, 1) not in ("", before), "the old one"),
-            within=60,
+            within=180,
         )
 
         told = done(site, "fault", "cut", "swarm-3")
@@ -177,7 +178,7 @@ def test_what_is_harmed_is_seen_and_heals(site: RealLab) -> None:
         picture.shows("swarm-2 does not run: Up")
         told = done(site, "fault", "heal", "--all")
         assert "swarm-2 runs again." in told and "Consul on swarm-1 runs again." in told
-        assert lifecycle.status(site.name).healthy
+        assert looked(site.name).healthy
         assert "nothing to heal" in done(site, "fault", "heal", "--all")
         picture.shows("3 of 3 nodes answer")
     finally:

@@ -70,7 +70,7 @@ def test_paths_with_plus_and_ampersand_and_a_domain(here: Place) -> None:
     assert proxy.demo(servicePath="/a+b,/c&d", serviceDomain="acme.com").status == 200
     assert "    acl url_go-demo8080 path_beg /a+b path_beg /c&d\n" in proxy.config()
     assert proxy.get("/a+b") == 503
-    connection = http.client.HTTPConnection(proxy.address, 80, timeout=10)
+    connection = http.client.HTTPConnection(proxy.address, 80, timeout=30)
     connection.request("GET", "/c&d", headers={"Host": "acme.com"})
     assert connection.getresponse().status == 200
     connection.close()
@@ -129,29 +129,30 @@ def test_a_stored_service_without_a_name_in_dns_stops_nobody(here: Place) -> Non
     until(
         "the late service",
         lambda: Observation(proxy.get("/ghost") == 200, "503"),
-        within=20,
+        within=90,
         every=0.2,
     )
 
 
 def test_without_consul_the_start_gives_up_in_time(here: Place) -> None:
-    proxy = here.group(CONSUL_ADDRESS=f"{NOBODY},{here.servers}:8500", RESTORE_SECONDS="2").start()
-    # Without the limit it would be half a minute.
-    assert proxy.wait_ended(within=20) == 1
+    proxy = here.group(CONSUL_ADDRESS=f"{NOBODY},{here.servers}:8500", RESTORE_SECONDS="5").start()
+    assert proxy.wait_ended() == 1
     proxy.says("Could not retrieve the list of services from Consul")
     log = proxy.log()
     assert "next try in 0.25 seconds" in log
     assert "next try in 0.5 seconds" in log
+    # After pauses of 0.25, 0.5, 1 and 2 another would be too long, however slow the machine is.
+    assert log.count("next try in") <= 4
     assert proxy.health() != "healthy"
 
 
 def test_healthy_only_when_the_restore_is_over(here: Place) -> None:
-    group = here.group(CONSUL_ADDRESS="late:8501", RESTORE_SECONDS="25")
+    group = here.group(CONSUL_ADDRESS="late:8501", RESTORE_SECONDS="120")
     proxy = group.start()
     until(
         "two tries to restore",
         lambda: Observation(proxy.log().count("next try in") >= 2, proxy.log()),
-        within=20,
+        within=60,
         every=0.2,
     )
     assert proxy.health() == "starting"
@@ -173,7 +174,7 @@ def test_healthy_only_when_the_restore_is_over(here: Place) -> None:
 )
 def test_wrong_settings_end_the_start(here: Place, settings: dict[str, str], reason: str) -> None:
     proxy = here.group().start(**settings)
-    assert proxy.wait_ended(within=15) == 1
+    assert proxy.wait_ended() == 1
     proxy.says(reason)
     assert "Traceback" not in proxy.log()
 
@@ -364,10 +365,10 @@ def test_twenty_reloads_lose_no_request_and_leave_no_zombie(here: Place) -> None
     assert "path_beg /n19" in proxy.config()
 
     def old_workers_gone() -> Observation[None]:
-        names = proxy.processes()
-        return Observation(names.count("haproxy S") <= 2 and "haproxy Z" not in names, str(names))
+        names = [name for name in proxy.processes() if name.startswith("haproxy ")]
+        return Observation(len(names) == 2 and "haproxy Z" not in names, str(names))
 
-    until("master and one worker only", old_workers_gone, within=10, every=0.2)
+    until("master and one worker only", old_workers_gone, within=60, every=0.2)
     assert not [process for process in proxy.processes() if process.endswith("Z")]
 
 
@@ -375,24 +376,26 @@ def test_the_end_is_quick_and_lets_a_request_finish(here: Place) -> None:
     (proxy,) = here.group().ready()
     assert proxy.demo().status == 200
     answers: list[int] = []
-    slow = threading.Thread(target=lambda: answers.append(proxy.get("/demo/hello?delay=1.5")))
+    # Long enough for a busy machine to see it there, and less than the proxy waits for it.
+    slow = threading.Thread(target=lambda: answers.append(proxy.get("/demo/hello?delay=4")))
     slow.start()
-    until(
-        "the slow request at its service",
-        lambda: Observation(_sessions(proxy) > 0, str(_sessions(proxy))),
-        within=5,
-        every=0.05,
-    )
+
+    def there() -> Observation[None]:
+        sessions = _sessions(proxy)
+        assert slow.is_alive(), "the slow request ended before it was seen"
+        return Observation(sessions > 0, f"{sessions} sessions")
+
+    until("the slow request at its service", there, within=30, every=0.05)
     # After so long the engine would kill it, and the exit code tell.
     proxy.container.stop(timeout=10)
-    slow.join(5)
+    slow.join(30)
     assert answers == [200]
-    assert proxy.wait_ended(within=10) == 0
+    assert proxy.wait_ended() == 0
 
 
 def _sessions(proxy: Replica) -> int:
     # HAProxy's own count of requests that are at the service now.
-    connection = http.client.HTTPConnection(proxy.address, 80, timeout=5)
+    connection = http.client.HTTPConnection(proxy.address, 80, timeout=30)
     secret = {"Authorization": "Basic YWRtaW46YWRtaW4="}
     connection.request("GET", "/admin?stats;csv", headers=secret)
     rows = [line.split(",") for line in connection.getresponse().read().decode().splitlines()]
@@ -404,5 +407,5 @@ def test_the_replica_ends_when_haproxy_dies(here: Place) -> None:
     group: Group = here.group()
     (proxy,) = group.ready()
     proxy.container.exec_run(["bash", "-c", "kill -9 $(cat /var/run/haproxy.pid)"])
-    assert proxy.wait_ended(within=10) == 1
+    assert proxy.wait_ended() == 1
     proxy.says("HAProxy ended")

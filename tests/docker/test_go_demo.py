@@ -16,6 +16,7 @@ from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from swarmlab import lookout
 from swarmlab.engine import connect
 from swarmlab.images.builder import ensure, reference
 from swarmlab.wait import Observation, until
@@ -23,6 +24,8 @@ from swarmlab.wait import Observation, until
 pytestmark = pytest.mark.docker
 
 DATABASE = "go-demo-db"
+GRACE = 10
+"""Seconds, as Swarm gives them, until the engine kills; the exit code is then 137."""
 
 
 @dataclass
@@ -98,7 +101,7 @@ def request(app: Container, method: str, target: str) -> Answer:
     app.reload()
     (network,) = app.attrs["NetworkSettings"]["Networks"].values()
     start = time.monotonic()
-    connection = http.client.HTTPConnection(network["IPAddress"], 8080, timeout=20)
+    connection = http.client.HTTPConnection(network["IPAddress"], 8080, timeout=60)
     try:
         connection.request(method, target)
         got = connection.getresponse()
@@ -108,7 +111,7 @@ def request(app: Container, method: str, target: str) -> Answer:
         connection.close()
 
 
-def answered(app: Container, method: str, target: str, *, within: float = 60) -> Answer:
+def answered(app: Container, method: str, target: str, *, within: float = 120) -> Answer:
     """The first answer that comes, whatever its status."""
 
     def look() -> Observation[Answer]:
@@ -134,19 +137,19 @@ def says(container: Container, words: str) -> None:
         text = said(container)
         return Observation(words in text, text or "nothing in the log")
 
-    until(f"{words!r} in the log", look, within=30, every=0.1)
+    until(f"{words!r} in the log", look, within=90, every=0.1)
 
 
-def exit_code(container: Container, *, within: float) -> int:
-    return int(container.wait(timeout=within)["StatusCode"])
+def exit_code(container: Container) -> int:
+    return int(container.wait(timeout=90)["StatusCode"])
 
 
 def typed(container: Container, *argv: str) -> str:
     """What a command inside the container prints; it must succeed."""
-    code, output = container.exec_run(list(argv))
-    assert isinstance(output, bytes)
-    assert code == 0, output.decode()
-    return output.decode()
+    assert container.client is not None
+    code, output = lookout.run(container.client.api, str(container.id), argv)
+    assert code == 0, output
+    return output
 
 
 def names(app: Container) -> list[str]:
@@ -172,7 +175,8 @@ def test_people_live_in_the_database(site: Site) -> None:
     app, other = site.app(), site.app()
     assert names(app) == []
     for name in ("viktor", "sara", "viktor", "j%C3%B6rg"):
-        answer = request(app, "PUT", f"/demo/person?name={name}")
+        # A disk that is busy elsewhere may take longer than the service waits for the database.
+        answer = answered(app, "PUT", f"/demo/person?name={name}")
         assert (answer.status, answer.body) == (200, b"")
     assert names(app) == ["viktor", "sara", "jörg"]
     assert names(other) == ["viktor", "sara", "jörg"]
@@ -202,8 +206,8 @@ def test_reconnects_when_the_database_was_killed_and_comes_back(site: Site) -> N
 def test_data_outlives_the_database_container(site: Site) -> None:
     database, app = site.database(), site.app()
     answered(app, "PUT", "/demo/person?name=viktor")
-    database.stop(timeout=4)  # seconds, then the engine kills: exit code 137
-    assert exit_code(database, within=10) == 0
+    database.stop(timeout=GRACE)
+    assert exit_code(database) == 0
     database.remove()
     site.database()
     assert names(app) == ["viktor"]
@@ -229,27 +233,28 @@ def test_waits_for_a_database_that_comes_late(site: Site) -> None:
 def test_gives_up_when_the_database_never_comes(site: Site, host: str) -> None:
     start = time.monotonic()
     app = site.app(DB=host, DB_WAIT_SECONDS="3")
-    assert exit_code(app, within=30) == 2
-    assert 3 <= time.monotonic() - start < 20
+    assert exit_code(app) == 2
+    # Without the limit it would be a minute, beside what a busy machine takes to start it.
+    assert 3 <= time.monotonic() - start < 55
     says(app, "\npanic: no reachable servers\n")
 
 
 def test_refuses_a_limit_that_is_none(site: Site) -> None:
     app = site.app(DB_WAIT_SECONDS="soon")
-    assert exit_code(app, within=30) == 1
+    assert exit_code(app) == 1
     says(app, "DB_WAIT_SECONDS must be between 0 and 86400 seconds, not 'soon'")
 
 
 def test_stops_at_once_while_it_waits_for_the_database(site: Site) -> None:
     app = site.app()
     says(app, "not reachable")
-    app.stop(timeout=4)
-    assert exit_code(app, within=10) == 0
+    app.stop(timeout=GRACE)
+    assert exit_code(app) == 0
 
 
 def test_stops_at_once_while_it_serves(site: Site) -> None:
     site.database()
     app = site.app()
     answered(app, "GET", "/demo/hello")
-    app.stop(timeout=4)
-    assert exit_code(app, within=10) == 0
+    app.stop(timeout=GRACE)
+    assert exit_code(app) == 0

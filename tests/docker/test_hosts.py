@@ -41,7 +41,7 @@ def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
     try:
         done(there, "up", "--hosts", str(there.file(over=("ssh", "tcp", "context"))))
         assert "already up" in swarmlab(there, "up").stderr
-        found = json.loads(done(there, "run", "--json", timeout=600))
+        found = json.loads(done(there, "run", "--json", timeout=1200))
     finally:
         ended = swarmlab(there, "down")
     assert ended.returncode == 0, ended.stderr
@@ -87,7 +87,7 @@ def test_machines_of_ones_own_may_be_workers(there: Room) -> None:
                 if one["Status"]["State"] == "running"
             }
 
-        look_until("two tasks on the workers", lambda: len(set(tasks().values())) == 2, within=90)
+        look_until("two tasks on the workers", lambda: len(set(tasks().values())) == 2, within=180)
         for machine in there.machines:
             answered: set[str] = set()
 
@@ -95,7 +95,7 @@ def test_machines_of_ones_own_may_be_workers(there: Room) -> None:
                 seen.add(http_answer(address, PORT))
                 return seen == set(tasks())
 
-            look_until(f"{machine.hostname} to lead to both", both, within=60)
+            look_until(f"{machine.hostname} to lead to both", both, within=180)
         client.services.get("web").remove()
         ended = swarmlab(there, "down")
         assert ended.returncode == 0, ended.stderr
@@ -125,7 +125,7 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
     finally:
         two.run("hostname", "swarm-2")
         clients[0].swarm.leave(force=True)
-        until_gone(clients[0], "docker_gwbridge")
+        until_gone(clients[0], "ingress", "docker_gwbridge")
         for box in clients[2].containers.list(all=True):
             box.remove(force=True, v=True)
         clients[2].images.remove("foreign:1")
@@ -140,18 +140,19 @@ def until_there(client: docker.DockerClient, network: str) -> None:
         names = sorted(str(net.name) for net in client.networks.list())
         return Observation(network in names, ", ".join(names))
 
-    until(f"{network} to be made", look, within=20)
+    until(f"{network} to be made", look, within=120)
 
 
-def until_gone(client: docker.DockerClient, network: str) -> None:
-    """Remove a network that an engine is just letting go of."""
+def until_gone(client: docker.DockerClient, *networks: str) -> None:
+    """Remove networks that an engine is just letting go of."""
 
     def look() -> Observation[None]:
-        for net in client.networks.list(names=[network]):
+        left = client.networks.list(names=list(networks))
+        for net in left:
             try:
                 net.remove()
             except docker.errors.APIError as error:
                 return Observation(False, str(error))
-        return Observation(True, "gone")
+        return Observation(not left, "removed just now")
 
-    until(f"{network} to go", look, within=20)
+    until(f"{' and '.join(networks)} to go", look, within=120)

@@ -58,9 +58,9 @@ def interrupted(name: str, how: signal.Signals) -> int:
         return Observation(bool(running) or ended, str(running))
 
     try:
-        until("a command of step 1 to run", look, within=60, every=0.05)
+        until("a command of step 1 to run", look, within=180, every=0.05)
         process.send_signal(how)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     finally:
         # Whatever fails above, no process may hold the lab when it is taken down.
         process.kill()
@@ -82,12 +82,12 @@ def test_a_step_that_was_cut_off_is_not_done_and_can_be_done_again(
         until(
             "the workstation to be idle",
             lambda: Observation(not shells(name), str(shells(name))),
-            within=10,
+            within=60,
         )
     again = subprocess.run(words(name, "step", "1"), capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stdout + again.stderr
     assert done(name) == [1]
-    reset = subprocess.run(words(name, "goto", "1"), capture_output=True, text=True, timeout=120)
+    reset = subprocess.run(words(name, "goto", "1"), capture_output=True, text=True, timeout=300)
     assert reset.returncode == 0, reset.stdout + reset.stderr
     assert done(name) == []
 
@@ -97,7 +97,7 @@ def test_down_after_a_killed_step_leaves_nothing() -> None:
     try:
         lifecycle.up(name).close()
         interrupted(name, signal.SIGKILL)
-        subprocess.run(words(name, "down"), check=True, capture_output=True, timeout=120)
+        subprocess.run(words(name, "down"), check=True, capture_output=True, timeout=300)
         assert left(name) == []
     finally:
         lifecycle.down(name)

@@ -8,19 +8,24 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from typer.testing import CliRunner
 
 from swarmlab import state
 from swarmlab.cli.app import app
 from swarmlab.cluster import labs, lifecycle
+from swarmlab.engine import connect
+from swarmlab.images import builder
 from tests.docker.lifecycle_site import host, left
 
 pytestmark = pytest.mark.docker
 
 OURS = f"all-{os.getpid()}"
+OTHER = f"other-{os.getpid()}"
 
 
 @pytest.fixture
@@ -39,8 +44,10 @@ def test_labs_are_apart_and_all_go_without_a_file(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     names = [f"{OURS}-a", f"{OURS}-b"]
-    others = {one["Id"] for one in host().containers() if OURS not in one["Names"][0]}
+    image = next(one.reference for one in builder.ensure(["util"], engine=connect().client))
     try:
+        # Somebody else's, who goes nowhere meanwhile.
+        other = host().create_container(image, name=OTHER, labels={"swarmlab.lab": OTHER})["Id"]
         with ThreadPoolExecutor(2) as pool:
             both = list(pool.map(lambda name: lifecycle.up(name, managers=1), names))
         assert len({one.cluster_id for one in both}) == 2
@@ -59,8 +66,10 @@ def test_labs_are_apart_and_all_go_without_a_file(
         assert [left(name) for name in names] == [[], []]
         assert lifecycle.labs() == []
         assert "There is no lab" in CliRunner().invoke(app, ["down", "--all"]).output
-        still = {one["Id"] for one in host().containers()}
-        assert others & still, "labs of others were to be left alone"
+        still = {one["Id"] for one in host().containers(all=True)}
+        assert other in still, "labs of others were to be left alone"
     finally:
+        with suppress(NotFound):
+            host().remove_container(OTHER, force=True, v=True)
         for name in names:
             lifecycle.down(name)

