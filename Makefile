@@ -56,7 +56,7 @@ test-distributions: engine
 	@.venv/bin/python -m tests.distributions $(DISTRIBUTIONS)
 
 bench: images
-	@.venv/bin/python bench/bench.py --rounds $(ROUNDS)
+	@.venv/bin/python -m bench.bench --rounds $(ROUNDS)
 
 # Pages made from the code are made anew; the build itself needs no network.
 docs:

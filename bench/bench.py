@@ -1,8 +1,9 @@
 """Measure swarmlab against the plain way and write docs/benchmarks.md.
 
-    make bench                    everything, five rounds: about twenty minutes
-    make bench ROUNDS=1           a quick look
-    bench/bench.py --only verify  `verify` on a healthy and on broken labs, that part of the page
+    make bench                           everything, five rounds: about thirty minutes
+    make bench ROUNDS=1                  a quick look
+    python -m bench.bench --only verify  `verify` on healthy and broken labs, that part of the page
+    python -m bench.bench --only watch   `status --watch`, that part of the page
 
 Each pair is measured side by side, one after the other in each round, because machines drift.
 Only the lab `bench` and the containers of bench/plain.sh are touched.
@@ -14,54 +15,16 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.tools import LAB, PLAIN, ROOT, SWARMLAB, down, median, run, say, seconds, spread
+from bench.watch import watching
 from swarmlab import engine
 from swarmlab.images import builder
-
-ROOT = Path(__file__).resolve().parent.parent
-SWARMLAB = [sys.executable, "-m", "swarmlab"]
-LAB = ["--name", "bench"]
-PLAIN = str(ROOT / "bench" / "plain.sh")
-
-
-def say(text: str) -> None:
-    print(f"· {text}", flush=True)
-
-
-def run(*argv: str, codes: tuple[int, ...] = (0,)) -> str:
-    """Run a command to its end; its standard output. Any other code ends the bench with words."""
-    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode not in codes:
-        sys.exit(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.monotonic()
-    work()
-    return time.monotonic() - start
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
-
-
-def spread(values: list[float]) -> str:
-    return f"{median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
-
-
-def down() -> None:
-    run(*SWARMLAB, "down", *LAB)
-    run(PLAIN, "down")
 
 
 def warm_up(rounds: int) -> tuple[list[float], list[float]]:
@@ -199,6 +162,7 @@ def report(rounds: int, first: str) -> str:
     run(*SWARMLAB, "run", "--to", "13", "--json", *LAB)
     full = memory()
     looked = looking(rounds)
+    followed = watching()
     down()
     help_ours, help_imports = help_ratio(rounds)
     ratios = [a / b for a, b in zip(ours, plain, strict=True)]
@@ -233,6 +197,7 @@ def report(rounds: int, first: str) -> str:
         "lab files, and proves nothing.",
         "",
         *looked,
+        *followed,
         "## The whole chapter",
         "",
         *chapter_lines(runs),
@@ -256,7 +221,7 @@ def chapter_lines(runs: list[dict[str, Any]]) -> list[str]:
         shares = [100 * run["timing"][key] / run["seconds"] for run in runs]
         lines.append(f"| {words} | {spread(values)} | {median(shares):.1f} % |")
     lines += ["", "| step | all | commands | checks, longest wait |", "|---|---|---|---|"]
-    for steps in zip(*(run["steps"] for run in runs), strict=True):
+    for steps in zip(*(one["steps"] for one in runs), strict=True):
         waits = [max((c["waited"] for c in all_checks(step)), default=0.0) for step in steps]
         commands = [sum(c["seconds"] for c in step["commands"]) for step in steps]
         lines.append(
@@ -274,22 +239,37 @@ def all_checks(step: dict[str, Any]) -> list[dict[str, Any]]:
 
 def placed(page: str, section: list[str]) -> str:
     """The page with that section in the place of the old one, or before the whole chapter."""
-    before, _, after = page.partition("## The whole chapter")
-    before = before.partition(VERIFY)[0].rstrip()
-    return before + "\n\n" + "\n".join(section) + "\n## The whole chapter" + after
+    head, *parts = page.split("\n## ")
+    parts = [f"## {part.rstrip()}\n" for part in parts]
+    new = "\n".join(section).rstrip() + "\n"
+    titles = [part.partition("\n")[0] for part in parts]
+    if section[0] in titles:
+        parts[titles.index(section[0])] = new
+    else:
+        parts.insert(titles.index("## The whole chapter"), new)
+    return "\n".join([head.rstrip() + "\n", *parts])
+
+
+def alone(part: str, rounds: int) -> list[str]:
+    """One section of the page, measured on a lab of its own."""
+    if part == "watch":
+        return watching()
+    run(*SWARMLAB, "run", "--to", "13", "--json", *LAB)
+    return looking(rounds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["verify"], help="measure and write that part alone")
+    parser.add_argument(
+        "--only", choices=["verify", "watch"], help="measure and write that part alone"
+    )
     parser.add_argument("--first", default="not measured", help="time of a first `make lab`")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
     args = parser.parse_args()
     try:
         if args.only:
-            run(*SWARMLAB, "run", "--to", "13", "--json", *LAB)
-            text = placed(args.out.read_text(encoding="utf-8"), looking(args.rounds))
+            text = placed(args.out.read_text(encoding="utf-8"), alone(args.only, args.rounds))
         else:
             text = report(args.rounds, args.first)
     finally:

@@ -104,6 +104,26 @@ def test_a_lost_node_is_not_the_students(lab: Lab, name: str) -> None:
         check(lab, name, **LOOKING[name])
 
 
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_node_that_does_not_run_is_not_waited_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    engine = lab.engine
+
+    def known(node: str) -> Any:
+        if node == "swarm-1":
+            raise EnvironmentProblem("The node swarm-1 does not run.")
+        return engine(node)
+
+    def asked(*_: object, **__: object) -> Any:
+        raise AssertionError("a node was asked all the same")
+
+    monkeypatch.setattr(lab, "engine", known)
+    monkeypatch.setattr("http.client.HTTPConnection.connect", asked)
+    with pytest.raises(EnvironmentProblem, match="swarm-1 does not run"):
+        check(lab, name, **LOOKING[name])
+
+
 def test_hanging_up_and_silence_are_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "TIME_LIMIT", 2.0)
     given_up = threading.Event()

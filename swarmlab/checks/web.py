@@ -76,6 +76,7 @@ def get(world: World, node: str, port: int, path: str) -> Answer:
 
 def get_each(world: World, nodes: Sequence[str], port: int, path: str) -> dict[str, Answer]:
     """The answer of each node, side by side. Raises EnvironmentProblem for a lost node."""
+    _running(world, nodes)
     answers = over(nodes, lambda node: get(world, node, port, path))
     vouch(world, answers.values())
     return answers
@@ -86,6 +87,7 @@ def get_many(world: World, port: int, path: str, requests: int) -> list[Answer]:
 
     Raises EnvironmentProblem for a lost node.
     """
+    _running(world, world.nodes)
     hopeless = Event()
     troubled: list[Answer] = []
 
@@ -102,6 +104,12 @@ def get_many(world: World, port: int, path: str, requests: int) -> list[Answer]:
     answers = [answer for answer in over(range(requests), ask).values() if answer is not None]
     vouch(world, answers)
     return answers
+
+
+def _running(world: World, nodes: Iterable[str]) -> None:
+    """Raises EnvironmentProblem for a node that is known not to run: nobody waits for it."""
+    for node in nodes:
+        world.engine(node)
 
 
 def vouch(world: World, answers: Iterable[Answer]) -> None:
