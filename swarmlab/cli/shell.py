@@ -77,11 +77,12 @@ def logs(
 ) -> None:
     """Print what the tasks of a service wrote, on whichever nodes they run."""
     from swarmlab.cluster import shells
+    from swarmlab.console import ConsoleProgress
     from swarmlab.errors import EXIT_INTERRUPTED
 
     speak(lang)
     try:
-        code = shells.logs(name, service, follow=follow, since=since)
+        code = shells.logs(name, service, ConsoleProgress(), follow=follow, since=since)
     except KeyboardInterrupt:
         # The usual way to end it; there is nothing to explain.
         code = EXIT_INTERRUPTED

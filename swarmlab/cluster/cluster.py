@@ -200,6 +200,12 @@ class Cluster:
         """The swarm's own id. Raises EnvironmentProblem when no manager answers."""
         return str(self._any_swarm()["ID"])
 
+    @property
+    def speaker(self) -> str:
+        """A manager that tells of the swarm; raises as `cluster_id` does."""
+        self._any_swarm()
+        return self._answered
+
     @cached_property
     def labelled(self) -> bool:
         """Whether any node has the labels that `up` gives last; raises as `cluster_id` does."""
@@ -208,9 +214,9 @@ class Cluster:
 
         from swarmlab.cluster import swarm
 
-        self._any_swarm()
+        speaker = self.speaker
         try:
-            listed = swarm.members(self.engine(self._answered).api)
+            listed = swarm.members(self.engine(speaker).api)
         except (DockerException, RequestException):
             # Without a quorum nobody can tell; that is for the checks to say.
             return True

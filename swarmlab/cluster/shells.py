@@ -7,16 +7,15 @@ import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from docker.errors import DockerException, NotFound
-from requests.exceptions import RequestException
+from docker.errors import NotFound
 
 from swarmlab import engine as engines
 from swarmlab import labels, naming, terminal
 from swarmlab.cluster import history, lifecycle
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.workstation import WORKDIR
-from swarmlab.errors import ClusterProblem, EnvironmentProblem, LabAbsent, UsageError
-from swarmlab.progress import SilentProgress
+from swarmlab.errors import EnvironmentProblem, LabAbsent, UsageError
+from swarmlab.progress import Progress, SilentProgress
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
 
@@ -77,10 +76,13 @@ def _machine(cluster: Cluster, name: str, words: list[str]) -> int:
     return terminal.attach(engines.target(), _workstation(cluster), argv, workdir=WORKDIR)
 
 
-def logs(lab: str, service: str, *, follow: bool = False, since: str = "") -> int:
+def logs(lab: str, service: str, told: Progress, *, follow: bool = False, since: str = "") -> int:
     """What the tasks of a service wrote, as `docker service logs` prints it; its exit code."""
     with _found(lab) as cluster:
-        manager, services = _services(cluster)
+        cluster.told = told
+        manager = cluster.speaker
+        with explained(say("looking for the swarm's services")):
+            services = sorted(one.name for one in cluster.engine(manager).services.list())
         if service not in services:
             raise UsageError(
                 say("There is no service {service!r} in the swarm.", service=service),
@@ -118,21 +120,6 @@ def _workstation(cluster: Cluster) -> Container:
 def _names_lab(lab: str) -> dict[str, str]:
     """For programs in the workstation that advise what to type on the student's machine."""
     return {} if lab == naming.DEFAULT else {"SWARMLAB_NAME": lab}
-
-
-def _services(cluster: Cluster) -> tuple[str, list[str]]:
-    """A manager that answers, and the names of the swarm's services."""
-    last: Exception | None = None
-    for name in cluster.nodes:
-        try:
-            return name, sorted(one.name for one in cluster.engine(name).services.list())
-        except (DockerException, RequestException, EnvironmentProblem) as error:
-            last = error
-    raise ClusterProblem(
-        say("No manager of the lab answers for the swarm."),
-        evidence=str(last)[:300],
-        hint=say("`swarmlab up` mends the lab."),
-    )
 
 
 def _meant(service: str, services: Iterable[str]) -> str:
