@@ -130,12 +130,48 @@ def test_the_compose_file_uses_the_catalogs_consul(monkeypatch: pytest.MonkeyPat
         (sources.USUAL, Sources(mirror="http://10.0.0.6:5001")),
     ],
 )
-def test_the_images_of_a_lab_are_not_changed(has: Sources, wanted: Sources) -> None:
+def test_the_images_of_a_lab_are_not_changed(
+    has: Sources, wanted: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SWARMLAB_CATALOG", raising=False)
     with pytest.raises(UsageError, match="was made with") as caught:
         refusing.other_images("demo", has, wanted)
     assert f"made with {has}, not catalog" in caught.value.message
     assert str(wanted.registry or "") in caught.value.message
     assert "`swarmlab down`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "wanted", "first", "anew"),
+    [
+        ("", Sources("upstream"), "Leave --catalog away", "--catalog upstream"),
+        ("local", Sources("upstream"), "Leave --catalog away", "--catalog upstream"),
+        (" upstream ", Sources("upstream"), "unset SWARMLAB_CATALOG", ""),
+        (
+            "upstream",
+            Sources("upstream", PLACE),
+            "unset SWARMLAB_CATALOG",
+            f"--registry {PLACE}",
+        ),
+        (
+            "",
+            Sources("upstream", PLACE, "http://10.0.0.6:5001"),
+            "Leave --catalog and --registry and --registry-mirror away",
+            f"--catalog upstream --registry {PLACE} --registry-mirror http://10.0.0.6:5001",
+        ),
+    ],
+)
+def test_who_asks_for_other_images_hears_who_asked_and_both_ways_on(
+    variable: str, wanted: Sources, first: str, anew: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMLAB_CATALOG", variable)
+    with pytest.raises(UsageError) as caught:
+        refusing.other_images("demo", sources.USUAL, wanted)
+    hint = caught.value.hint
+    assert first in hint.partition(".")[0]
+    assert ("Leave --" in hint) == bool(anew)
+    assert f"`swarmlab up{' ' * bool(anew)}{anew}` makes it anew" in hint
+    assert ("--catalog" in hint) == (variable.strip() != "upstream")
 
 
 @pytest.mark.parametrize(

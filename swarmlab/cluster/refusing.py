@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +15,7 @@ from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
 from swarmlab.images import sources, trust
+from swarmlab.images.catalog import LOCAL
 from swarmlab.images.sources import Sources
 from swarmlab.providers import registry
 from swarmlab.providers.hosts import belonging
@@ -83,8 +86,37 @@ def other_images(name: str, has: Sources, wanted: Sources | None) -> None:
                 has=str(has),
                 wanted=str(other),
             ),
-            hint=say("`swarmlab down` removes it; then bring it up with the other images."),
+            hint=_go_on_or_anew(has, wanted),
         )
+
+
+def _go_on_or_anew(has: Sources, wanted: Sources) -> str:
+    """What to type for the lab as it is, and for one with the other images."""
+    catalog = wanted.catalog if wanted.catalog not in ("", has.catalog or LOCAL) else ""
+    # What nobody typed stands in a profile, perhaps since long ago.
+    exported = catalog and os.environ.get("SWARMLAB_CATALOG", "").strip() == catalog
+    asked = {
+        "--catalog": "" if exported else catalog,
+        "--registry": str(wanted.registry or "") if wanted.registry != has.registry else "",
+        "--registry-mirror": wanted.mirror if wanted.mirror != has.mirror else "",
+    }
+    typed = {option: value for option, value in asked.items() if value}
+    ways = []
+    if exported:
+        unset = say(
+            "The environment asks for them: unset SWARMLAB_CATALOG to go on with the lab as it is."
+        )
+        ways.append(unset)
+    if typed:
+        given = say(" and ").join(typed)
+        ways.append(say("Leave {options} away to go on with the lab as it is.", options=given))
+    options = "".join(f" {option} {shlex.quote(value)}" for option, value in typed.items())
+    anew = say(
+        "A lab keeps its images, because its nodes and its steps go by them: for others `swarmlab "
+        "down` removes it with all that was done in it, then `{up}` makes it anew.",
+        up=f"swarmlab up{options}",
+    )
+    return " ".join([*ways, anew])
 
 
 def kept(name: str, there: Remains, choice: Choice | None, wanted: Sources | None) -> list[str]:
