@@ -13,7 +13,7 @@ import pytest
 import typer.main
 from rich.cells import cell_len
 
-from swarmlab import naming, words
+from swarmlab import naming, verbose, words
 from swarmlab.cli import helping, misuse
 from swarmlab.cli.app import app
 from swarmlab.loading import nodes
@@ -299,10 +299,14 @@ def test_what_other_versions_of_the_parser_say_is_understood(parser: str, said: 
 @pytest.mark.parametrize(
     ("args", "wanted"),
     [
-        (
-            ["status", "--verbose"],
-            "--verbose stands before the command: `swarmlab --verbose status`",
-        ),
+        (["--name", "x", "status"], "stands after the command: `swarmlab status --name x`."),
+        (["--watch", "status"], "--watch stands after the command: `swarmlab status --watch`."),
+        (["--name=x", "up", "--managers", "3"], "`swarmlab up --name=x --managers 3`."),
+        (["fault", "--name", "x", "stop", "swarm-1"], "`swarmlab fault stop --name x swarm-1`."),
+        (["--watch", "--name", "x", "status"], "`swarmlab status --name x --watch`."),
+        (["lab", "--student", "a b", "lint", "x"], "option --student. Usage"),
+        (["lab", "--name", "a b", "test", "x"], "`swarmlab lab test --name 'a b' x`."),
+        (["--name", "x"], "`swarmlab --help` tells"),
         (["doctor", "--name", "x"], "`swarmlab doctor --help` tells"),
         (["help"], "`swarmlab --help` tells"),
     ],
@@ -314,3 +318,64 @@ def test_a_far_guess_is_not_offered(
         typer.main.get_command(app).main(args, prog_name="swarmlab")
     told = " ".join(capsys.readouterr().err.split())
     assert wanted in told and "Did you mean" not in told
+
+
+# Where the options of swarmlab as a whole are put: before, behind a group, behind a command.
+ANYWHERE = [
+    (before, behind, after)
+    for words in (("lab", "lint"), ("fault", "heal"), ("images",), ("lab", "schema"), ("steps",))
+    for before, behind, after in (
+        (("@",), words[:1], words[1:]),
+        ((), (*words[:1], "@"), words[1:]),
+        ((), words[:1], (*words[1:], "@")),
+    )
+]
+
+
+@pytest.mark.usefixtures("english_again")
+@pytest.mark.parametrize("parts", ANYWHERE, ids=str)
+def test_the_language_may_stand_anywhere(
+    parts: Sequence[Sequence[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for put in (["--lang", "zh"], ["--lang=zh"]):
+        args = [one for part in parts for word in part for one in (put if word == "@" else [word])]
+        with pytest.raises(SystemExit) as ended:
+            typer.main.get_command(app).main([*args, "--help"], prog_name="swarmlab")
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.startswith("用法：swarmlab")
+
+
+@pytest.mark.usefixtures("english_again")
+@pytest.mark.parametrize("parts", ANYWHERE, ids=str)
+def test_the_calls_of_engines_may_be_asked_for_anywhere(
+    parts: Sequence[Sequence[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verbose, "_on", False)
+    # What is wrong behind it comes to light when all before it was understood.
+    args = [word.replace("@", "--verbose") for part in parts for word in part]
+    with pytest.raises(SystemExit) as ended:
+        typer.main.get_command(app).main([*args, "--lang", "nobody's"], prog_name="swarmlab")
+    assert ended.value.code == 2
+    assert verbose._on
+
+
+def test_a_language_behind_a_group_is_that_of_its_command(tmp_path: Path) -> None:
+    folder = Path(__file__).parent / "packs" / "tiny"
+    told = swarmlab("lab", "--lang", "zh", "lint", str(folder), tmp=tmp_path)
+    assert told.returncode == 0 and "步" in told.stdout
+    told = swarmlab("lab", "--lang", "zh", "lint", str(folder), "--lang", "en", tmp=tmp_path)
+    assert told.returncode == 0 and "step" in told.stdout
+
+
+def test_what_runs_elsewhere_keeps_its_options() -> None:
+    """`ssh` hands on what follows the node, whatever it is."""
+    root = typer.main.get_command(app)
+    ssh: Any = TREE[("ssh",)]
+    words = ["swarm-1", "docker", "ps", "--verbose", "--lang", "x"]
+    context = ssh.make_context("ssh", list(words), parent=typer.Context(root))
+    assert [context.params["node"], *context.params["words"]] == words
+
+
+def test_what_is_understood_everywhere_is_shown_once(tmp_path: Path) -> None:
+    assert "--verbose" in swarmlab("--help", tmp=tmp_path).stdout
+    assert "--verbose" not in swarmlab("status", "--help", tmp=tmp_path).stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ from swarmlab.cli import (
     shell,
     walk,
 )
+from swarmlab.cli.anywhere import teach, tell_much
 from swarmlab.cli.failing import explained
 from swarmlab.cli.helping import Group, complete, prepare
 from swarmlab.cli.options import language_of_all
@@ -30,6 +32,12 @@ class Root(Group):
     """The root group; turns what goes wrong below into words and an exit code."""
 
     others = machine.PANEL
+    line: Sequence[str] = ()
+    """What was typed after the program's name."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        teach(self)
 
     def main(self, *args: Any, **more: Any) -> Any:
         if "_SWARMLAB_COMPLETE" in os.environ:
@@ -39,6 +47,7 @@ class Root(Group):
     def make_context(
         self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
+        self.line = tuple(args)
         prepare(self, args, os.environ)
         with explained():
             return super().make_context(info_name, args, parent, **extra)
@@ -85,7 +94,7 @@ def root(
             "--verbose",
             envvar="SWARMLAB_VERBOSE",
             help="Print each call of an engine, and how long it took, on standard error. Stands "
-            "before the command.",
+            "before the command or after it.",
         ),
     ] = False,
     language: Annotated[
@@ -106,10 +115,7 @@ def root(
     discovery inside a Swarm cluster" in fourteen steps, and proves on the live cluster what each
     step claims.
     """
-    if verbose:
-        from swarmlab.verbose import switch_on
-
-        switch_on()
+    tell_much(verbose)
 
 
 cluster.register(app)

@@ -6,13 +6,14 @@ is looked up on its way to the screen, in a catalog of its own: `catalogs/help/<
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from swarmlab import words
+from swarmlab.cli.anywhere import tree
 from swarmlab.errors import UsageError
 
 VARIABLE = "SWARMLAB_LANG"
@@ -102,10 +103,3 @@ def asked(args: Sequence[str], environment: Mapping[str, str]) -> str:
         return words.known(tag) if tag.strip() else words.MAIN
     except UsageError:
         return words.MAIN  # told when the option itself is read
-
-
-def tree(command: Any) -> Iterator[Any]:
-    """A command and all below it."""
-    yield command
-    for below in getattr(command, "commands", {}).values():
-        yield from tree(below)

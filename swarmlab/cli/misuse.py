@@ -10,6 +10,7 @@ import re
 from difflib import SequenceMatcher
 from typing import Any
 
+from swarmlab.cli.anywhere import in_its_place
 from swarmlab.errors import UsageError
 from swarmlab.words import later, say
 
@@ -95,14 +96,10 @@ def misused(error: Any) -> UsageError:
             text = say(message, **values)
             break
     hints = [say("Did you mean {name}?", name=say(" or ").join(near))] if near else []
-    if wrong == "--verbose" and error.ctx is not None:
-        path = error.ctx.command_path.partition(" ")
-        hints = [
-            say(
-                "--verbose stands before the command: `{command}`.",
-                command=f"{path[0]} --verbose {path[2]}",
-            )
-        ]
+    if wrong.startswith("-") and error.ctx is not None:
+        root = error.ctx.find_root().command
+        if placed := in_its_place(root, getattr(root, "line", ()), wrong):
+            hints = [say("{option} stands after the command: `{line}`.", option=wrong, line=placed)]
     usage = ""
     if error.ctx is None:
         hints.append(say("With --help in its place the command tells how it is used."))

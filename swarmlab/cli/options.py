@@ -68,6 +68,7 @@ def _spoken(tag: str) -> str:
 def _language(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
     source = ctx.get_parameter_source(str(param.name))
     if source is None or source.name != "COMMANDLINE":
+        # It stood before the command, or the group of the command.
         value = ctx.find_root().params.get("language") or value
     return _spoken(value)
 
