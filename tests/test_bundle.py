@@ -271,7 +271,7 @@ def run_inside(path: Path, *words: str, **extra: str) -> subprocess.CompletedPro
         [sys.executable, str(path), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, **extra},
     )
 

@@ -95,7 +95,7 @@ def swarmlab(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env=environment,
     )
 
@@ -204,7 +204,7 @@ def unread(command: list[str], tmp: Path) -> subprocess.CompletedProcess[str]:
             stdout=writer,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "XDG_STATE_HOME": str(tmp)},
         )
     finally:
@@ -239,7 +239,7 @@ def test_what_is_not_heard_of_progress_ends_no_work(tmp_path: Path) -> None:
         "print('worked')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=writer, text=True, timeout=60
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=writer, text=True, timeout=180
     )
     os.close(writer)
     assert (done.returncode, done.stdout) == (0, "worked\n")

@@ -20,6 +20,6 @@ def test_every_terminal_is_as_wide_as_it_is(terminal: str, columns: int) -> None
     here: Any = pexpect.spawn(
         sys.executable, ["-c", WIDTH], encoding="utf-8", dimensions=(24, columns), env=environment
     )
-    here.expect(pexpect.EOF, timeout=60)
+    here.expect(pexpect.EOF, timeout=180)
     here.close()
     assert f"wide {columns} {columns}" in here.before

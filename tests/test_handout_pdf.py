@@ -60,7 +60,7 @@ def printed(language: str, teacher: bool, paper: str) -> Printed:
 def read(data: bytes) -> tuple[list[str], ...]:
     """The lines of each page of a PDF as they stand on it, without empty ones."""
     command = ["pdftotext", "-layout", "-", "-"]
-    done = subprocess.run(command, input=data, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, input=data, capture_output=True, check=True, timeout=180)
     pages = done.stdout.decode().split("\f")[:-1]
     return tuple([line for line in page.splitlines() if line.strip()] for page in pages)
 

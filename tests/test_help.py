@@ -209,7 +209,7 @@ def test_help_can_be_asked_for_where_nobody_reads(tmp_path: Path) -> None:
         done = swarmlab(*words_, tmp=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
     shell = f'exec "{sys.executable}" -m swarmlab --lang zh --help >&-'
-    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=180)
     assert "Traceback" not in done.stderr
 
 

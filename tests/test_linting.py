@@ -31,7 +31,7 @@ def swarmlab(*words: str, cwd: Path = ROOT, columns: int = 60) -> subprocess.Com
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 

@@ -64,7 +64,7 @@ class Site:
             },
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
         )
 
     @property
