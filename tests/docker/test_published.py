@@ -14,6 +14,7 @@ import pytest
 from swarmlab.bundle import serving
 from swarmlab.cluster import lifecycle
 from swarmlab.providers.base import ENGINE_PORT
+from swarmlab.wait import PATIENCE
 from tests.docker.lifecycle_site import host, left
 
 pytestmark = pytest.mark.docker
@@ -52,10 +53,10 @@ def test_the_chapter_passes_whole_by_published_ports(name: str) -> None:
 
 
 def called(name: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """swarmlab, for that lab."""
+    """swarmlab, for that lab; on a busy machine a look takes longer than on another."""
     return subprocess.run(
         [sys.executable, "-m", "swarmlab", *words],
-        env={**os.environ, "SWARMLAB_NAME": name},
+        env={**os.environ, "SWARMLAB_NAME": name, PATIENCE: "5"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from swarmlab.cluster import lifecycle
+from swarmlab.wait import PATIENCE
 from tests.docker.lifecycle_site import containers
 from tests.docker.moves import Lab
 
 
 @pytest.fixture
-def real() -> Iterator[Lab]:
+def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     name = f"night-{os.getpid()}"
+    # On a busy machine an engine that is well may need longer than a look at it takes.
+    monkeypatch.setenv(PATIENCE, "5")
     try:
         yield Lab(name)
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.wait import Observation, until
+from swarmlab.wait import PATIENCE, Observation, until
 from tests.docker.lifecycle_site import RealLab
 
 pytestmark = pytest.mark.docker
@@ -45,6 +45,7 @@ def test_everything_is_in_it_but_no_secret(lab: RealLab, tmp_path: Path) -> None
             timeout=300,
             env={
                 **os.environ,
+                PATIENCE: "5",
                 "LAB_TOKEN": "greetings-from-outside",
                 "HTTPS_PROXY": "http://ada:planted-proxy-word@proxy.invalid:3128",
             },

@@ -15,13 +15,19 @@ from docker.errors import APIError
 from swarmlab.checks import CHECKS
 from swarmlab.cluster import lifecycle, swarm
 from swarmlab.errors import UsageError
-from swarmlab.wait import Observation, until
+from swarmlab.wait import PATIENCE, Observation, until
 from tests.docker.lifecycle_site import Heard, LabNode, RealLab, host, left, typed
 from tests.docker.mesh_site import HTTP, http_answer, look_until, published, site
 
 pytestmark = pytest.mark.docker
 
 MANAGER, WORKER = "swarm-1", "swarm-2"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an engine that is well may need longer than a look at it takes."""
+    monkeypatch.setenv(PATIENCE, "5")
 
 
 @pytest.fixture(scope="module")
