@@ -239,7 +239,11 @@ def test_what_is_not_heard_of_progress_ends_no_work(tmp_path: Path) -> None:
         "print('worked')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=writer, text=True, timeout=180
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        text=True,
+        timeout=180,
     )
     os.close(writer)
     assert (done.returncode, done.stdout) == (0, "worked\n")

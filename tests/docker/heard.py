@@ -1,9 +1,10 @@
 """What programs in containers say, heard to the end.
 
-A busy machine loses words in two ways. docker-py reads the head of an exec's answer into a buffer,
-and the first words with it when they are there already (docker/docker-py#2042). And whoever follows
-a log while its container ends, as docker-py's `containers.run` does, may hear of the end before the
-last lines (moby's followLogs waits for either, in no order).
+A busy machine loses words in three ways. An engine gives up passing them on two seconds after the
+program has ended; docker-py's `exec_run` drops those that come along with the head of the answer,
+which `lookout.run` does not; and whoever follows a log while its container ends, as docker-py's
+`containers.run` does, may hear of the end before the last lines (moby's followLogs waits for
+either, in no order).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
+from swarmlab import lookout
 from swarmlab.wait import Observation, until
 
 _END = "=== heard to the end ==="
-_MARKED = '"$@"; printf "%s%d" "$0" $?'
+_MARKED = 'end=$1; shift; "$@"; printf "%s%d" "$end" $?'
 _SECONDS = 120
 
 
@@ -28,10 +30,12 @@ def within(container: Container, *command: str) -> tuple[int, str]:
     must bear that.
     """
 
+    assert container.client is not None
+    api = container.client.api
+
     def look() -> Observation[tuple[int, str]]:
-        output = container.exec_run(["sh", "-c", _MARKED, _END, *command]).output
-        assert isinstance(output, bytes)
-        said, end, code = output.decode(errors="replace").rpartition(_END)
+        _, output = lookout.run(api, str(container.id), ["sh", "-c", _MARKED, "sh", _END, *command])
+        said, end, code = output.rpartition(_END)
         whole = bool(end) and code.isdigit()
         return Observation(whole, f"{said}{code}"[-300:], (int(code), said) if whole else None)
 

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 
-from swarmlab import lookout
 from swarmlab.cluster import lifecycle
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.progress import Stage
 from swarmlab.providers import dind
 from swarmlab.wait import Observation, until
+from tests.docker import heard
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_END = "=== heard to the end ==="
 UP = (
     "import sys; from swarmlab.cluster import lifecycle\n"
     "try: lifecycle.up(sys.argv[1]).close()\n"
@@ -156,17 +155,5 @@ def networks(name: str) -> int:
 
 
 def typed(cluster: Cluster, script: str) -> tuple[int, str]:
-    """Exit code and output of a bash script in the lab's workstation.
-
-    An engine under load gives up passing words on. So the end of the output is marked, and a script
-    that was not heard to its end is typed again: it must bear that.
-    """
-    command = ["bash", "-c", 'bash -c "$1"; code=$?; printf %s "$2"; exit $code', "-", script, _END]
-
-    def look() -> Observation[tuple[int, str]]:
-        code, said = lookout.run(cluster.host_engine().api, str(cluster.workstation.id), command)
-        return Observation(_END in said, said[-300:], (code, said.replace(_END, "")))
-
-    heard = until("the whole output of a script", look, within=120).last.value
-    assert heard is not None
-    return heard
+    """Exit code and output of a bash script in the lab's workstation; see `heard.within`."""
+    return heard.within(cluster.workstation, "bash", "-c", script)

@@ -20,8 +20,8 @@ from docker.types import IPAMConfig, IPAMPool
 
 from swarmlab import labels
 from swarmlab.images import recipe
-from swarmlab.providers import subnets
 from swarmlab.wait import Observation, until
+from tests.docker import testhosts
 from tests.docker.heard import once, within
 from tests.docker.lifecycle_site import RealLab, typed
 
@@ -143,15 +143,16 @@ def test_no_port_of_a_lab_is_open_off_this_machine(engine: DockerClient) -> None
 def elsewhere(engine: DockerClient) -> Iterator[tuple[str, str]]:
     """Another network: its name, and the address that this machine has in it."""
     name = f"elsewhere-{uuid.uuid4().hex[:8]}"
-    api: Any = engine.api
-    taken = [*subnets.of_engine(api.networks()), *subnets.routes()]
-    subnet = IPv4Network(subnets.choose(taken))
-    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet))])
-    network = engine.networks.create(name, ipam=ipam, labels={"swarmlab.role": "build"})
+
+    def make(subnet: str) -> None:
+        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+        engine.networks.create(name, ipam=ipam, labels={"swarmlab.role": "build"})
+
+    subnet = IPv4Network(testhosts.made(lambda free: str(free[0]), make))
     try:
         yield name, str(subnet[1])
     finally:
-        network.remove()
+        engine.networks.get(name).remove()
 
 
 def test_a_container_elsewhere_reaches_nothing(
