@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from swarmlab import seal
 from swarmlab.grading import folder, sheet, spreadsheet
-from swarmlab.grading.reading import MOST_BYTES, Refused, read
+from swarmlab.grading.reading import MOST_BYTES, MOST_LEVELS, Refused, read
 from swarmlab.grading.sheet import Sheet
 from swarmlab.model import Lab
 from swarmlab.report import grades
@@ -371,6 +372,19 @@ def test_without_a_key_no_file_takes_the_place_of_another_students(
 def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x.json").write_bytes(content)
     assert reason in reasons(graded(tmp_path))["x.json"]
+
+
+def test_no_depth_makes_it_fall_over(tmp_path: Path, good: RunResult) -> None:
+    """What Python can just read it may not be able to write again, as for the checksum."""
+    sound = json.dumps(seal.sealed(good.to_dict(), None))
+    path = tmp_path / "anna.json"
+    least = sys.getrecursionlimit() - 120
+    for depth in (*range(MOST_LEVELS - 1, MOST_LEVELS + 2), *range(least, least + 130)):
+        deep = "[" * depth + "]" * depth
+        doctored = sound[:-1] + f', "more": {deep}}}'
+        path.write_text(doctored, encoding="utf-8")
+        with pytest.raises(Refused):
+            read(path, LAB, None, called="anna")
 
 
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, good: RunResult) -> None:

@@ -96,7 +96,7 @@ def parse(text: bytes) -> Manifest:
                 hint=say("`python3 FILE`, with the bundle as FILE, installs the swarmlab in it."),
             )
         return _manifest(told)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ImageProblem(
             say("The list in the bundle cannot be read: this is no bundle of swarmlab's."),
             hint=say("`swarmlab bundle create FILE` makes one."),

@@ -215,7 +215,7 @@ def decoded(answer: Answer) -> Any:
         return None
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

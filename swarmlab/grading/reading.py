@@ -33,6 +33,8 @@ from swarmlab.words import later, say
 
 MOST_BYTES = 4 << 20
 """A result of the whole chapter, outputs included, has a tenth of a MiB."""
+MOST_LEVELS = 20
+"""Lists and objects within each other: a result has fewer than ten."""
 MOST_LETTERS = 100
 AHEAD = timedelta(days=1)
 """How far a student's clock may be ahead of the grader's: clocks in wrong time zones are."""
@@ -103,9 +105,28 @@ def _loaded(path: Path) -> Any:
     if len(data) > MOST_BYTES:
         raise Refused(say("it is larger than {most} MiB", most=MOST_BYTES >> 20))
     try:
-        return json.loads(data, parse_constant=_no_number)
+        told = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Refused(say("it is not JSON")) from None
+    if _deeper(told, MOST_LEVELS):
+        raise Refused(say("it is not a result of swarmlab"))
+    return told
+
+
+def _deeper(data: Any, most: int) -> bool:
+    """Whether lists and objects stand in each other more than `most` levels deep.
+
+    What can just be read may still be too deep to be written, as for its checksum.
+    """
+    level = [data]
+    for _ in range(most):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _no_number(text: str) -> None:

@@ -122,7 +122,7 @@ def secrets(store: Path) -> set[str]:
     for path in (store / "machines").glob("*/config.json"):
         try:
             told = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         driver = _part(told, "Driver") if isinstance(told, dict) else {}
         found |= {
@@ -143,7 +143,7 @@ def machine(store: Path, name: str) -> Machine | None:
         told = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _odd(path, str(error)) from error
     version = told.get("ConfigVersion") if isinstance(told, dict) else None
     if version != CONFIG_VERSION:
