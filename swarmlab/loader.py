@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from swarmlab import expressions
 from swarmlab.errors import LabFileError, Problem, UsageError
 from swarmlab.loading import languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
@@ -98,7 +99,8 @@ def load(
     problems: list[Problem] = []
     if root is not None:
         builder = Builder(notes, images, parameters or _of_checks)
-        lab_id, title, version, steps, managers = builder.lab(root)
+        with expressions.counted():
+            lab_id, title, version, steps, managers = builder.lab(root)
         texts, problems = _texts(folder, steps)
         steps = [
             replace(step, text=MappingProxyType(found))
@@ -137,7 +139,11 @@ def _texts(folder: Path, steps: list[Step]) -> tuple[list[dict[str, str]], list[
     """The text of each step by language, and the problems of the text files."""
     found: list[dict[str, str]] = [{} for _ in steps]
     problems: list[Problem] = []
-    for language in languages.tags(folder):
+    tags = languages.tags(folder)
+    if len(tags) > languages.MOST:
+        words = say("there are more than {most} languages", most=languages.MOST)
+        return found, [Problem("text", 0, 0, words)]
+    for language in tags:
         for step, texts in zip(steps, found, strict=True):
             # Without a number or an id of its own a step has no file name to look for.
             if step.number < 1 or not step.id:

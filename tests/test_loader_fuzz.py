@@ -184,12 +184,15 @@ def filled(head: bytes, one: bytes, tail: bytes = b"") -> bytes:
 
 def numbered(head: bytes, one: str, tail: bytes = b"") -> bytes:
     made, number = bytearray(head), 0
-    while len(made) + len(tail) < nodes.MAX_BYTES - 100:
-        made += one.format(n=number, m=number + 1).encode()
+    while len(made) + len(more := one.format(n=number, m=number + 1).encode()) < (
+        nodes.MAX_BYTES - len(tail)
+    ):
+        made += more
         number += 1
     return bytes(made + tail)
 
 
+WIDE = "[\u0101-\uffff]"
 ONE_CHECKS = STEP + ONE + b"  checks:\n"
 WITH = STEP + ONE + b"  checks: [{id: a, check: swarm.nodes, title: T, with: {"
 LARGEST = {
@@ -240,6 +243,19 @@ LARGEST = {
     "places where a command can stand": filled(
         STEP + b"- commands:\n  - run: |\n     ", b"if while until do "
     ),
+    "expressions of many letters": numbered(
+        ONE_CHECKS,
+        "  - {{id: c{n}, check: host.clean, title: T, before: '(?i)" + WIDE * 30 + "'}}\n",
+    ),
+    "expressions of parameters": numbered(
+        STEP + ONE + b"  checks:\n",
+        "  - {{id: c{n}, check: swarm.environment, title: T, with: "
+        "{{service: s, name: n, value_pattern: '" + WIDE * 30 + "'}}}}\n",
+    ),
+    "one expression": ONE_CHECKS
+    + b"  - {id: a, check: host.clean, title: T, before: '"
+    + WIDE.encode() * 20_000
+    + b"'}\n",
     "words": filled(STEP + b"- commands:\n  - run: |\n     ", b"do docker-compose "),
 }
 
@@ -262,6 +278,17 @@ def test_the_largest_diagrams_and_texts_are_read_within_a_second(labs: dict[Path
     many = numbered(b"", "[command: c{n}]\n")[: loader.MAX_TEXT_BYTES]
     look(labs, "text/en/01-start.md", many)
     look(labs, "text/en/01-start.md", b"[command: " * (loader.MAX_TEXT_BYTES // 10))
+
+
+def test_a_lab_has_no_more_languages_than_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_bytes(STEP + ONE)
+    for first in "abcdefghijklmnopqrstuvwxyz":
+        for second in "abcde":
+            (tmp_path / "text" / (first + second)).mkdir(parents=True)
+    with pytest.raises(LabFileError) as caught:
+        loader.load(tmp_path, images={})
+    told = [problem.message for problem in caught.value.problems if problem.file == "text"]
+    assert told == ["there are more than 8 languages"]
 
 
 def test_the_parser_in_python_is_no_slower_than_a_file_allows(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
+from swarmlab import expressions
 from swarmlab.words import say
 
 
@@ -108,17 +109,13 @@ class Expression:
     """A regular expression."""
 
     def holds(self, value: str) -> bool:
-        try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError):
-            return False
-        return True
+        return not expressions.amiss(value)
 
     def words(self, kind: str) -> str:
-        return say("a regular expression")
+        return say("a regular expression of at most {most} letters", most=expressions.MOST_LETTERS)
 
     def schema(self) -> Mapping[str, Any]:
-        return {"format": "regex"}
+        return {"format": "regex", "maxLength": expressions.MOST_LETTERS}
 
 
 @dataclass(frozen=True)

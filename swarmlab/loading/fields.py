@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from swarmlab import expressions
 from swarmlab.errors import Problem
 from swarmlab.loading.nodes import Entry, Mapping, Node, Scalar, Sequence
 from swarmlab.words import say
@@ -196,12 +197,10 @@ class Fields:
     def pattern(self, name: str) -> str:
         """A regular expression; empty when it is absent or none."""
         text = self.text(name, "")
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError) as error:
+        if why := expressions.amiss(text):
             self.wrong(
                 name,
-                say("{text} is no regular expression: {why}", text=short(text), why=error),
+                say("{text} is no regular expression: {why}", text=short(text), why=why),
             )
             return ""
         return text

@@ -13,6 +13,7 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from swarmlab import expressions
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.checks.kinds import ONE_OF
 from swarmlab.checks.parameters import signature
@@ -28,6 +29,7 @@ Schema = dict[str, Any]
 
 # A plain number or `true` is taken as it is written where text is asked.
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
+_EXPRESSION: Schema = {**_TEXT, "format": "regex", "maxLength": expressions.MOST_LETTERS}
 _FILLED: Schema = {"type": ["string", "number", "boolean"], "pattern": r"\S"}
 _SLUG: Schema = {"type": ["string", "number", "boolean"], "pattern": rf"^{SLUG.pattern}$"}
 _PLAIN: Mapping[Any, Schema] = {
@@ -130,7 +132,9 @@ _CHECK: Mapping[str, Schema] = {
     ),
     "hint": _told(_TEXT, "What to do when it fails."),
     "weight": _told({"type": "number", "minimum": 0, "maximum": 1000}, "For grading; default 1."),
-    "before": _told(_TEXT, "A regular expression: what it must see while the step is to be done."),
+    "before": _told(
+        _EXPRESSION, "A regular expression: what it must see while the step is to be done."
+    ),
     "untouched": _told(
         {"type": "boolean"}, "With `before`: whether it holds where nothing was done at all."
     ),
@@ -146,7 +150,7 @@ _MISTAKE: Mapping[str, Schema] = {
     "also": _told(
         {"type": "array", "items": _FILLED}, "Other checks that fail then, named in the same way."
     ),
-    "seen": _told(_TEXT, "A regular expression, found in what the check saw."),
+    "seen": _told(_EXPRESSION, "A regular expression, found in what the check saw."),
     "hint": _told(_FILLED, "What to tell whoever made it."),
 }
 
