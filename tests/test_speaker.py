@@ -130,6 +130,30 @@ def test_where_too_few_run_for_a_vote_none_is_waited_for(
     assert (found.silent, told.heard) == (["swarm-3"], [])
 
 
+def test_managers_that_miss_a_leader_and_are_too_few_are_asked_once(
+    managers: Callable[..., Managers],
+) -> None:
+    ask = managers(swarm_3=[api_error(500, NO_LEADER)])
+    assert asking(ask, voting=False, swarm_1="Exited", swarm_2="Exited")[0].find(Told()) is None
+    assert ask.asked == Counter({"swarm-3": 1})
+
+
+def test_managers_that_run_and_are_busy_get_a_second_chance_without_a_word(
+    managers: Callable[..., Managers],
+) -> None:
+    ask = managers(swarm_1=[None], swarm_2=[None], swarm_3=[None, SWARM])
+    told = Told()
+    assert asking(ask)[0].find(told) == ("swarm-3", SWARM)
+    assert told.heard == []
+
+
+def test_managers_that_run_and_stay_silent_are_named(managers: Callable[..., Managers]) -> None:
+    ask = managers(swarm_1=[None], swarm_2=[None], swarm_3=[None, None, None, SWARM])
+    told = Told()
+    assert asking(ask)[0].find(told) == ("swarm-3", SWARM)
+    assert told.heard[0].startswith("swarm-1, swarm-2 and swarm-3 do not tell of the swarm yet")
+
+
 def test_an_error_that_no_vote_ends_is_told_at_once(managers: Callable[..., Managers]) -> None:
     broken = requests.exceptions.SSLError("certificate verify failed")
     ask = managers(swarm_1=[broken], swarm_2=[broken], swarm_3=[broken])

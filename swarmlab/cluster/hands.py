@@ -131,7 +131,7 @@ class LabHands:
     def _asked(self) -> str:
         if self._cluster is None:
             self._silence = None
-            with LabWorkspace(self._name, self._lab) as workspace:
+            with LabWorkspace(self._name, self._lab, self._told) as workspace:
                 if not workspace.present():
                     self._cluster = ""
                     return ""

@@ -25,7 +25,7 @@ from swarmlab.words import say
 _APART = 0.5  # seconds until the next one is asked, too
 _EVERY = 1.0  # seconds until all are asked anew
 _VOTE_SECONDS = 30.0
-_NO_QUORUM_SECONDS = 4.0  # where too few managers run for a vote
+_NO_QUORUM_SECONDS = 2.0  # where too few managers run for a vote
 
 Swarm = dict[str, Any]
 
@@ -65,6 +65,9 @@ class Speaker:
         Waits for a vote, and says so, as long as one can be expected.
         """
         found = self._round()
+        if not found.done and not self._down:
+            # All of them run, so they may only be busy: then nothing has to be said.
+            found = self._round()
         if found.done:
             return found.value
         with ExitStack() as stack:
@@ -94,9 +97,10 @@ class Speaker:
 
     def _hopeful(self) -> bool:
         """Whether somebody may yet tell: one who is silent, or one who misses a leader."""
-        return bool(self._inquiry.open) or any(
-            isinstance(error, APIError) and leaderless(error) for error in self.failures.values()
-        )
+        if self._inquiry.open:
+            return True
+        refused = (error for error in self.failures.values() if isinstance(error, APIError))
+        return self._voting and any(map(leaderless, refused))
 
     def _amiss(self) -> str:
         """What is wrong, as far as it is known, and what to do."""
@@ -109,6 +113,6 @@ class Speaker:
                 "{troubles}; `swarmlab up` mends the lab.", troubles=say("; ").join(troubles)
             )
         return say(
-            "{nodes} did not tell of the swarm at once; `swarmlab status` shows what is wrong.",
+            "{nodes} do not tell of the swarm yet; `swarmlab status` shows how they are.",
             nodes=listed(self._nodes),
         )
