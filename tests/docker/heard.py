@@ -29,7 +29,6 @@ def within(container: Container, *command: str) -> tuple[int, str]:
     The end of the output is marked, and what was not heard to its end is run again: the command
     must bear that.
     """
-
     assert container.client is not None
     api = container.client.api
 

@@ -30,7 +30,8 @@ from swarmlab.wait import Observation, until
 from tests.docker import testhosts
 
 INSTALL = (
-    "apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server && "
+    "apt-get -o Acquire::Retries=3 update -qq && apt-get -o Acquire::Retries=3 install -y -qq "
+    "--no-install-recommends openssh-server && "
     "rm -rf /etc/ssh/ssh_host_* /var/lib/apt/lists/*"
 )
 

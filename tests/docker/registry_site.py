@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import secrets
 import shutil
 import socket
 import ssl
@@ -57,7 +58,7 @@ def program() -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as name:
             done = subprocess.run(
-                ["apt-get", "download", "-qq", "docker-registry"],
+                ["apt-get", "-o", "Acquire::Retries=3", "download", "-qq", "docker-registry"],
                 cwd=name, capture_output=True, text=True, check=False,
             )  # fmt: skip
             packages = list(Path(name).glob("*.deb"))
@@ -112,10 +113,23 @@ def registry(
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody has just now, and that no connection is given by chance."""
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    every = range(10_000, 65_536)
+    apart = [port for port in every if not int(first) <= port <= int(last)]
+
+    def look() -> Observation[int]:
+        number = secrets.choice(apart or every)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError as error:
+                return Observation(False, f"port {number}: {error}")
+        return Observation(True, "free", number)
+
+    found = until("a free port", look, within=20, every=0.01).last.value
+    assert found is not None
+    return found
 
 
 def _bcrypt(word: str) -> str:
