@@ -29,6 +29,8 @@ ROLE_BUILD = "build"
 ROLE_RELAY = "relay"
 ROLE_LOOKOUT = "lookout"
 ROLE_GATE = "gate"
+ROLE_SHELL = "shell"
+"""Of what `docker-machine ssh` in the workstation runs on a node's engine."""
 
 
 def of(lab: str) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,10 +13,16 @@ from docker.errors import APIError, NotFound
 from requests import Response
 
 from swarmlab.engine import Engine
+from swarmlab.images.registry import parse
+from swarmlab.images.sources import Sources
 from swarmlab.providers.hosts import cleaning, gate
+from swarmlab.providers.hosts.belonging import Whose
+from swarmlab.providers.hosts.pictures import Pictures
 from swarmlab.providers.hosts.snapshot import Snapshot, take
 
-LAB = {"swarmlab.lab": "monday"}
+MONDAY = Whose("monday", "ab12")
+LAB = {"swarmlab.lab": "monday", "swarmlab.instance": "ab12"}
+THEIRS = {"swarmlab.lab": "monday", "swarmlab.instance": "ff00"}
 GATE = {**LAB, "swarmlab.role": "gate", "swarmlab.node": "swarm-1"}
 MINE = "10.0.0.1"
 MACHINES = frozenset({MINE, "10.0.0.2", "10.0.0.3"})
@@ -105,6 +112,7 @@ class Machine:
             if f"/{name}" in one["Names"]:
                 host = {"UTSMode": "host" if self.given else ""}
                 return {
+                    "Id": one["Id"],
                     "Image": one["ImageID"],
                     "HostConfig": host,
                     "Config": {"Labels": one["Labels"]},
@@ -175,9 +183,12 @@ def with_lab(machine: Machine) -> None:
     machine.image(OURS, "swarmlab/flow-proxy:1.0", "swarmlab/util:1.0")
 
 
-def clean(machine: Machine, found: Snapshot | None) -> list[str]:
+def clean(
+    machine: Machine, found: Snapshot | None, whose: Whose = MONDAY, pulled: Sequence[str] = ()
+) -> list[str]:
+    pictures = Pictures(pulled)
     return cleaning.clean(
-        machine.engine, "monday", found, lambda words: None, nullcontext(), MACHINES
+        machine.engine, whose, found, lambda words: None, nullcontext(), MACHINES, pictures
     )
 
 
@@ -228,8 +239,8 @@ def test_a_renamed_machine_gets_its_name_back(
     with_lab(machine)
     machine.name = machine.given = "swarm-1"
 
-    def rename(api: Machine, image: str, name: str, lab: str) -> None:
-        assert (image, lab) == (OURS, "monday")
+    def rename(api: Machine, image: str, name: str, whose: Whose) -> None:
+        assert (image, whose) == (OURS, MONDAY)
         api.name = name
 
     monkeypatch.setattr(gate, "rename", rename)
@@ -384,3 +395,105 @@ def test_what_the_lab_leaves_behind_on_a_machine_is_told(machine: Machine) -> No
     machine.box("shell", OURS, "swarmlab-monday-w", **LAB, **{"swarmlab.role": "workstation"})
     assert set(take(machine.engine, "monday").containers) == {"web"}
     assert set(take(machine.engine, "monday", after=True).containers) == {"web", "lookout"}
+
+
+def with_lab_of_others(machine: Machine, told: dict[str, str]) -> None:
+    """Another computer has made its lab of the machine meanwhile."""
+    with_lab(machine)
+    gate = next(one for one in machine.boxes if one["Id"] == "gate")
+    gate["Labels"] = {**told, "swarmlab.role": "gate"}
+    gate["Names"] = [f"/swarmlab-{told['swarmlab.lab']}-gate"]
+
+
+@pytest.mark.parametrize("told", [THEIRS, {**THEIRS, "swarmlab.lab": "default"}])
+def test_whoever_is_refused_takes_nothing_of_another_lab_away(
+    machine: Machine, told: dict[str, str]
+) -> None:
+    """Two computers make a lab on the same machines at once: the snapshot is older than both."""
+    before = take(machine.engine, "monday")
+    with_lab_of_others(machine, told)
+    machine.box("lookout", OURS, "swarmlab-lookout", **LAB, **{"swarmlab.role": "lookout"})
+    machine.box("sh", DEBIAN, **THEIRS, **{"swarmlab.role": "shell"})
+    boxes, nets, stores = list(machine.boxes), list(machine.nets), list(machine.stores)
+    pictures = [dict(one, RepoTags=list(one["RepoTags"])) for one in machine.pictures]
+    assert clean(machine, before) == [
+        f"it is a node of another lab now ({told['swarmlab.lab']}), and was left so"
+    ]
+    assert machine.boxes == [one for one in boxes if one["Id"] != "lookout"]
+    assert (machine.nets, machine.stores, machine.pictures) == (nets, stores, pictures)
+    assert machine.swarm == "node1"
+
+
+def test_a_lab_that_comes_when_the_gate_has_gone_keeps_what_it_brings(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    remove = gate.remove
+
+    def and_then(api: Any, whose: Whose) -> None:
+        remove(api, whose)
+        machine.box("new", OURS, "swarmlab-monday-gate", **THEIRS, **{"swarmlab.role": "gate"})
+
+    monkeypatch.setattr(gate, "remove", and_then)
+    assert clean(machine, before) == ["it is a node of another lab now (monday), and was left so"]
+    assert OURS in {one["Id"] for one in machine.pictures}
+    assert "new" in {one["Id"] for one in machine.boxes}
+
+
+@pytest.mark.parametrize("whose", [MONDAY, Whose("monday")])
+def test_open_shells_of_the_lab_go(machine: Machine, whose: Whose) -> None:
+    """`docker-machine ssh` in the workstation: root on the machine, as long as it is open."""
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    role = {"swarmlab.role": "shell"}
+    machine.box("shell", OURS, "busy_fox", **LAB, **role)
+    machine.box("older", OURS, "calm_fox", **role)
+    assert clean(machine, before, whose) == []
+    assert {one["Id"] for one in machine.boxes} == {"web"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_shell_of_another_lab_stays_and_is_told(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    machine.box(
+        "shell", DEBIAN, "busy_fox", **{**LAB, "swarmlab.lab": "x", "swarmlab.role": "shell"}
+    )
+    assert clean(machine, before) == ["container busy_fox is new"]
+
+
+def test_images_that_came_from_a_registry_below_a_prefix_go(machine: Machine) -> None:
+    before = take(machine.engine, "monday")
+    with_lab(machine)
+    names = Sources("upstream", parse("registry.example.org/class")).pulled
+    assert all(name.startswith("registry.example.org/class/") for name in names)
+    for number, name in enumerate(names):
+        machine.image(f"sha256:{number:064}", name)
+    machine.inspect_image(DEBIAN)["RepoTags"].append(names[0])
+    assert clean(machine, before, pulled=names) == []
+
+
+class Taken(Machine):
+    """An engine that gives a name once, as engines do."""
+
+    def create_container_from_config(self, config: dict[str, Any], name: str) -> None:
+        if any(f"/{name}" in one["Names"] for one in self.boxes):
+            answer = Response()
+            answer.status_code = 409
+            raise APIError("name is in use", answer)
+        self.box(f"made by {config['Labels']['swarmlab.instance']}", OURS, name, **config["Labels"])
+
+
+def test_the_first_of_two_labs_gets_the_gate_and_keeps_it() -> None:
+    engine = Taken()
+    more: Any = {"image": OURS, "socket": "/run/docker.sock", "rename": False, "marks": {}}
+    assert gate.create(engine, MONDAY, "swarm-1", **more)
+    late = Whose("monday", "ff00")
+    assert not gate.create(engine, late, "swarm-1", **more)
+    assert gate.there(engine, MONDAY) and not gate.there(engine, late)
+    gate.remove(engine, late)
+    assert [one["Id"] for one in engine.boxes] == ["made by ab12"]
+    assert gate.create(engine, MONDAY, "swarm-1", **more)
+    gate.remove(engine, MONDAY)
+    assert engine.boxes == []

@@ -11,7 +11,7 @@ import pytest
 from swarmlab import words
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers import at_once
-from swarmlab.providers.hosts import ports
+from swarmlab.providers.hosts import belonging, ports
 from swarmlab.providers.hosts.facts import Facts
 from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.guards import Consent, troubles
@@ -68,6 +68,7 @@ OTHERS = {"containers": {f"c{n}": f"web-{n}" for n in range(6)}}
         ({"info": {"SecurityOptions": ["name=rootless"]}}, "rootless", "context use default"),
         ({"info": {"SecurityOptions": ["name=userns"]}}, "gives containers", "userns-remap"),
         ({"info": {"Driver": "vfs"}}, "storage driver is vfs", '"storage-driver": "overlay2"'),
+        ({"info": {"LiveRestoreEnabled": True}}, "(`live-restore`): Swarm refuses", "Take `live-"),
         ({"info": {"MemTotal": 1 << 29}}, "0.5 GiB of memory", "Give it more"),
         ({"info": {"IPv4Forwarding": False}}, "forwards no packets", "ip_forward=1"),
         ({"info": SWARM}, "in a swarm already (active, manager of 3 nodes)", "--leave-swarm"),
@@ -118,6 +119,27 @@ def test_what_is_allowed_is_no_trouble() -> None:
     changes: dict[str, Any] = {"info": SWARM, "found": {**OTHERS, "name": "pc-02"}}
     everything = Consent(beside=True, leave_swarm=True, rename=True)
     assert told(machine("swarm-2", **changes), everything) == ""
+
+
+@pytest.mark.parametrize("role", ["gate", "lookout"])
+def test_a_node_of_another_lab_is_none_of_this_one_whatever_is_allowed(role: str) -> None:
+    """Nobody is told to leave that lab's swarm, or to give the machine another name."""
+    marks = {"swarmlab.lab": "default", "swarmlab.instance": "ff00", "swarmlab.role": role}
+    box = {"Id": "g", "Names": ["/swarmlab-default-gate"], "Labels": marks}
+    theirs = machine("swarm-2", containers=[box], info=SWARM, found={"name": "pc-02"})
+    for consent in (NOTHING, Consent(beside=True, leave_swarm=True, rename=True)):
+        (line,) = told(theirs, consent).splitlines()
+        assert line.startswith("swarm-2: it is a node of another lab, or just becomes one: default")
+        assert "`swarmlab down --name default --hosts FILE`" in line
+        assert "leave" not in line
+
+
+def test_nodes_of_labs_in_containers_are_no_nodes_of_the_machine() -> None:
+    """The machine may be somebody's who has such a lab of his own on it."""
+    marks = {"swarmlab.lab": "default", "swarmlab.role": "node"}
+    box = {"Id": "n", "Names": ["/swarmlab-default-swarm-1"], "Labels": marks}
+    theirs = machine("swarm-2", containers=[box])
+    assert told(theirs, Consent(beside=True)) == ""
 
 
 def test_consent_allows_nothing_that_would_collide() -> None:
@@ -173,18 +195,25 @@ def test_consul_has_its_ports() -> None:
 
 def test_all_of_it_is_said_in_chinese_too() -> None:
     changes: dict[str, Any] = {
-        "info": {**SWARM, "Driver": "vfs", "MemTotal": 1 << 29, "IPv4Forwarding": False},
+        "info": {
+            **SWARM,
+            "Driver": "vfs",
+            "MemTotal": 1 << 29,
+            "IPv4Forwarding": False,
+            "LiveRestoreEnabled": True,
+        },
         "found": {"name": "pc-02", "containers": {**OTHERS["containers"], "c": "consul"}},
         "skew": 95.0,
     }
     words.use("zh")
     try:
         all_wrong = told(machine("swarm-2", **changes)).splitlines()
+        all_wrong.append(str(belonging.occupied("swarm-2", "default")))
         tried = {"address": False, "engine": "another", "tcp": [80, GATE_PORT], "udp": [4789]}
         all_wrong += map(str, ports.judge("swarm-2", "10.0.0.2", "/run/s", "one", tried))
     finally:
         words.use(words.MAIN)
-    assert len(all_wrong) == 13
+    assert len(all_wrong) == 15
     for line in all_wrong:
         assert re.match("swarm-2：[^a-z]", line), line
         assert not ENGLISH.search(NAMES.sub("", line)), line

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import NotFound
 
 from swarmlab import labels
 from swarmlab.cluster import refusing, remains, repair, swarm
 from swarmlab.engine import Target
-from swarmlab.errors import ClusterProblem, EngineUnreachable, EnvironmentProblem, UsageError
+from swarmlab.errors import (
+    ClusterProblem,
+    EngineUnreachable,
+    EnvironmentProblem,
+    UsageError,
+)
 from swarmlab.progress import SilentProgress
-from swarmlab.providers.hosts import cleaning, reaching
+from swarmlab.providers import registry
+from swarmlab.providers.hosts import cleaning, examining, gate, reaching
 from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.guards import Consent
-from swarmlab.providers.hosts.machines import settings, told
+from swarmlab.providers.hosts.machines import Machines, settings, told
 from swarmlab.providers.hosts.provider import Hosts
 from swarmlab.providers.hosts.snapshot import Snapshot
+from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
 
 HOSTS = (
@@ -39,6 +48,28 @@ def test_what_the_labels_keep_is_what_was_chosen() -> None:
     assert again == consent
 
 
+def test_the_leave_to_leave_a_swarm_is_kept_with_no_lab_and_used_only_when_typed() -> None:
+    everything = Consent(beside=True, leave_swarm=True, rename=True)
+    chosen = settings(HOSTS, everything)
+    own = cast(Any, SimpleNamespace(client=SimpleNamespace(api=None)))
+    marks = Hosts(own, "monday", chosen).marks
+    assert told(json.loads(marks[labels.SETTINGS]), "monday")[1] == Consent(
+        beside=True, rename=True
+    )
+    # A lab that an older swarmlab has made says so in its labels; it is made anew all the same.
+    has = Choice("hosts", chosen)
+    for wanted, leave in (
+        (None, False),
+        (Choice("hosts"), False),
+        (Choice("hosts", settings(HOSTS, Consent())), False),
+        (Choice("hosts", settings(HOSTS, Consent(leave_swarm=True))), True),
+    ):
+        again = registry.given_again(has, wanted)
+        machines, consent = told(again.settings, "monday")
+        assert machines.all() == HOSTS
+        assert consent == replace(everything, leave_swarm=leave)
+
+
 @pytest.mark.parametrize("spoilt", [{}, {"hosts": [{}], "consent": {}}, {"hosts": 1}])
 def test_labels_that_tell_nothing_are_told_with_the_way_out(spoilt: dict[str, object]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -48,6 +79,39 @@ def test_labels_that_tell_nothing_are_told_with_the_way_out(spoilt: dict[str, ob
 
 def test_where_a_machine_is() -> None:
     assert reaching.target(HOSTS[1]) == Target("tcp://pc-02:2376", "the hosts file", Path("/certs"))
+
+
+CERTS = Path("/certs")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (Target("tcp://pc-03:2375", "the docker context pc-03"), "without TLS"),
+        (Target("http://pc-03:2375", "the docker context pc-03"), "without TLS"),
+        (Target("tcp://pc-03:2376", "the docker context pc-03", CERTS, verify=False), "SkipTLS"),
+        (Target("tcp://pc-03:2376", "the docker context pc-03", CERTS), ""),
+        (Target("ssh://me@pc-03", "the docker context pc-03"), ""),
+        (Target("unix:///run/tunnel.sock", "the docker context pc-03"), ""),
+    ],
+)
+def test_a_context_must_lead_there_by_ssh_or_tls(
+    monkeypatch: pytest.MonkeyPatch, where: Target, said: str
+) -> None:
+    """Nothing is asked on a way on which somebody else may listen or answer."""
+    monkeypatch.setattr("swarmlab.engine.of_context", lambda name: where)
+    asked: list[str] = []
+
+    def connect(host: Host) -> Any:
+        asked.append(host.node)
+        raise EngineUnreachable("Silent.")
+
+    monkeypatch.setattr(reaching, "connect", connect)
+    with pytest.raises(EnvironmentProblem) as caught:
+        examining.examine(Machines(HOSTS[2:]), "monday", Consent())
+    assert asked == ([] if said else ["swarm-3"])
+    assert said in caught.value.evidence
+    assert ("swarm-3: the docker context pc-03 leads to " in caught.value.evidence) is bool(said)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +202,15 @@ class Own:
 
     def __init__(self, *boxes: dict[str, Any]) -> None:
         self.boxes = list(boxes)
+        self.record: dict[str, str] = {}
+
+    def inspect_container(self, name: str) -> dict[str, Any]:
+        raise NotFound(name)
+
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        if not self.record:
+            raise NotFound(name)
+        return {"Labels": self.record}
 
     def networks(self, **_: Any) -> list[Any]:
         return []
@@ -146,7 +219,8 @@ class Own:
         return self.boxes
 
 
-GATE = {"Labels": {labels.LAB: "monday", labels.ROLE: labels.ROLE_GATE}}
+MARKS = {labels.LAB: "monday", labels.INSTANCE: "ab12"}
+GATE = {"Labels": {**MARKS, labels.ROLE: labels.ROLE_GATE}}
 SHELL = {"Labels": {labels.LAB: "monday", labels.ROLE: labels.ROLE_WORKSTATION}}
 
 
@@ -161,13 +235,32 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Hosts:
         return SimpleNamespace(client=SimpleNamespace(api=Own(box)))
 
     monkeypatch.setattr(reaching, "connect", connect)
-    monkeypatch.setattr("swarmlab.providers.hosts.provider._REACH_SECONDS", 0.1)
+    monkeypatch.setattr("swarmlab.providers.hosts.returning._REACH_SECONDS", 0.1)
     own = cast(Any, SimpleNamespace(client=SimpleNamespace(api=Own())))
     return Hosts(own, "monday", settings(HOSTS, Consent()))
 
 
 def test_a_silent_machine_hides_no_other_and_only_gates_tell_of_a_lab(lab: Hosts) -> None:
     assert lab.left() == ("swarm-1", "swarm-2")
+
+
+@pytest.mark.parametrize(("instance", "left"), [("ab12", True), ("ff00", False)])
+def test_the_gate_of_another_lab_of_that_name_is_not_this_ones(
+    lab: Hosts, instance: str, left: bool
+) -> None:
+    """The record tells which lab it is when the network is gone."""
+    lab._api.record = {labels.INSTANCE: instance}
+    assert ("swarm-1" in lab.left()) is left
+
+
+def test_a_gate_that_another_lab_has_is_told_and_left(
+    lab: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarmlab.providers.hosts.provider.image", lambda *_: "sha256:1")
+    monkeypatch.setattr(gate, "create", lambda *_, **__: False)
+    with pytest.raises(EnvironmentProblem, match="swarm-1: it is a node of another lab") as told:
+        lab.create("swarm-1")
+    assert "`swarmlab down --name monday`" in told.value.hint
 
 
 def test_a_silent_machine_is_lost_and_named(lab: Hosts) -> None:

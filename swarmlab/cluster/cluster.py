@@ -161,7 +161,7 @@ class Cluster:
         api = self.engine(node).api
         with self._looking:
             if node not in self._lookouts:
-                lookouts.place(api, self.name, node)
+                lookouts.place(api, self.name, node, self._info.instance)
                 self._lookouts[node] = lookouts.of_machine(api)
             return self._lookouts[node]
 

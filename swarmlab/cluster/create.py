@@ -95,7 +95,7 @@ class Site:
         api = self.answering(node, crew=crew)
         self.furnish(node, api, crew=crew)
         if not self.provider.contained:
-            lookouts.check_kernel(api, self.name, node)
+            lookouts.check_kernel(api, self.name, node, self.provider.instance)
         return api
 
     def furnish(self, node: str, api: APIClient, *, crew: Crew) -> None:
@@ -104,7 +104,7 @@ class Site:
             return
         images = self.images.carried()
         carrying.carry(self.engine, api, node, images, tell=self.provider.report, check=crew.check)
-        lookouts.place(api, self.name, node)
+        lookouts.place(api, self.name, node, self.provider.instance)
 
     def answering(self, node: str, *, crew: Crew, within: float = _BOOT_SECONDS) -> APIClient:
         """Wait for the node's engine. Raises ClusterProblem when the node ends instead."""

@@ -44,7 +44,7 @@ def of_machine(api: Any) -> Lookout:
     return Lookout(api, NAME, own=False)
 
 
-def place(api: Any, lab: str, node: str) -> None:
+def place(api: Any, lab: str, node: str, instance: str) -> None:
     """Have the lookout run on that node's engine. Raises EnvironmentProblem."""
     with explained(say("making the lookout of {node}", node=node)):
         try:
@@ -52,20 +52,20 @@ def place(api: Any, lab: str, node: str) -> None:
                 return
         except NotFound:
             try:
-                api.create_container_from_config(_configuration(lab, node), NAME)
+                api.create_container_from_config(_configuration(lab, node, instance), NAME)
             except APIError as error:
                 if error.status_code != 409:  # another swarmlab was quicker
                     raise
         api.start(NAME)
 
 
-def check_kernel(api: Any, lab: str, node: str) -> None:
+def check_kernel(api: Any, lab: str, node: str, instance: str) -> None:
     """Try whether the node's kernel has what a lab needs. Raises EnvironmentProblem.
 
     Tried by a container of ours, because a machine's own `ip` may be a small one.
     """
     with explained(say("trying the kernel of {node}", node=node)):
-        box = api.create_container_from_config(_trial(lab, node), None)["Id"]
+        box = api.create_container_from_config(_trial(lab, node, instance), None)["Id"]
         try:
             api.start(box)
             code = int(api.wait(box, timeout=_TRIAL_SECONDS)["StatusCode"])
@@ -109,26 +109,31 @@ def of(
     return of_machine(access.client(node, provider.certs(node.name) or certs, timeout=timeout).api)
 
 
-def _trial(lab: str, node: str) -> dict[str, Any]:
+def _trial(lab: str, node: str, instance: str) -> dict[str, Any]:
     return {
-        **_ours(_PROBE, lab, node),
+        **_ours(_PROBE, lab, node, instance),
         "Entrypoint": ["sh", "-c", _TRIAL],
         "HostConfig": {"NetworkMode": "host", "CapAdd": ["NET_ADMIN"]},
     }
 
 
-def _ours(image: str, lab: str, node: str) -> dict[str, Any]:
+def _ours(image: str, lab: str, node: str, instance: str) -> dict[str, Any]:
     return {
         "Image": str(catalog.load().images[image].inside),
         "User": "0:0",
         "Cmd": [],
-        "Labels": {labels.LAB: lab, labels.ROLE: labels.ROLE_LOOKOUT, labels.NODE: node},
+        "Labels": {
+            labels.LAB: lab,
+            labels.ROLE: labels.ROLE_LOOKOUT,
+            labels.NODE: node,
+            labels.INSTANCE: instance,
+        },
     }
 
 
-def _configuration(lab: str, node: str) -> dict[str, Any]:
+def _configuration(lab: str, node: str, instance: str) -> dict[str, Any]:
     return {
-        **_ours(_IMAGE, lab, node),
+        **_ours(_IMAGE, lab, node, instance),
         "Entrypoint": ["sleep", "infinity"],
         "HostConfig": {
             "NetworkMode": "host",

@@ -229,6 +229,7 @@ def sweep(
         # First: while one is left, so are the labels that tell where it is.
         provider = registry.make(remains.choice, engine, lab)
         provider.report = tell
+        provider.remember = remains.sources.marks
         changed = _machines(provider, remains.machines, lost)
     with explained(say("removing the lab")):
         with Crew() as crew:

@@ -86,7 +86,12 @@ def create(
             labels.ADDRESS: address,
             **(marks or {}),
         },
-        "Env": [f"SWARMLAB_MANAGERS={' '.join(managers)}", *_consul(sources)],
+        "Env": [
+            f"SWARMLAB_MANAGERS={' '.join(managers)}",
+            # The labels of what it starts on nodes for itself: `docker-machine ssh`.
+            f"SWARMLAB_LABELS={labels.LAB}={lab} {labels.INSTANCE}={instance}",
+            *_consul(sources),
+        ],
         "WorkingDir": WORKDIR,
         "HostConfig": {
             "NetworkMode": network,

@@ -17,6 +17,8 @@ from swarmlab.engine import Engine, Target
 from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.hosts import belonging, cleaning
+from swarmlab.providers.hosts.belonging import Whose
+from swarmlab.providers.hosts.pictures import Pictures
 from swarmlab.providers.hosts.snapshot import membership, take
 from swarmlab.providers.machine_env import Way
 from swarmlab.providers.problems import explained
@@ -71,14 +73,16 @@ def _cleaned(
     turn: AbstractContextManager[Any],
 ) -> list[str]:
     api: Any = engine.client.api
+    whose, pictures = Whose(found.lab), Pictures()
     try:
         with explained(say("looking for the lab on {node}", node=found.name)):
-            if not cleaning.holds(api, found.lab):
+            if not cleaning.holds(api, whose):
                 return []
             # It was in none when it was taken over, so the swarm that it is in is the lab's.
             addresses = belonging.managers(api.info()["Swarm"])
-            before = cleaning.nothing_of_ours(take(engine, found.lab), api, foreign=False)
-        return cleaning.clean(engine, found.lab, before, tell, turn, addresses)
+            now = take(engine, found.lab)
+            before = cleaning.nothing_of_ours(now, api, foreign=False, pictures=pictures)
+        return cleaning.clean(engine, whose, before, tell, turn, addresses, pictures)
     finally:
         engine.client.close()
 

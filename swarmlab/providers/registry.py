@@ -157,6 +157,11 @@ def wanted() -> Choice:
 
 def given_again(has: Choice, wanted: Choice | None) -> Choice:
     """A lab's own choice with what no lab keeps, and `wanted` or the environment brings again."""
+    if has.provider == "hosts":
+        from swarmlab.providers.hosts import machines
+
+        again = machines.given_again(has.settings, wanted.settings if wanted else {})
+        return Choice(has.provider, again)
     from swarmlab.providers import machine_options
 
     if wanted is None and has.provider == machine_options.NAME:

@@ -41,6 +41,7 @@ def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
     try:
         done(there, "up", "--hosts", str(there.file(over=("ssh", "tcp", "context"))))
         assert "already up" in swarmlab(there, "up").stderr
+        left_open(there)
         found = json.loads(done(there, "run", "--json", timeout=1200))
     finally:
         ended = swarmlab(there, "down")
@@ -55,6 +56,18 @@ def test_the_chapter_on_machines_of_ones_own(there: Room) -> None:
     assert len(found["steps"]) == 14
     assert all_held(there) == before
     assert "nothing to remove" in done(there, "down")
+
+
+def left_open(there: Room) -> None:
+    """A shell on the second machine that a student has opened in the workstation and forgotten."""
+    api: Any = docker.from_env(version="auto").api
+    argv = ["docker-machine", "ssh", "swarm-2", "sleep", "900"]
+    api.exec_start(api.exec_create(f"swarmlab-{NAME}-workstation", argv)["Id"], detach=True)
+    api.close()
+    client = there.machines[1].client()
+    role: Any = {"label": "swarmlab.role=shell"}
+    look_until("the shell to be open", lambda: len(client.containers.list(filters=role)) == 1)
+    client.close()
 
 
 @pytest.mark.long

@@ -153,10 +153,20 @@ def lose(name: str) -> None:
 def test_a_lab_that_this_engine_has_lost_is_found_by_its_gates(
     there: Room, lab: list[dict[str, Any]]
 ) -> None:
-    """Also when one of them is silent just then: it is named, and cleaned when it is back."""
+    """Also when one of them is silent just then: it is named, and cleaned when it is back.
+
+    `up` takes it for another computer's, as it may be.
+    """
     lose(NAME)
     third = there.machines[2]
     file = str(there.file())
+    now = all_held(there)
+    refused = swarmlab(there, "up", "--hosts", file, "--beside-containers", "--leave-swarm")
+    assert refused.returncode == 3
+    said = " ".join(refused.stderr.split())
+    for node in ("swarm-1", "swarm-2", "swarm-3"):
+        assert f"{node}: it is a node of another lab, or just becomes one: {NAME}," in said
+    assert (all_held(there), left(NAME)) == (now, [])
     off(third)
     try:
         told = swarmlab(there, "down", "--hosts", file)

@@ -3,23 +3,25 @@
 What was there before the lab, by the snapshot, is never touched. Of the rest, the lab's is what
 carries its label, what runs in its swarm, what was made from images that it brought, and what the
 chapter gives a label or a name. Anything else that is new is somebody else's, and is named instead.
-So is all that is new on a machine without gate and lookout, which was cleaned before.
+So is all that is new on a machine without gate and lookout, which was cleaned before. Where another
+lab has made a node of the machine meanwhile, nothing goes but this one's own gate and lookout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from swarmlab import labels
 from swarmlab.engine import Engine
-from swarmlab.images import catalog, recipe
 from swarmlab.providers.hosts import belonging, gate
+from swarmlab.providers.hosts.belonging import Whose
 from swarmlab.providers.hosts.needs import CONTAINERS, VOLUMES
-from swarmlab.providers.hosts.snapshot import Snapshot, differences, membership, on_machine, take
+from swarmlab.providers.hosts.pictures import Pictures
+from swarmlab.providers.hosts.snapshot import Snapshot, differences, membership, take
 from swarmlab.providers.problems import explained, said
 from swarmlab.wait import Observation, poll
 from swarmlab.words import say
@@ -30,18 +32,18 @@ _TASK = "com.docker.swarm.task.id"
 _COMPOSE = "com.docker.compose.project"
 _NAIVE = "naive"
 """The label of what the chapter's own little manager starts."""
-_NAMELESS = "<none>:<none>"
 _IN_USE = 409
 _SETTLE_SECONDS = 30.0
 
 
 def clean(
     engine: Engine,
-    lab: str,
+    whose: Whose,
     found: Snapshot | None,
     tell: Callable[[str], None],
     turn: AbstractContextManager[Any],
     addresses: Collection[str],
+    pictures: Pictures,
 ) -> list[str]:
     """Take the lab off the engine; what is then not as it was found, in words.
 
@@ -52,28 +54,35 @@ def clean(
     """
     api: Any = engine.client.api
     with explained(say("taking the lab off a machine")):
+        others = whose.others(api.containers(all=True))
+        if others:
+            _doors(api, whose)
+            return [_taken(others)]
         info = api.info()
         foreign = belonging.of_others(api, info, addresses)
-        before = found or nothing_of_ours(take(engine, lab), api, foreign)
-        there = holds(api, lab)
+        before = found or nothing_of_ours(take(engine, whose.lab), api, foreign, pictures)
+        there = holds(api, whose)
         if there:
             if not foreign and membership(info) not in ("", before.swarm):
                 with turn:
                     tell(say("leaving the swarm"))
                     leave(api)
             tell(say("removing containers, volumes and networks"))
-            _containers(api, lab, before, foreign)
+            _containers(api, whose, before, foreign, pictures)
             _volumes(api, before)
             if not foreign:
                 _networks(api, before)
-            _name(api, lab, before)
+            _name(api, whose, before)
             tell(say("removing images"))
-            gate.remove(api, lab)
-        _images(api, before, there)
-    left = _settled(engine, lab, before, there, foreign)
+            gate.remove(api, whose)
+    left = _settled(engine, whose, before, there, foreign, pictures)
     if found is None:
         left.append(say("its snapshot is lost: whether it is as it was found cannot be told"))
     return left
+
+
+def _taken(others: Sequence[str]) -> str:
+    return say("it is a node of another lab now ({lab}), and was left so", lab=others[0])
 
 
 def leave(api: Any) -> None:
@@ -81,38 +90,38 @@ def leave(api: Any) -> None:
     api.leave_swarm(force=True)
 
 
-def holds(api: Any, lab: str) -> bool:
+def holds(api: Any, whose: Whose) -> bool:
     """Whether the lab has its gate or lookout there. Raises what docker-py raises."""
-    return any(on_machine(one, lab) for one in api.containers(all=True))
+    return any(whose.has(one) for one in api.containers(all=True))
 
 
-def _containers(api: Any, lab: str, before: Snapshot, foreign: bool) -> None:
-    pictures = _pictures(api, before)
+def _containers(
+    api: Any, whose: Whose, before: Snapshot, foreign: bool, pictures: Pictures
+) -> None:
+    new = pictures.new(api, before)
     for one in api.containers(all=True):
-        if one["Id"] in before.containers or _is_gate(one, lab):
+        if one["Id"] in before.containers or _is_gate(one, whose.lab):
             continue
-        if on_machine(one, lab) or _is_ours(one, pictures, foreign):
-            try:
-                api.remove_container(one["Id"], v=True, force=True)
-            except NotFound:
-                continue
-            except APIError as error:
-                # The swarm that it was a task of is just removing it; what stays is told.
-                if error.status_code != _IN_USE:
-                    raise
+        if whose.has(one) or whose.opened(one) or _is_ours(one, new, foreign):
+            _container(api, one)
 
 
-def _pictures(api: Any, before: Snapshot) -> dict[str, bool]:
-    """The ids of the lab's images that were not there before, or are swarmlab's own anyway.
+def _doors(api: Any, whose: Whose) -> None:
+    """The gate, the lookout, and the shells that were opened through the gate."""
+    for one in api.containers(all=True):
+        if whose.has(one) or (whose.opened(one) and labels.LAB in one["Labels"]):
+            _container(api, one)
 
-    True: both, so that nobody but the lab can have made a container from it.
-    """
-    return {
-        str(one["Id"]): new and own
-        for one in api.images()
-        for new, own in [(one["Id"] not in before.images, _own(one))]
-        if of_lab(one) and (new or own)
-    }
+
+def _container(api: Any, one: Mapping[str, Any]) -> None:
+    try:
+        api.remove_container(one["Id"], v=True, force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        # The swarm that it was a task of is just removing it; what stays is told.
+        if error.status_code != _IN_USE:
+            raise
 
 
 def _is_ours(container: Mapping[str, Any], pictures: Mapping[str, bool], foreign: bool) -> bool:
@@ -185,102 +194,56 @@ def _shared(net: Mapping[str, Any]) -> bool:
     return net.get("Scope") == "swarm" or net.get("Driver") == "overlay"
 
 
-def _name(api: Any, lab: str, before: Snapshot) -> None:
+def _name(api: Any, whose: Whose, before: Snapshot) -> None:
     """Call the machine again as it was called, if it still has the name that the gate gave it.
 
     The gate's image is still there for that.
     """
-    given, image = gate.renamed(api, lab)
+    given, image = gate.renamed(api, whose)
     if given and given != before.name and str(api.info().get("Name", "")) == given:
-        gate.remove(api, lab)
-        gate.rename(api, image, before.name, lab)
+        gate.remove(api, whose)
+        gate.rename(api, image, before.name, whose)
 
 
-def _images(api: Any, before: Snapshot, there: bool) -> None:
-    """Take away what the lab brought; what a container of somebody else is made from stays.
-
-    Where the lab is not `there`, it has brought images of swarmlab's own at most.
-    """
-    if not there:
-        for one in api.images():
-            if one["Id"] not in before.images and of_lab(one) and _own(one):
-                _image(api, one)
-        return
-    for one in api.images():
-        tags = [tag for tag in one.get("RepoTags") or () if tag != _NAMELESS]
-        if one["Id"] not in before.images:
-            if of_lab(one):
-                _image(api, one)
-            continue
-        for tag in set(tags) - set(before.images[one["Id"]]):
-            if tag in _inside():
-                with suppress(APIError):
-                    api.remove_image(tag)
-    for image, names in before.images.items():
-        # A name that ours had taken from an older image of the same name.
-        for name in names:
-            try:
-                api.inspect_image(name)
-            except NotFound:
-                repository, _, tag = name.rpartition(":")
-                with suppress(NotFound):
-                    api.tag(image, repository, tag)
-
-
-def _image(api: Any, image: Mapping[str, Any]) -> None:
-    """Remove it under all its names. What will not go is told as a difference."""
-    for name in [tag for tag in image.get("RepoTags") or () if tag != _NAMELESS] or [image["Id"]]:
-        with suppress(APIError):
-            api.remove_image(name)
-
-
-def _own(image: Mapping[str, Any]) -> bool:
-    """Whether it is one of swarmlab's own, whatever it is called."""
-    return recipe.LABEL in (image.get("Labels") or {})
-
-
-def of_lab(image: Mapping[str, Any]) -> bool:
-    """Whether an image is one that a lab brings or has pulled, also when it has lost its name.
-
-    One that was built there is not: it is called `latest`, too.
-    """
-    tags = image.get("RepoTags") or ()
-    if any(tag in _inside() for tag in tags):
-        return True
-    return _own(image) and not any(tag.endswith(":latest") for tag in tags)
-
-
-def _inside() -> set[str]:
-    """What the images are called by those who type, in every catalog."""
-    return {name for names in catalog.load().catalogs.values() for name in names.values()}
-
-
-def _settled(engine: Engine, lab: str, before: Snapshot, there: bool, foreign: bool) -> list[str]:
+def _settled(
+    engine: Engine,
+    whose: Whose,
+    before: Snapshot,
+    there: bool,
+    foreign: bool,
+    pictures: Pictures,
+) -> list[str]:
     """What is not as it was; an engine that is still letting go of something is waited for.
 
     An image may still come that was under way when the user interrupted, and a network of a swarm
     that the engine had only just joined: it makes them a moment after it has said that it is in.
+    So may a shell that was just being opened, and another lab that waited for the gate's name.
     """
+    api: Any = engine.client.api
 
     def look() -> Observation[list[str]]:
-        left = differences(before, take(engine, lab, after=True))
-        if left:
+        with explained(say("removing volumes and images")):
+            others = whose.others(api.containers(all=True))
+            if others:
+                return Observation(True, _taken(others), [_taken(others)])
+            pictures.remove(api, before, there)
+        left = differences(before, take(engine, whose.lab, after=True))
+        if left and there:
             with explained(say("removing volumes and images")):
-                if there:
-                    _volumes(engine.client.api, before)
-                    if not foreign:
-                        _let_go(engine.client.api, before)
-                _images(engine.client.api, before, there)
+                _doors(api, whose)
+                _volumes(api, before)
+                if not foreign:
+                    _let_go(api, before)
         return Observation(not left, "; ".join(left), left)
 
     return poll(look, within=_SETTLE_SECONDS / 3, every=0.5).last.value or []
 
 
-def nothing_of_ours(now: Snapshot, api: Any, foreign: bool) -> Snapshot:
+def nothing_of_ours(now: Snapshot, api: Any, foreign: bool, pictures: Pictures) -> Snapshot:
     """The engine without what is surely the lab's, in place of a snapshot that is lost."""
-    images = {str(one["Id"]) for one in api.images() if of_lab(one)}
-    pictures = dict.fromkeys(images, False)
-    boxes = {str(one["Id"]) for one in api.containers(all=True) if _is_ours(one, pictures, foreign)}
+    images = {str(one["Id"]) for one in api.images() if pictures.has(one)}
+    known = dict.fromkeys(images, False)
+    boxes = {str(one["Id"]) for one in api.containers(all=True) if _is_ours(one, known, foreign)}
     nets = set() if foreign else {_BRIDGE, *(n["Name"] for n in api.networks() if _shared(n))}
     return Snapshot(
         name=now.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers import at_once
 from swarmlab.providers.hosts import facts, guards, reaching
@@ -20,7 +21,12 @@ def examine(machines: Machines, lab: str, consent: Consent) -> dict[str, Snapsho
 
     Raises EnvironmentProblem with everything that speaks against any of them.
     """
-    engines = at_once.each(machines, machines.engine)
+
+    def entered(node: str) -> Engine:
+        reaching.guarded(machines[node])
+        return machines.engine(node)
+
+    engines = at_once.each(machines, entered)
     addresses = at_once.each(
         engines.done, lambda node: reaching.address(machines[node], machines.engine(node).target)
     )

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from swarmlab import archive, labels
+from swarmlab.providers.hosts.belonging import Whose
 from swarmlab.providers.hosts.needs import GATE_PORT
 from swarmlab.providers.hosts.snapshot import Snapshot
 from swarmlab.words import say
@@ -49,6 +51,8 @@ backend engine
     server engine unix@{socket}
 """
 
+_NAME_TAKEN = 409
+
 # The name is given again whenever the machine has started anew.
 _PROGRAM = """
 import os, socket, sys
@@ -61,16 +65,20 @@ _RENAME = "import socket, sys; socket.sethostname(sys.argv[1])"
 
 def create(
     api: Any,
-    lab: str,
+    whose: Whose,
     node: str,
     *,
     image: str,
     socket: str,
     rename: bool,
     marks: Mapping[str, str],
-) -> None:
-    """Make the container, not started, in place of any older one. Raises what docker-py raises."""
-    remove(api, lab)
+) -> bool:
+    """Make the container, not started, in place of any older one of this lab.
+
+    False: another lab of that name has one. The engine itself gives the name to the first only.
+    Raises what docker-py raises.
+    """
+    remove(api, whose)
     host = {
         "NetworkMode": "host",
         "Mounts": mounts(socket),
@@ -84,14 +92,20 @@ def create(
         "Cmd": [],
         "Healthcheck": {"Test": ["NONE"]},
         "Labels": {
-            labels.LAB: lab,
+            **marks,
+            **whose.marks,
             labels.ROLE: labels.ROLE_GATE,
             labels.NODE: node,
-            **marks,
         },
         "HostConfig": host,
     }
-    api.create_container_from_config(config, labels.container(lab, NAME))
+    try:
+        api.create_container_from_config(config, labels.container(whose.lab, NAME))
+    except APIError as error:
+        if error.status_code == _NAME_TAKEN:
+            return False
+        raise
+    return True
 
 
 def start(
@@ -114,40 +128,32 @@ def start(
     api.restart(name, timeout=1)
 
 
-def renamed(api: Any, lab: str) -> tuple[str, str]:
+def renamed(api: Any, whose: Whose) -> tuple[str, str]:
     """The name that it gives the machine, and the id of its image; empty for none."""
-    try:
-        told = api.inspect_container(labels.container(lab, NAME))
-    except NotFound:
-        return "", ""
-    if told["HostConfig"].get("UTSMode") != "host":
+    told = _told(api, whose)
+    if told is None or told["HostConfig"].get("UTSMode") != "host":
         return "", ""
     return str(told["Config"]["Labels"].get(labels.NODE, "")), str(told["Image"])
 
 
-def stop(api: Any, lab: str) -> None:
-    """End it; content when there is none."""
-    try:
-        api.stop(labels.container(lab, NAME), timeout=1)
-    except NotFound:
+def remove(api: Any, whose: Whose) -> None:
+    """Take it away; content when there is none, or another lab's."""
+    told = _told(api, whose)
+    if told is None:
         return
+    with suppress(NotFound):
+        api.remove_container(told["Id"], v=True, force=True)
 
 
-def remove(api: Any, lab: str) -> None:
-    """Take it away; content when there is none."""
-    try:
-        api.remove_container(labels.container(lab, NAME), v=True, force=True)
-    except NotFound:
-        return
-
-
-def there(api: Any, lab: str) -> bool:
+def there(api: Any, whose: Whose) -> bool:
     """Whether the engine has it, running or not."""
-    try:
-        api.inspect_container(labels.container(lab, NAME))
-    except NotFound:
-        return False
-    return True
+    return _told(api, whose) is not None
+
+
+def marks(api: Any, whose: Whose) -> dict[str, str]:
+    """Its labels, among them what the lab remembers; none when there is none."""
+    told = _told(api, whose)
+    return {} if told is None else dict(told["Config"]["Labels"])
 
 
 def last_words(api: Any, lab: str) -> str | None:
@@ -161,10 +167,13 @@ def last_words(api: Any, lab: str) -> str | None:
     return f"{ended}\n{last}"
 
 
-def found(api: Any, lab: str) -> Snapshot | None:
+def found(api: Any, whose: Whose) -> Snapshot | None:
     """The snapshot that it keeps; None when there is none."""
+    told = _told(api, whose)
+    if told is None:
+        return None
     try:
-        stream, _ = api.get_archive(labels.container(lab, NAME), _FOUND)
+        stream, _ = api.get_archive(told["Id"], _FOUND)
     except NotFound:
         return None
     try:
@@ -173,31 +182,45 @@ def found(api: Any, lab: str) -> Snapshot | None:
         return None
 
 
-def rename(api: Any, image: str, name: str, lab: str) -> None:
+def rename(api: Any, image: str, name: str, whose: Whose) -> None:
     """Give the machine that name until it starts anew. Raises what docker-py raises."""
-    run_once(api, image, ["python3", "-ISc", _RENAME, name], lab, _rights(rename=True))
+    run_once(api, image, ["python3", "-ISc", _RENAME, name], whose, _rights(rename=True))
 
 
 def run_once(
-    api: Any, image: str, argv: list[str], lab: str, rights: Mapping[str, Any]
+    api: Any, image: str, argv: list[str], whose: Whose, rights: Mapping[str, Any]
 ) -> tuple[int, str]:
     """Run a program in a container of its own on the machine's network; exit code and output."""
-    config = {
-        "Image": image,
-        "User": "0:0",
-        "Entrypoint": argv,
-        "Cmd": [],
-        "Healthcheck": {"Test": ["NONE"]},
-        "Labels": {labels.LAB: lab, labels.ROLE: labels.ROLE_GATE},
-        "HostConfig": {"NetworkMode": "host", **rights},
-    }
-    box = api.create_container_from_config(config)["Id"]
+    box = made(api, image, argv, whose, rights)
     try:
         api.start(box)
         code = int(api.wait(box)["StatusCode"])
         return code, api.logs(box).decode("utf-8", "replace").strip()
     finally:
         api.remove_container(box, force=True, v=True)
+
+
+def made(api: Any, image: str, argv: list[str], whose: Whose, rights: Mapping[str, Any]) -> str:
+    """A container for a program on the machine's network, not started; its id."""
+    config = {
+        "Image": image,
+        "User": "0:0",
+        "Entrypoint": argv,
+        "Cmd": [],
+        "Healthcheck": {"Test": ["NONE"]},
+        "Labels": {**whose.marks, labels.ROLE: labels.ROLE_GATE},
+        "HostConfig": {"NetworkMode": "host", **rights},
+    }
+    return str(api.create_container_from_config(config)["Id"])
+
+
+def _told(api: Any, whose: Whose) -> Any:
+    """What the engine tells of this lab's; None when there is none, or another lab's."""
+    try:
+        told = api.inspect_container(labels.container(whose.lab, NAME))
+    except NotFound:
+        return None
+    return told if whose.has(told["Config"]) else None
 
 
 def mounts(socket: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab import findings
-from swarmlab.providers.hosts import needs
+from swarmlab.providers.hosts import belonging, needs
 from swarmlab.providers.hosts.facts import Facts
 from swarmlab.providers.hosts.file import Host
 from swarmlab.providers.hosts.trouble import Trouble
@@ -58,6 +58,11 @@ def troubles(
 
 
 def _alone(node: str, facts: Facts, consent: Consent) -> list[Trouble]:
+    # This lab has nothing there yet, whatever its name. What else would speak against the
+    # machine is that lab's own: its swarm, say, which nobody is to be told to leave.
+    labs = belonging.on_machine(facts.containers)
+    if labs:
+        return [belonging.occupied(node, lab) for lab in labs]
     found = [
         *_kind(node, facts.info),
         *_name(node, facts, consent),
@@ -107,6 +112,16 @@ def _kind(node: str, info: Mapping[str, Any]) -> list[Trouble]:
                 ),
                 say(
                     "Take `userns-remap` out of its /etc/docker/daemon.json and restart the engine."
+                ),
+            )
+        )
+    if info.get("LiveRestoreEnabled"):
+        found.append(
+            Trouble(
+                node,
+                say("its engine keeps containers alive without it (`live-restore`): Swarm refuses"),
+                say(
+                    "Take `live-restore` out of its /etc/docker/daemon.json and restart the engine."
                 ),
             )
         )

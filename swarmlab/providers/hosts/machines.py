@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from docker.errors import ImageNotFound
@@ -60,12 +61,29 @@ class Machines:
 
 
 def settings(hosts: Iterable[Host], consent: Consent) -> dict[str, Any]:
-    """What the labels of a lab say of its machines; no secret is among it."""
+    """What the provider is to know of the machines; no secret is among it."""
     return {"hosts": [host.to_dict() for host in hosts], "consent": vars(consent)}
 
 
+def kept(hosts: Iterable[Host], consent: Consent) -> dict[str, Any]:
+    """The same as a lab's labels have it: without the leave for what nothing brings back."""
+    return settings(hosts, replace(consent, leave_swarm=False))
+
+
+def given_again(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A lab's own settings, with the leave to take machines out of their swarm as `wanted` has it.
+
+    What was typed when the lab was made says nothing about the swarm of today.
+    """
+    consent = has.get("consent")
+    if not isinstance(consent, dict):
+        return dict(has)
+    leave = bool((wanted.get("consent") or {}).get("leave_swarm"))
+    return {**has, "consent": {**consent, "leave_swarm": leave}}
+
+
 def told(settings: Mapping[str, Any], lab: str) -> tuple[Machines, Consent]:
-    """What `settings` made. Raises UsageError for anything else."""
+    """What `settings` or `kept` made. Raises UsageError for anything else."""
     if not settings:
         raise UsageError(
             say("Nothing says of which machines the lab {lab!r} is to be made.", lab=lab),

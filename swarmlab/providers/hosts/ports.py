@@ -9,6 +9,7 @@ from docker.errors import APIError
 
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.providers.hosts import gate
+from swarmlab.providers.hosts.belonging import Whose
 from swarmlab.providers.hosts.needs import PORTS
 from swarmlab.providers.hosts.trouble import Trouble
 from swarmlab.providers.problems import said
@@ -57,7 +58,7 @@ print(json.dumps({
 
 
 def troubles(
-    api: Any, image: str, lab: str, node: str, *, address: str, path: str, engine: str
+    api: Any, image: str, whose: Whose, node: str, *, address: str, path: str, engine: str
 ) -> list[Trouble]:
     """What speaks against the machine at `address`, whose engine has that id and socket.
 
@@ -66,7 +67,7 @@ def troubles(
     asked = json.dumps([gate.SOCKET, address, list(PORTS), list(UDP)])
     rights = {**_RIGHTS, "Mounts": gate.mounts(path)}
     try:
-        code, words = gate.run_once(api, image, ["python3", "-ISc", _PROGRAM, asked], lab, rights)
+        code, words = gate.run_once(api, image, ["python3", "-ISc", _PROGRAM, asked], whose, rights)
     except APIError as error:
         if "bind" not in said(error):
             raise

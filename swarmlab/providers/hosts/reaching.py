@@ -16,6 +16,8 @@ from swarmlab.words import say
 
 _CALL_SECONDS = 60
 _SSH_SECONDS = 10.0
+_GUARDED = ("ssh", "unix", "npipe")
+"""Ways on which somebody else has looked who is asking."""
 
 
 def connect(host: Host, *, timeout: int = _CALL_SECONDS) -> Engine:
@@ -43,6 +45,37 @@ def target(host: Host) -> Target:
     if host.context:
         return engines.of_context(host.context)
     return Target(host.url, say("the hosts file"), host.certs)
+
+
+def guarded(host: Host) -> None:
+    """Raises EnvironmentProblem for a docker context that leads to an engine without TLS on both
+    sides, before anything is asked there; the hosts file refuses such a way by itself."""
+    where = target(host)
+    if urlsplit(where.url).scheme in _GUARDED:
+        return
+    if where.certs is None:
+        raise EnvironmentProblem(
+            say(
+                "{place} leads to {url} without TLS and a client's certificate. An engine that "
+                "listens so makes everybody root on its machine, and is not used.",
+                place=where.source,
+                url=where.url,
+            ),
+            hint=say(
+                "Reach it by ssh:// or tcp:// with certificates: `docker context update` changes "
+                "the context, `engine:` in the hosts file takes its place."
+            ),
+        )
+    if not where.verify:
+        raise EnvironmentProblem(
+            say(
+                "{place} leads to {url} without a look at the engine's certificate (SkipTLSVerify):"
+                " whoever is on the way could be taken for the machine.",
+                place=where.source,
+                url=where.url,
+            ),
+            hint=say("Give the context the authority's certificate: `docker context update`."),
+        )
 
 
 def address(host: Host, where: Target) -> str:

@@ -46,6 +46,16 @@ def read(api: Any, lab: str) -> dict[str, Snapshot]:
     return found
 
 
+def instance(api: Any, lab: str) -> str:
+    """Which lab of that name kept them; empty when none did."""
+    with explained(say("reading what the machines held")):
+        try:
+            told = api.inspect_volume(labels.container(lab, _NAME)).get("Labels") or {}
+        except NotFound:
+            return ""
+    return str(told.get(labels.INSTANCE, ""))
+
+
 def _packed(one: Snapshot) -> str:
     text = json.dumps(one.to_dict(), separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(text, 9)).decode("ascii")

@@ -202,11 +202,6 @@ def _name(container: Mapping[str, Any]) -> str:
     return str(names[0]).lstrip("/")
 
 
-def on_machine(one: Mapping[str, Any], lab: str) -> bool:
-    """Whether it is one of the containers by which the lab makes a machine a node."""
-    return _of(one, lab) and _role(one) in (labels.ROLE_GATE, labels.ROLE_LOOKOUT)
-
-
 def _role(one: Mapping[str, Any]) -> str:
     return str((one.get("Labels") or {}).get(labels.ROLE, ""))
 
