@@ -13,12 +13,13 @@ import pytest
 from docker.errors import NotFound
 
 from swarmlab import labels
-from swarmlab.cluster import refusing, remains, repair, swarm
+from swarmlab.cluster import apart, refusing, remains, repair, swarm
 from swarmlab.engine import Target
 from swarmlab.errors import (
     ClusterProblem,
     EngineUnreachable,
     EnvironmentProblem,
+    TimedOut,
     UsageError,
 )
 from swarmlab.progress import SilentProgress
@@ -195,6 +196,25 @@ def test_mending_asks_whose_the_swarm_is_before_it_leaves_one(
     with pytest.raises(ClusterProblem) if borrowed else nullcontext():
         job._join("swarm-2", own, standing, ["10.0.0.1"], tokens)
     assert left == ([] if borrowed else [own])
+
+
+@pytest.mark.parametrize("name", ["dind", "docker-machine", "hosts"])
+def test_what_fails_between_machines_names_the_ports(name: str) -> None:
+    provider = cast(Any, SimpleNamespace(name=name, contained=name == "dind"))
+    for error in (TimedOut("it", 3, "silence", hint="Begin anew."), ClusterProblem("No.")):
+        hint = error.hint
+        with pytest.raises(type(error)), apart.ways(provider, "10.0.0.1", apart.SWARM):
+            raise error
+        assert error.hint.endswith(hint)
+        assert ("TCP 2377, TCP 7946, UDP 4789, UDP 7946 through to 10.0.0.1;" in error.hint) is (
+            name != "dind"
+        )
+    with (
+        pytest.raises(ClusterProblem) as other,
+        apart.ways(provider, "10.0.0.1", [("TCP", 12376)], TimedOut),
+    ):
+        raise ClusterProblem("It has ended.")
+    assert other.value.hint == ""
 
 
 class Own:

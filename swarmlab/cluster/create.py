@@ -16,11 +16,11 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import access, keys, lookouts, swarm, workstation
+from swarmlab.cluster import access, apart, keys, lookouts, swarm, workstation
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.stock import Images
 from swarmlab.engine import Engine
-from swarmlab.errors import ClusterProblem
+from swarmlab.errors import ClusterProblem, TimedOut
 from swarmlab.images import carrying, trust
 from swarmlab.lookout import Lookout
 from swarmlab.progress import Progress, Stage
@@ -127,13 +127,16 @@ class Site:
                     self._alive(node)
                 return Observation(False, _short(error))
 
-        until(
-            say("the engine of {node}", node=node),
-            look,
-            within=within,
-            every=swarm.EVERY,
-            hint=say("Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew."),
-        )
+        with apart.ways(self.provider, where[0], [("TCP", where[1])], TimedOut):
+            until(
+                say("the engine of {node}", node=node),
+                look,
+                within=within,
+                every=swarm.EVERY,
+                hint=say(
+                    "Look with `swarmlab doctor`; `swarmlab down` and `swarmlab up` begin anew."
+                ),
+            )
         api.timeout = _CALL_SECONDS
         return api
 
@@ -251,8 +254,10 @@ class _Work:
             raise
         token = self._tokens.result().of(self._site.size.role(node))
         self._crew.check()
-        first = self._site.provider.address(self._site.names[0])
-        swarm.join(api, self._site.provider.address(node), [first], token)
+        provider = self._site.provider
+        first = provider.address(self._site.names[0])
+        with apart.ways(provider, first, apart.SWARM):
+            swarm.join(api, provider.address(node), [first], token)
         return api
 
     def workstation(self) -> None:

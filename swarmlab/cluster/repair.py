@@ -11,18 +11,12 @@ from docker import APIClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster import cutting, keys, refusing, settling, stock, swarm, workstation
+from swarmlab.cluster import apart, cutting, keys, refusing, settling, stock, swarm, workstation
 from swarmlab.cluster.create import Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import (
-    ClusterProblem,
-    EnvironmentProblem,
-    SwarmlabError,
-    TimedOut,
-    UsageError,
-)
+from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut, UsageError
 from swarmlab.progress import Progress
 from swarmlab.providers import problems, registry
 from swarmlab.providers.base import NodeState, Provider
@@ -262,7 +256,8 @@ class _Job:
         if known is not None and known.state is NodeState.RUNNING:
             self._say(say("{node} was not in the swarm", node=node))
         token = tokens.of(self._site.size.role(node))
-        swarm.join(api, self._site.addresses[node], remotes, token)
+        with apart.ways(self._site.provider, remotes[0], apart.SWARM):
+            swarm.join(api, self._site.addresses[node], remotes, token)
 
     def _say(self, what: str) -> None:
         self.done.append(what)

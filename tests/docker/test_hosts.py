@@ -66,7 +66,7 @@ def left_open(there: Room) -> None:
     api.close()
     client = there.machines[1].client()
     role: Any = {"label": "swarmlab.role=shell"}
-    look_until("the shell to be open", lambda: len(client.containers.list(filters=role)) == 1)
+    look_until("the shell to open", lambda: len(client.containers.list(filters=role)) == 1, 60)
     client.close()
 
 
@@ -144,6 +144,43 @@ def test_machines_that_will_not_do_are_told_together_and_not_touched(there: Room
         clients[2].images.remove("foreign:1")
         for client in clients:
             client.close()
+
+
+def test_a_firewall_is_told_with_its_ports_before_a_swarm_is_begun(there: Room) -> None:
+    """One machine that lets nothing in but its engine, and drops the rest without a word."""
+    third = there.machines[2]
+    third.run(
+        "sh",
+        "-ec",
+        """
+        iptables -N firewall
+        iptables -A firewall -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN
+        iptables -A firewall -p tcp --dport 2376 -j RETURN
+        iptables -A firewall -j DROP
+        iptables -I INPUT ! -i lo -j firewall""",
+    )
+    before = all_held(there)
+    try:
+        refused = swarmlab(there, "up", "--hosts", str(there.file()))
+        after = all_held(there), left(NAME)
+    finally:
+        third.run(
+            "sh",
+            "-c",
+            "iptables -D INPUT ! -i lo -j firewall; iptables -F firewall; iptables -X firewall",
+        )
+    said = " ".join(refused.stderr.split())
+    assert refused.returncode == 3
+    assert "2 things speak against a lab on these machines." in said
+    assert (
+        "swarm-3: it cannot be reached from this computer at "
+        "TCP 80, TCP 443, TCP 8080, TCP 8500, TCP 12376."
+    ) in said
+    assert (
+        "swarm-3: it cannot be reached from swarm-1, swarm-2 at TCP 2377, TCP 7946, TCP 8300, "
+        "TCP 8301, UDP 4789, UDP 7946, UDP 8301."
+    ) in said
+    assert after == (before, [])
 
 
 def until_there(client: docker.DockerClient, network: str) -> None:

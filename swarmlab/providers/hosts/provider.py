@@ -16,7 +16,7 @@ from swarmlab.errors import EnvironmentProblem, UsageError
 from swarmlab.images import carrying, catalog, recipe
 from swarmlab.providers import at_once
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
-from swarmlab.providers.hosts import belonging, cleaning, examining, gate, ports, record
+from swarmlab.providers.hosts import belonging, between, cleaning, examining, gate, ports, record
 from swarmlab.providers.hosts.machines import image, kept, told
 from swarmlab.providers.hosts.needs import GATE_PORT
 from swarmlab.providers.hosts.returning import Returned
@@ -86,8 +86,19 @@ class Hosts(Returned):
         found = at_once.must(self._machines, self._ports)
         wrong = [one for troubles in found.values() for one in troubles]
         examining.refuse(
-            wrong,
+            wrong or self._between(),
             say("What was begun there is taken back."),
+        )
+
+    def _between(self) -> list[Trouble]:
+        """Tried only where the ports are free."""
+        self.report(say("trying the ways between the machines"))
+        return between.troubles(
+            {host.node: host.address for host in self._machines.all()},
+            self._size.manager_names,
+            self._machines.api,
+            lambda node: image(self._machines.api(node), _inside()),
+            self._whose,
         )
 
     def _leave(self, node: str) -> None:
