@@ -73,12 +73,11 @@ def create(
     rename: bool,
     marks: Mapping[str, str],
 ) -> bool:
-    """Make the container, not started, in place of any older one of this lab.
+    """Make the container, not started.
 
-    False: another lab of that name has one. The engine itself gives the name to the first only.
-    Raises what docker-py raises.
+    False: there is one, of another lab of that name. The engine itself gives the name to the first
+    only. Raises what docker-py raises.
     """
-    remove(api, whose)
     host = {
         "NetworkMode": "host",
         "Mounts": mounts(socket),

@@ -82,6 +82,8 @@ class Hosts(Returned):
         record.write(self._api, self._lab, self._found, self._labels(labels.ROLE_VOLUME))
         self.report(say("bringing the gate's image"))
         at_once.must(self._machines, self._give, self._stop)
+        # From here on the machines are this lab's: another that comes finds the name taken.
+        at_once.must(self._machines, self.create)
         self.report(say("trying the machines' ports"))
         found = at_once.must(self._machines, self._ports)
         wrong = [one for troubles in found.values() for one in troubles]
@@ -142,6 +144,9 @@ class Hosts(Returned):
 
     def create(self, node: str) -> None:
         api = self._machines.api(node)
+        with explained(say("making the gate of {node}", node=node)):
+            if gate.there(api, self._whose):
+                return
         if not image(api, _inside()):
             self._give(node)
         with explained(say("making the gate of {node}", node=node)):
