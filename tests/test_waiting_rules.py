@@ -28,6 +28,7 @@ REASONS = {
     "swarmlab/session.py:_Shell._put": "hands on what was read, until nobody listens any more",
     "swarmlab/images/schedule.py:run": "a moment for each that was called off, before the end",
     "swarmlab/images/command.py:run.watch": "waits for Ctrl-C while a build runs; ends with it",
+    "swarmlab/process.py:_killed_by.watch": "waits for Ctrl-C while a program runs; ends with it",
     "swarmlab/providers/machine_program.py:Program.run.watch": (
         "waits for Ctrl-C or the time limit while a driver works; ends with it"
     ),
@@ -47,6 +48,7 @@ ENDLESS = {
     "swarmlab/terminal.py:_wait": "a shell lasts until the student leaves it; then one was killed",
     "swarmlab/images/command.py:run": "its output has ended, so it has; after Ctrl-C it was killed",
     "swarmlab/process.py:_last_words": "it was killed",
+    "swarmlab/process.py:_killed_by": "was told to end, and looks no longer than a moment",
     "swarmlab/checks/steady.py:Steady.start": "the first look has its own limit, and sets it",
     "swarmlab/checks/steady.py:Steady.finish": "was told to end, and each of its looks has a limit",
     "swarmlab/images/schedule.py:run": "it has said that it is done",
