@@ -3,9 +3,11 @@
 #
 #   ./remove.sh service NAME... network NAME... volume NAME...
 #
-# What is not there is no error, so it can be repeated. `docker service rm` returns before the
-# containers have ended, and a network or volume cannot go before its last container: so this
-# asks again for at most a minute, and ends with 1 when something is still left.
+# What is not there is no error, so it can be repeated. A service that is on one of the networks
+# goes too, whatever its name: one that was mistyped would hold the network for ever.
+# `docker service rm` returns before the containers have ended, and a network or volume cannot go
+# before its last container: so this asks again for at most a minute, and ends with 1 when
+# something is still left.
 set -uo pipefail
 
 mapfile -t nodes < <(docker-machine ls -q)
@@ -17,26 +19,48 @@ for word in "$@"; do
     esac
 done
 
+# on NETWORK: the names of the services that are on it.
+on() {
+    local id services
+    id=$(docker network ls -q --no-trunc --filter "name=^$1\$" --filter scope=swarm)
+    services=$(docker service ls -q)
+    [[ -n $id && -n $services ]] || return 0
+    docker service inspect $services --format \
+        '{{.Spec.Name}}{{range .Spec.TaskTemplate.Networks}} {{.Target}}{{end}}' |
+        awk -v id="$id" -v name="$1" \
+            '{for (i = 2; i <= NF; i++) if ($i == id || $i == name) {print $1; next}}'
+}
+
 # left: one line for each thing that is still there, after one more try to remove it.
 left() {
     local node name
+    # A worker removes no network, and lists only those that it needs.
+    eval "$(docker-machine env "${nodes[0]}")"
     for name in "${network[@]}"; do
         docker network rm "$name" >/dev/null 2>&1
-        docker network ls -q --filter "name=^$name\$" --filter scope=swarm
+        docker network ls --filter "name=^$name\$" --filter scope=swarm --format 'network {{.Name}}'
     done
     for node in "${nodes[@]}"; do
         eval "$(docker-machine env "$node")"
         for name in "${service[@]}"; do
-            docker ps -aq --filter "label=com.docker.swarm.service.name=$name"
+            docker ps -a --filter "label=com.docker.swarm.service.name=$name" \
+                --format "{{.Names}} on $node"
         done
         for name in "${volume[@]}"; do
             docker volume rm "$name" >/dev/null 2>&1
-            docker volume ls -q --filter "name=^$name\$"
+            docker volume ls --filter "name=^$name\$" --format "volume {{.Name}} on $node"
         done
     done
 }
 
 eval "$(docker-machine env "${nodes[0]}")"
+for name in "${network[@]}"; do
+    for other in $(on "$name"); do
+        [[ " ${service[*]} " == *" $other "* ]] && continue
+        echo "service $other is on network $name: removed too"
+        service+=("$other")
+    done
+done
 for name in "${service[@]}"; do
     docker service rm "$name" >/dev/null 2>&1
 done
