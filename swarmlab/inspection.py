@@ -1,7 +1,8 @@
 """Looking at checks: side by side, in the order that `needs` asks for, each with its verdict.
 
 A check that says no has FAILED: that is the student's. A check that cannot look has ERRORED:
-that is ours or the machine's. The caller's thread alone speaks with the listener.
+that is ours or the machine's, and so is one that says no while a node of the lab is lost. The
+caller's thread alone speaks with the listener.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from swarmlab.advice import Advice
 from swarmlab.checks.base import Check, Finding, Observer, ObserverFactory, World
+from swarmlab.checks.lost import RollCall
 from swarmlab.errors import SwarmlabError
 from swarmlab.listener import Listener
 from swarmlab.model import CheckSpec
@@ -104,6 +106,7 @@ class Inspector:
         running: dict[Future[_Look], Claim] = {}
         news: queue.SimpleQueue[tuple[CheckSpec, str]] = queue.SimpleQueue()
         stop = threading.Event()
+        roll = RollCall(world)
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="check")
 
         def end(claim: Claim, result: CheckResult) -> None:
@@ -129,7 +132,7 @@ class Inspector:
                     if reason:
                         end(claim, replace(skipped(claim.spec, reason), blocked_by=need))
                     else:
-                        future = pool.submit(self._look, world, claim.spec, once, stop, news)
+                        future = pool.submit(self._look, world, claim.spec, once, roll, stop, news)
                         running[future] = claim
                 if not running:
                     # Nothing runs and nothing became free: skipped ones may have freed others.
@@ -187,6 +190,7 @@ class Inspector:
         world: World,
         spec: CheckSpec,
         once: bool,
+        roll: RollCall,
         stop: threading.Event,
         news: queue.SimpleQueue[tuple[CheckSpec, str]],
     ) -> _Look:
@@ -218,6 +222,7 @@ class Inspector:
 
         waited = poll(look, within=0.0 if once else spec.within, report=None if once else report)
         seen.waited = 0.0 if waited.looks == 1 else waited.seconds
+        seen.error = seen.error or roll.excuse(spec.check, seen.finding)
         return seen
 
 
@@ -226,6 +231,7 @@ class Watch:
 
     def __init__(self, spec: CheckSpec, factory: ObserverFactory | None, world: World) -> None:
         self.spec = spec
+        self._world = world
         self._seen = _Look()
         self._observer: Observer | None = None
         self._start = time.monotonic()
@@ -246,6 +252,7 @@ class Watch:
         if self._observer is not None:
             try:
                 self._seen.finding = self._observer.finish()
+                self._seen.error = RollCall(self._world).excuse(self.spec.check, self._seen.finding)
             except Exception as error:
                 self._seen.error = error
             self._observer = None
@@ -289,7 +296,7 @@ _DID = {
 
 
 def _judge(spec: CheckSpec, seen: _Look) -> CheckResult:
-    verdict, reason, finding = Verdict.ERRORED, "", seen.finding
+    verdict, reason, finding = Verdict.ERRORED, "", None if seen.error else seen.finding
     if seen.error is not None:
         reason = cause(seen.error)
     elif finding is None:

@@ -138,6 +138,7 @@ class Engine(Execs):
     name: str
     swarm: Swarm
     manager: bool = True
+    state: str = "active"
     refusal: APIError | None = None
     boxes: dict[str, Container] = field(default_factory=dict)
     volume_names: list[str] = field(default_factory=list)
@@ -165,6 +166,10 @@ class Engine(Execs):
     def ping(self) -> bool:
         self._answer(swarm=False)
         return True
+
+    def info(self) -> Raw:
+        self._answer(swarm=False)
+        return {"Swarm": {"LocalNodeState": self.state}}
 
     def nodes(self) -> list[Raw]:
         self._answer()

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from docker import DockerClient
+
 from swarmlab.checks.base import Check, Finding, Observer, ObserverFactory, World
 from swarmlab.errors import ClusterProblem, EnvironmentProblem
 from swarmlab.listener import SilentListener
@@ -16,6 +18,7 @@ from swarmlab.results import CheckResult, CommandResult, StepResult, Verdict
 from swarmlab.runner import Runner
 from swarmlab.student import ProgressStore
 from swarmlab.workspace import Outcome
+from tests.checks_fakes import Engine, Swarm, node
 
 
 class Facts:
@@ -27,7 +30,13 @@ class Facts:
         self.looks: list[str] = []
         self.later: dict[str, int] = {}
         self.watched: list[tuple[str, str]] = []
-        self.managers = ("swarm-1",)
+        self.silent: set[str] = set()
+        self.nodes = self.managers = ("swarm-1",)
+        self.swarm = Swarm([node("swarm-1", leader=True)])
+        self._engine = Engine("swarm-1", self.swarm)
+
+    def engine(self, node: str) -> DockerClient:
+        return cast(DockerClient, self._engine)
 
     def look(self, name: str) -> bool:
         self.looks.append(name)

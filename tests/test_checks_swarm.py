@@ -438,7 +438,8 @@ def test_service_that_does_not_run_whole(lab: Lab) -> None:
     assert found.actual == ("2 of 3 tasks running (1 starting; last error: non-zero exit (1))")
 
 
-def test_service_on_a_lost_node_does_not_run(lab: Lab) -> None:
+def test_a_task_of_a_lost_node_is_not_counted(lab: Lab) -> None:
+    """What the check sees; that nobody has to answer for it is in test_lost."""
     proxies(lab)
     lab.swarm.nodes[2]["Status"]["State"] = "down"
     assert "2 of 3 tasks running" in check(lab, "swarm.service", name="proxy").actual

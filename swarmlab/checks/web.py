@@ -10,7 +10,8 @@ from threading import Event
 
 from swarmlab.checks.base import World
 from swarmlab.checks.looking import counted, listed, over, shown
-from swarmlab.errors import EnvironmentProblem
+from swarmlab.checks.lost import unanswered
+from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.wait import patient
 from swarmlab.words import later, say
 
@@ -118,13 +119,12 @@ def vouch(world: World, answers: Iterable[Answer]) -> None:
     A refused port is the student's finding only when the node behind it lives; when the node's
     engine does not answer either, nothing can be said, and EnvironmentProblem is raised.
     """
-    import requests
-    from docker.errors import DockerException
 
     def reach(node: str) -> None:
-        try:
-            world.engine(node).ping()
-        except (requests.RequestException, DockerException, OSError) as error:
+        error = unanswered(world, node)
+        if isinstance(error, SwarmlabError):
+            raise error
+        if error is not None:
             raise EnvironmentProblem(
                 say(
                     "{node} does not answer, nor does its engine ({error}), so nothing can be said"

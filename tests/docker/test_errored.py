@@ -26,6 +26,7 @@ from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.workspace import LabWorkspace
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.listener import SilentListener
+from swarmlab.loader import load_builtin
 from swarmlab.model import CheckSpec, Command, Lab, Step
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
 from swarmlab.runner import Runner
@@ -35,6 +36,9 @@ from tests.contract import broken
 from tests.docker.lifecycle_site import containers, host, looked
 
 pytestmark = pytest.mark.docker
+
+STANDING = [str(step.number) for step in load_builtin("service-discovery").steps[:-1]]
+"""The numbers of the chapter's steps that leave the lab standing."""
 
 P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
 
@@ -194,7 +198,7 @@ def test_in_the_middle_of_verify(name: str, tmp_path: Path, which: str) -> None:
         assert not step.done
         # What the command line says of it, in a process of its own: the lab is still broken.
         done = subprocess.run(
-            [sys.executable, "-m", "swarmlab", "verify", "3", "--name", name, "--json"],
+            [sys.executable, "-m", "swarmlab", "verify", *STANDING, "--name", name, "--json"],
             capture_output=True,
             text=True,
             timeout=300,
@@ -208,7 +212,8 @@ def test_in_the_middle_of_verify(name: str, tmp_path: Path, which: str) -> None:
             told = json.loads(done.stdout)
             assert broken(told) == []
             found = {check["verdict"] for step in told["steps"] for check in step["checks"]}
-            assert "errored" in found
+            # Nothing was done in this lab, and yet nobody can say so while a node is lost.
+            assert found == {"errored", "passed", "skipped"}
         assert "Traceback" not in done.stderr
     finally:
         site.mended()
