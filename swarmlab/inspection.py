@@ -249,20 +249,23 @@ class Watch:
 
     def end(self) -> CheckResult:
         """Stop watching; the verdict."""
-        if self._observer is not None:
-            try:
-                self._seen.finding = self._observer.finish()
-                self._seen.error = RollCall(self._world).excuse(self.spec.check, self._seen.finding)
-            except Exception as error:
-                self._seen.error = error
-            self._observer = None
-        self._seen.seconds = time.monotonic() - self._start
+        self._stop()
+        roll = RollCall(self._world)
+        self._seen.error = self._seen.error or roll.excuse(self.spec.check, self._seen.finding)
         return _judge(self.spec, self._seen)
 
     def drop(self) -> None:
         """Stop watching because of an interruption; what was seen does not count."""
+        self._stop()
+
+    def _stop(self) -> None:
         if self._observer is not None:
-            self.end()
+            try:
+                self._seen.finding = self._observer.finish()
+            except Exception as error:
+                self._seen.error = error
+            self._observer = None
+        self._seen.seconds = time.monotonic() - self._start
 
 
 def skipped(spec: CheckSpec, reason: str) -> CheckResult:
