@@ -295,9 +295,7 @@ def test_a_leader_that_was_frozen_before(name: str) -> None:
         told = json.loads(done.stdout)
         assert broken(told) == []
         checks = [check for step in told["steps"] for check in step["checks"]]
-        # The step was never run here, so that its service is missing is true.
-        failed = {check["id"] for check in checks if check["verdict"] == "failed"}
-        assert failed <= {"exactly-three"}, done.stdout
+        assert "failed" not in {check["verdict"] for check in checks}, done.stdout
         assert any(leader in check["reason"] for check in checks if check["verdict"] == "errored")
         refused = subprocess.run(
             [*program, "reset", "1", "--name", name], capture_output=True, text=True, timeout=60
