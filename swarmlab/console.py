@@ -56,6 +56,11 @@ def plain() -> None:
     err.cache_clear()
 
 
+def is_plain() -> bool:
+    """Whether nothing is to be drawn, because somebody has it read out."""
+    return _plain
+
+
 def _console(*, stderr: bool) -> Console:
     terminal = False if _plain else None
     width = height = None

@@ -23,7 +23,8 @@ WIDTH = 78  # columns
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-PICTURE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"^```(?:picture: .+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SPOKEN = re.compile(r"^```picture: (.+)$", re.MULTILINE)
 # Of two figures and more: smaller ones are words in one language and figures in the other, and
 # months are figures in Chinese only.
 NUMBER = re.compile(r"(?<![\w.])\d{2,}(?:\.\d+)*(?!\w|\.\d| 月)|(?<![\w.])\d(?:\.\d+)+")
@@ -132,6 +133,17 @@ def test_numbers_are_the_same_in_both_languages(number: int) -> None:
     """Ports, versions, exit codes and years: a slip there is an error of fact."""
     english, chinese = (Counter(NUMBER.findall(PICTURE.sub("", text))) for text in both(number))
     assert chinese == english
+
+
+@each_step
+def test_every_picture_has_words_for_those_who_cannot_see_it(number: int) -> None:
+    english, chinese = both(number)
+    for text in (english, chinese):
+        assert len(SPOKEN.findall(text)) == len(PICTURE.findall(text))
+    for was, now in zip(SPOKEN.findall(english), SPOKEN.findall(chinese), strict=True):
+        assert HAN.search(now) and not re.search(r"[|+^<>\\]", was + now)
+        # Addresses, ports and names of nodes and instances; "60 times" is a number in both.
+        assert set(NUMBER.findall(now)) == set(NUMBER.findall(was))
 
 
 @each_step

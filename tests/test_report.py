@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from swarmlab import loader
+from swarmlab import console, loader
 from swarmlab.model import Command, Where
 from swarmlab.report import pieces, runs, since, text
 from swarmlab.results import (
@@ -386,7 +386,7 @@ def test_text_and_commands_in_the_order_of_reading() -> None:
         "write",
         "Then read it, with `cat`:",
         "c2",
-        ("  note ---> cat\n",),
+        text.Picture("  note ---> cat\n"),
         "> **In print.** The book forgets the quotes.",
     ]
 
@@ -417,6 +417,32 @@ def test_a_step_as_a_student_reads_it() -> None:
         "",
         "▌ In print. The book forgets the quotes.",
     ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_read_out_the_chapter_has_no_picture_in_it(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_plain", True)
+    pictured = 0
+    for step in loader.load_builtin("service-discovery").steps:
+        screen = Screen()
+        for part in text.parts(step, language):
+            if isinstance(part, text.Picture):
+                pictured += 1
+                text.passage(screen.console, part)
+        assert not re.search(r"--|[|+]", screen.drawn), screen.drawn
+    assert pictured == 12
+
+
+def test_lines_without_words_for_them_are_read_out_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(console, "_plain", True)
+    screen = Screen()
+    text.passage(screen.console, text.Picture("one\n"))
+    text.passage(screen.console, text.Picture("A --> B\n", "A leads to `B`."))
+    assert screen.lines == ["one", "Picture: A leads to `B`."]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -209,6 +209,8 @@ def test_a_failed_step_can_be_looked_at_again(opened: Callable[..., Screen]) -> 
     screen.send("\r")
     screen.see("Not seen as it went by", "Enter or n: go on")
     screen.ask("n\r")
+    screen.see("A --> B")
+    assert "leads to" not in screen.raw
     screen.ask("\r")
     screen.see("✘ FAILED", "mend is so", "Enter or r: run it again")
     screen.fact("mend")
@@ -265,6 +267,9 @@ def test_plain_redraws_nothing_and_says_every_change_in_words(
     screen.see("Step 2: 2 of 2 checks passed")
     screen.send("quit\r")
     screen.see("is no choice here")
+    screen.ask("n\r")
+    screen.see("The third.", "Picture: A leads to B.")
+    assert "-->" not in screen.raw
     screen.send("leave\r")
     assert screen.end() == 0
     assert not REDRAWN.search(screen.raw.replace("\x1b[?2004", "")), REDRAWN.findall(screen.raw)

@@ -123,7 +123,7 @@ def lab() -> Lab:
         ),
         fake.step(
             3,
-            text={"en": "The third."},
+            text={"en": "The third.\n\n```picture: A leads to B.\nA --> B\n```\n"},
             commands=third,
             checks=(fake.check("f3"), fake.check("mend")),
         ),

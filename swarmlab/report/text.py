@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.constrain import Constrain
 from rich.markdown import Heading, Markdown, Paragraph
 from rich.text import Text
 
+from swarmlab.console import is_plain
 from swarmlab.loader import COMMAND_LINE, MAIN_LANGUAGE
 from swarmlab.model import Command, Step
 from swarmlab.report.pieces import show, to_type
@@ -22,7 +23,9 @@ from swarmlab.words import say
 PROSE_COLUMNS = 88
 
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-_FENCE = re.compile(r"^(```+|~~~+)[^\n`]*\n(.*?)^\1[ \t]*$\n?", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(```+|~~~+)(?:picture:([^\n`]*)|[^\n`]*)\n(.*?)^\1[ \t]*$\n?", re.MULTILINE | re.DOTALL
+)
 
 
 class _LeftHeading(Heading):
@@ -51,8 +54,15 @@ class _Prose(Markdown):
     }
 
 
-Part = str | Command | tuple[str]
-"""Prose; a command; or a picture: lines that must stay as they are."""
+class Picture(NamedTuple):
+    """Lines that must stay as they are, and what they show for whoever does not see them."""
+
+    lines: str
+    words: str = ""
+
+
+Part = str | Command | Picture
+"""Prose, a command, or a picture."""
 
 
 def parts(step: Step, language: str | None = None) -> Iterator[Part]:
@@ -79,7 +89,7 @@ def _pictures(text: str) -> Iterator[Part]:
         if text[at : found.start()].strip():
             yield text[at : found.start()].strip()
         at = found.end()
-        yield (found.group(2),)
+        yield Picture(found.group(3), (found.group(2) or "").strip())
     if text[at:].strip():
         yield text[at:].strip()
 
@@ -113,10 +123,16 @@ def step_text(console: Console, step: Step, language: str | None = None) -> None
             passage(console, part)
 
 
-def passage(console: Console, part: str | tuple[str]) -> None:
-    """One part that is no command: prose, or a picture line by line."""
-    if isinstance(part, tuple):
-        for line in part[0].splitlines():
+def passage(console: Console, part: str | Picture) -> None:
+    """One part that is no command: prose, or a picture line by line.
+
+    Where nothing is drawn, the picture's words stand in its place: read out line by line, it
+    would be bars and arrows whose places are what they mean.
+    """
+    if isinstance(part, Picture) and part.words and is_plain():
+        prose(console, say("Picture: {words}", words=part.words))
+    elif isinstance(part, Picture):
+        for line in part.lines.splitlines():
             show(console, Text(line), wrap=False)
     else:
         prose(console, part)
