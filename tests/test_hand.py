@@ -1,49 +1,25 @@
-"""A step's commands to paste, and the clipboard's tools."""
+"""Where a step's commands are put: printed, into a file, into the clipboard."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from swarmlab import clipboard, naming
+from swarmlab import clipboard
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.loader import load_builtin
-from swarmlab.model import Where
-from swarmlab.report import hand
+from swarmlab.pasting import pasted
 from tests.test_cli import swarmlab
 
-LAB = load_builtin("service-discovery")
-
-
-@pytest.mark.parametrize("step", LAB.steps, ids=lambda step: step.id)
-def test_what_is_pasted_is_what_the_chapter_types(
-    step: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(naming, "_current", naming.DEFAULT)
-    (step,) = [one for one in LAB.steps if one is step]
-    text = hand.pasted(step)
-    for command in step.commands:
-        if command.where is Where.WORKSTATION:
-            assert command.run.rstrip() in text
-        else:
-            assert f"# {command.run}" in text.splitlines()
-    assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
-
-
-def test_what_belongs_to_the_students_machine_names_the_lab(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(naming, "_current", "monday")
-    assert "# swarmlab down --name monday" in hand.pasted(LAB.steps[-1]).splitlines()
+TEXT = pasted(load_builtin("service-discovery").steps[3], "swarmlab/util:1.0")
 
 
 def test_it_prints_the_commands_and_nothing_else(tmp_path: Path) -> None:
     done = swarmlab("copy-commands", "4", tmp=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == hand.pasted(LAB.steps[3])
+    assert done.stdout == TEXT
     assert swarmlab("copy-commands", "consul-server", tmp=tmp_path).stdout == done.stdout
 
 
@@ -51,7 +27,7 @@ def test_it_writes_them_to_a_file_and_says_so(tmp_path: Path) -> None:
     target = tmp_path / "step.sh"
     done = swarmlab("copy-commands", "4", "--out", str(target), tmp=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
-    assert target.read_text() == hand.pasted(LAB.steps[3])
+    assert target.read_text() == TEXT
     assert str(target) in done.stderr.replace("\n", "")
     done = swarmlab("copy-commands", "4", "--out", str(tmp_path), tmp=tmp_path)
     assert done.returncode == 3 and "cannot be written" in done.stderr

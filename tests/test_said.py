@@ -57,7 +57,7 @@ TYPED = re.compile(
 # Programs: in shells, for Python, for the packet filter and for HAProxy; patterns.
 PROGRAM = re.compile(
     r"\$[\w({*\"$!@]|&&|\|\||; (do|done)\b|; genl |^\s*(import|global|try\(\)|table ip)\s"
-    r"|^grep -|^ip link|^exec |^eval |; cat >|^(CMD|LABEL) |\(\?P<"
+    r"|(^|\| )grep -|^jq -e |'%\{http_code\}'|^ip link|^exec |^eval |; cat >|^(CMD|LABEL) |\(\?P<"
 )
 # Marks and styles of the terminal and of pages, fonts, formats.
 MARKS = re.compile(

@@ -101,12 +101,20 @@ def copy_commands(
     lab_id: LabName = DEFAULT_LAB,
     lang: Language = DEFAULT_LANGUAGE,
 ) -> None:
-    """Print a step's commands and nothing else, ready to paste into `swarmlab shell`."""
+    """Print a step's commands, ready to paste into `swarmlab shell`, and nothing else.
+
+    After a command that only gives an order stand lines that wait until it is carried out, as
+    whoever types would.
+    """
     from swarmlab import clipboard as clip
+    from swarmlab.images.catalog import LOCAL
+    from swarmlab.images.sources import Sources
+    from swarmlab.pasting import pasted
     from swarmlab.report import hand
 
-    step = find(in_language(lang, lab_id, name), which)
-    text = hand.pasted(step)
+    lab = in_language(lang, lab_id, name)
+    step = find(lab, which)
+    text = pasted(step, Sources(lab.catalog or LOCAL).names()["util"])
     if target is not None:
         hand.written(target, text)
     if clipboard:

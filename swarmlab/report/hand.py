@@ -1,4 +1,4 @@
-"""Typing by hand: the greeting of a shell, and a step's commands to paste."""
+"""Typing by hand: the greeting of a shell, and where a step's commands were put."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from rich.text import Text
 
 from swarmlab.console import err
 from swarmlab.errors import EnvironmentProblem, UsageError
-from swarmlab.model import Step, Where
-from swarmlab.naming import named
+from swarmlab.model import Step
 from swarmlab.report import pieces
 from swarmlab.words import say
 
@@ -25,19 +24,6 @@ def greeting(lab: str) -> None:
     )
     for line in (first, second):
         pieces.show(err(), Text(line, style="dim"))
-
-
-def pasted(step: Step) -> str:
-    """The step's commands as text to paste into a shell of the workstation."""
-    blocks = []
-    for command in step.commands:
-        lines = command.run.rstrip()
-        if command.where is Where.HOST:
-            lines = named(f"`{lines}`").strip("`")
-            where = say("# on your own machine, not in the workstation:")
-            lines = "\n".join([where, *(f"# {line}" for line in lines.splitlines())])
-        blocks.append(lines + "\n")
-    return "\n".join(blocks)
 
 
 def unwritten(target: Path) -> None:
