@@ -283,9 +283,9 @@ class Runner:
             step = self._lab.steps[index]
             result = self._run(world, step)
             unsure = {s.id for s in self._lab.steps[index:] if s.reset} - self._undone
-            if result.verdict is Verdict.FAILED and unsure:
-                self._listener.note(notes.once_more(step.number))
-                self._undone |= self._undoer().everything(index)
+            again = result.verdict is Verdict.FAILED and unsure and self._undoer().again(index)
+            if again:
+                self._undone |= again
                 result = self._run(world, step)
             results.append(result)
             if not byhand.proven(result):

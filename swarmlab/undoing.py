@@ -80,6 +80,19 @@ class Undoer:
         touched = self._progress.load(self._cluster).touched
         return self._undo([s for s in self._lab.steps[start:] if s.reset or s.id in touched])
 
+    def again(self, start: int) -> frozenset[str]:
+        """Undo everything from a step on that failed, for it to be run once more.
+
+        Returns the ids of the steps that were reset, none when a reset fails: the listener hears of
+        both, and what the step was found to be stands.
+        """
+        self._listener.note(notes.once_more(self._lab.steps[start].number))
+        try:
+            return self.everything(start)
+        except ClusterProblem as problem:
+            self._listener.note(f"{problem.message} {problem.hint}")
+            return frozenset()
+
     def _undo(self, steps: list[Step]) -> frozenset[str]:
         """Reset those steps, last first.
 

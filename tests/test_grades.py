@@ -153,11 +153,11 @@ def test_what_is_signed_for_nobody_is_told_when_it_is_made(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(seal.KEY, KEY)
-    outcome.outcome(True, student="Anna")
-    outcome.outcome(True)
-    outcome.outcome(False, student="")
+    outcome.outcome("verify", True, student="Anna")
+    outcome.outcome("verify", True)
+    outcome.outcome("verify", False, student="")
     assert capsys.readouterr().err == ""
-    outcome.outcome(True, student="")
+    outcome.outcome("verify", True, student="")
     assert "--student" in capsys.readouterr().err
 
 

@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+import xmlschema
 from typer.testing import CliRunner, Result
 
 from swarmlab import seal
 from swarmlab.cli import chapter
 from swarmlab.cli.app import app
+from swarmlab.errors import EngineUnreachable
 from swarmlab.runner import Runner
 from tests import lab_fakes as fake
 from tests.contract import broken
 
+JUNIT = xmlschema.XMLSchema(Path(__file__).parent / "schemas" / "junit.xsd")
 KEY = "0123456789abcdef0123"
 
 
@@ -85,6 +89,33 @@ def test_what_cannot_be_looked_at_is_an_error_everywhere(room: fake.Room, tmp_pa
     text = (tmp_path / "r.xml").read_text()
     assert "<error" in text
     assert "<failure" not in text
+
+
+@pytest.mark.parametrize("command", [("run",), ("step", "2"), ("verify",)])
+def test_files_of_an_earlier_run_are_not_taken_for_this_one(
+    room: fake.Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """A class's machine publishes what lies there, also when there is no engine any more."""
+    junit, html = tmp_path / "r.xml", tmp_path / "r.html"
+    files = ("--junit", str(junit), "--html", str(html))
+    assert typed(*command, *files).exit_code == 0
+    seen: list[tuple[str, str]] = []
+
+    def gone(*_: object, **__: object) -> None:
+        seen.append((junit.read_text(), html.read_text()))
+        raise EngineUnreachable("No engine <here>.", evidence="refused", hint="Start it.")
+
+    monkeypatch.setattr(chapter, "_runner", gone)
+    assert typed(*command, *files).exit_code == 3
+    for text in seen[0]:
+        assert "has not come to its end" in text and "No engine" not in text
+    JUNIT.validate(str(junit))
+    assert [len(ET.parse(junit).findall(f".//{kind}")) for kind in ("testcase", "error")] == [1, 1]
+    for text in (junit.read_text(), html.read_text()):
+        assert f"swarmlab {command[0]}" in text
+        assert "No engine &lt;here&gt;." in text and "Start it." in text
+        assert 'class="verdict' not in text
+    assert not room.done - {"s1", "s2"}
 
 
 @pytest.mark.usefixtures("room")

@@ -262,6 +262,16 @@ def test_run_stops_at_a_step_that_fails_and_says_what_is_begun(tmp_path: Path) -
     assert bad.hint == "make f2"
 
 
+def test_what_a_step_was_found_to_be_stands_when_it_cannot_be_undone(tmp_path: Path) -> None:
+    """The student's fault stays the student's, and all that was found is in the result."""
+    stuck = step(2, commands=(command("say hello"),), reset=(command("fail 3", "r1"),))
+    room = Room(lab(step(1), stuck), tmp_path)
+    result = room.runner.run()
+    assert [s.verdict for s in result.steps] == [P, F]
+    assert result.exit_code == EXIT_FAILED
+    assert any("Step 2 could not be reset" in line for line in room.listener.heard)
+
+
 def test_a_step_that_failed_is_reset_before_the_next_try(tmp_path: Path) -> None:
     room = one(tmp_path, step(1, commands=(command("make f1\nmake rubbish\nfail 3"),)))
     room.runner.step(1)

@@ -155,7 +155,7 @@ def step(
     if replay:
         _replay(lab, wanted, as_json)
         return
-    output = outcome(as_json, junit, html, student)
+    output = outcome("step", as_json, junit, html, student)
     listener = _listener(as_json, full=wanted.number)
     with _runner(lab, name, listener, changes=True) as runner:
         result = runner.step(wanted.number)
@@ -195,7 +195,7 @@ def goto(
     """Bring the lab to the state just before a step, from any state."""
     lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)
-    output = outcome(as_json)
+    output = outcome("goto", as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.goto(wanted.number)
     if not as_json and result.exit_code == 0:
@@ -221,7 +221,7 @@ def reset(
     """
     lab = in_language(lang, lab_id, name, catalog)
     wanted = find(lab, which)
-    output = outcome(as_json)
+    output = outcome("reset", as_json)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.reset(wanted.number)
     if not as_json:
@@ -256,7 +256,7 @@ def verify(
 
     lab = in_language(lang, lab_id, name, catalog)
     numbers = [find(lab, one).number for one in which] if which else None
-    output = outcome(as_json, junit, html, student)
+    output = outcome("verify", as_json, junit, html, student)
     listener = QuietListener()
     # Naming steps may write down that they are done, which nobody else may do meanwhile.
     with _runner(lab, name, listener, changes=bool(which)) as runner:
@@ -311,7 +311,7 @@ def run(
                 end=end,
             ),
         )
-    output = outcome(as_json, junit, html, student)
+    output = outcome("run", as_json, junit, html, student)
     with _runner(lab, name, _listener(as_json), changes=True) as runner:
         result = runner.run(begin, end)
     if not as_json:

@@ -59,8 +59,10 @@ def explained() -> Iterator[None]:
 
 def _told(error: SwarmlabError) -> None:
     """Show it and end the process."""
+    from swarmlab.cli import outcome
     from swarmlab.console import show_error
 
+    outcome.broken_off(error)
     show_error(error)
     raise SystemExit(error.exit_code) from None
 

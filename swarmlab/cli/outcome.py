@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from swarmlab.errors import SwarmlabError
     from swarmlab.results import RunResult
 
 MOST_LETTERS = 100
@@ -38,17 +40,35 @@ Html = Annotated[
 class Outcome:
     """Where a result goes to. Made before anything is run, so that what cannot work fails early."""
 
+    command: str
     as_json: bool
     junit: Path | None
     html: Path | None
     student: str
     key: bytes | None
 
+    def begin(self) -> None:
+        """Have its files say that nothing is proven, in the place of what an earlier run left."""
+        _begun[:] = [self]
+        self.break_off(None)
+
+    def break_off(self, cause: SwarmlabError | None) -> None:
+        """Have its files say why nothing is proven, if that is known."""
+        if self.junit:
+            from swarmlab.report import junit
+
+            write(self.junit, junit.unended(self.command, cause))
+        if self.html:
+            from swarmlab.report import page
+
+            write(self.html, page.unended(self.command, cause))
+
     def end(self, result: RunResult) -> NoReturn:
         """Write all that was asked for and end with the result's exit code."""
         from swarmlab import seal
 
         result = replace(result, student=self.student)
+        _begun.clear()
         if self.junit:
             from swarmlab.report import junit
 
@@ -62,10 +82,21 @@ class Outcome:
         raise typer.Exit(result.exit_code)
 
 
+_begun: list[Outcome] = []
+"""That of the command that is running, as long as it has no result."""
+
+
 def outcome(
-    as_json: bool, junit: Path | None = None, html: Path | None = None, student: str | None = None
+    command: str,
+    as_json: bool,
+    junit: Path | None = None,
+    html: Path | None = None,
+    student: str | None = None,
 ) -> Outcome:
-    """`student` is None where a command has no such option, because its results are not graded.
+    """Where the result of `command` goes to.
+
+    Until it is there, the files say that nothing is proven. `student` is None where a command has
+    no such option, because its results are not graded.
 
     Raises UsageError for a file that cannot be written, a key that is no key, and no name.
     """
@@ -83,7 +114,18 @@ def outcome(
         ConsoleProgress().note(
             say("It will be signed without a name, and not be graded so: say whose with --student.")
         )
-    return Outcome(as_json, junit, html, name, key)
+    made = Outcome(f"swarmlab {command}", as_json, junit, html, name, key)
+    made.begin()
+    return made
+
+
+def broken_off(cause: SwarmlabError) -> None:
+    """What was begun will have no result: its files say why."""
+    from swarmlab.errors import SwarmlabError
+
+    while _begun:
+        with suppress(SwarmlabError):
+            _begun.pop().break_off(cause)
 
 
 def checked(student: str) -> str:

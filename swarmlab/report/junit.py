@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+from swarmlab.errors import SwarmlabError
 from swarmlab.points import number
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
 from swarmlab.words import say
@@ -41,6 +43,27 @@ def render(result: RunResult) -> bytes:
         for case in cases:
             _case(suite, f"{result.lab}.{step.number:02d}-{step.id}", case)
     root.attrib.update(_counts(everything))
+    ET.indent(root)
+    whole: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return whole + b"\n"
+
+
+def unended(command: str, cause: SwarmlabError | None) -> bytes:
+    """A file in the place of a result, as long as there is none: one test, in error.
+
+    `cause` is why there will be none, None while the command is at it.
+    """
+    counts = {"tests": "1", "failures": "0", "errors": "1"}
+    root = ET.Element("testsuites", {"name": "swarmlab", "time": "0.000", **counts})
+    begun = datetime.now(UTC).isoformat(timespec="seconds").partition("+")[0]
+    about = {"name": _text(command), "timestamp": begun, "time": "0.000", "skipped": "0"}
+    suite = ET.SubElement(root, "testsuite", about | counts)
+    case = ET.SubElement(suite, "testcase", classname="swarmlab", name=command, time="0.000")
+    words = say("The command has not come to its end: nothing is proven.")
+    error = ET.SubElement(case, "error", message=words, type=Verdict.ERRORED.value)
+    if cause is not None:
+        parts = (cause.message, cause.evidence, cause.hint)
+        error.text = _text("\n".join(part for part in parts if part))
     ET.indent(root)
     whole: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return whole + b"\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmlab import __version__
+from swarmlab.errors import SwarmlabError
 from swarmlab.points import number
 from swarmlab.report import pieces, since
 from swarmlab.results import CheckResult, RunResult, StepResult, Verdict
@@ -20,6 +21,12 @@ STYLE = _HERE / "page.css"
 def render(result: RunResult) -> bytes:
     """The result with all its evidence, in the language that is spoken now."""
     return page("result.html.j2", result=result, words=_words(result))
+
+
+def unended(command: str, cause: SwarmlabError | None) -> bytes:
+    """A page in the place of a result, as long as there is none; `cause` as for `junit.unended`."""
+    words = say("The command has not come to its end: nothing is proven.")
+    return page("unended.html.j2", command=command, words=words, cause=cause)
 
 
 def page(template: str, **values: Any) -> bytes:
