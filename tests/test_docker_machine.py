@@ -194,6 +194,12 @@ def test_what_is_no_option_of_a_driver_is_refused(option: str) -> None:
         machine_options.chosen("unit", [option])
 
 
+def test_a_driver_without_certificates_is_refused() -> None:
+    with pytest.raises(UsageError, match="driver none makes no certificates") as caught:
+        machine_options.chosen("none", ["url=tcp://192.0.2.7:2376"])
+    assert "--provider hosts" in caught.value.hint
+
+
 def test_a_refused_option_does_not_show_its_value() -> None:
     with pytest.raises(UsageError) as caught:
         machine_options.chosen("", ["my token=hunter2"])

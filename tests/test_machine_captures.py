@@ -290,11 +290,26 @@ def test_a_whole_machine_that_is_not_removed_is_kept(case: str, room: Room) -> N
     assert folder.exists()
 
 
-def test_an_engine_that_does_not_answer_yet_is_waited_for(room: Room) -> None:
+@pytest.mark.parametrize("case", ["start", "start, the engine is late"])
+def test_an_engine_that_does_not_answer_yet_is_waited_for(case: str, room: Room) -> None:
     room.machine("swarm-1")
-    late, way = REAL["env, the engine is off"], REAL["env --shell sh"]
-    first = {"says": late.lines, "code": late.code}
-    room.tell(env={"first": first, "says": way.lines})
+    started, late, way = REAL[case], REAL["env, the engine is off"], REAL["env --shell sh"]
+    room.tell(
+        start={"says": started.lines, "code": started.code},
+        env={"first": {"says": late.lines, "code": late.code}, "says": way.lines},
+    )
     provider = room.provider()
     provider.start("swarm-1", {})
     assert provider.address("swarm-1") == ADDRESS
+    assert [call[0] for call in room.calls] == ["start", "env", "env"]
+
+
+@pytest.mark.parametrize(
+    "case", ["create, no login", "create, nobody listens", "create, an option is missing"]
+)
+def test_a_machine_that_cannot_be_had_is_told_with_the_reason(case: str, room: Room) -> None:
+    said = REAL[case]
+    room.tell(create={"says": said.lines, "code": said.code, "makes": False})
+    with pytest.raises(EnvironmentProblem, match="could not make swarm-1") as caught:
+        room.provider(driver="generic").create("swarm-1")
+    assert caught.value.evidence.endswith(said.err.strip())

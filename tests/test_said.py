@@ -76,6 +76,7 @@ OTHERS_SAY = frozenset(
         *("connection refused", "connection reset", "context deadline exceeded"),
         *("Incorrect Usage.", "flag provided but not defined", "invalid value"),
         *("flag needs an argument", "driver does not support"),
+        "Unable to verify the Docker daemon is listening",
         *("does not have a leader", "executable file not found", "is already", "is in use"),
         *("killed for want of memory", "killed for want of memory\n0", "no route to host"),
         *("No such container", "unhealthy container"),

@@ -38,6 +38,8 @@ _CONNECT_SECONDS = 2.0
 # that do so at once spoil it for each other.
 _CERTIFIED = "Running pre-create checks"
 _ALREADY = "is already"
+# It starts a machine and looks half a minute for its engine; swarmlab is more patient.
+_LATE = "Unable to verify the Docker daemon is listening"
 
 
 class DockerMachine(LabNetwork):
@@ -233,7 +235,7 @@ class DockerMachine(LabNetwork):
             tell=self._told(node),
             check=self.check,
         )
-        if ended.code != 0 and _ALREADY not in answer(ended):
+        if ended.code != 0 and not any(sign in answer(ended) for sign in (_ALREADY, _LATE)):
             raise failed(otherwise, ended)
 
     def _told(self, node: str) -> Callable[[str], None]:

@@ -40,6 +40,14 @@ def chosen(driver: str, options: Sequence[str]) -> Choice:
                     " machines again."
                 ),
             )
+    if driver == "none":
+        raise UsageError(
+            say("docker-machine's driver none makes no certificates, and a lab needs them."),
+            hint=say(
+                "`--machine-driver generic` takes machines over; `--provider hosts` uses machines"
+                " as they are."
+            ),
+        )
     kept = [option.lstrip("-") for option in options]
     return Choice(NAME, {STORE: str(stores.usual()), DRIVER: driver, OPTIONS: kept})
 

@@ -99,10 +99,11 @@ def state(name: str) -> str:
 def bootstrap() -> Pair:
     """The authority; it and a client's certificate are made with the first machine of a store."""
     if not (CERTS / "ca.pem").exists():
-        CERTS.mkdir(mode=0o700, parents=True, exist_ok=True)
         say(f"Creating CA: {CERTS / 'ca.pem'}")
         if (CERTS / "ca-key.pem").exists():
             raise Failed("Error generating certificates: certificate authority key already exists")
+        # Fails where another one is just making them.
+        CERTS.mkdir(mode=0o700, parents=True)
         made = plain_certs.make_authority("docker-machine")
         write(CERTS / "ca.pem", made.cert, secret=False)
         write(CERTS / "ca-key.pem", made.key)
