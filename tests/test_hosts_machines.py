@@ -30,6 +30,8 @@ from swarmlab.providers.hosts.guards import Consent
 from swarmlab.providers.hosts.machines import Machines, settings, told
 from swarmlab.providers.hosts.provider import Hosts
 from swarmlab.providers.hosts.snapshot import Snapshot
+from swarmlab.providers.hosts.trouble import Trouble
+from swarmlab.providers.network import LabNetwork
 from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
 
@@ -281,6 +283,39 @@ def test_a_gate_that_another_lab_has_is_told_and_left(
     with pytest.raises(EnvironmentProblem, match="swarm-1: it is a node of another lab") as told:
         lab.create("swarm-1")
     assert "`swarmlab down --name monday`" in told.value.hint
+
+
+def test_nothing_is_tried_on_machines_that_another_lab_has_just_taken(
+    lab: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each tries ports by listening on them: whoever comes second would take it for a program."""
+    tried: list[str] = []
+    at = "swarmlab.providers.hosts.provider"
+    monkeypatch.setattr(
+        f"{at}.examining.examine", lambda machines, *_: {node: Snapshot(node) for node in machines}
+    )
+    monkeypatch.setattr(LabNetwork, "prepare", lambda *_: None)
+    monkeypatch.setattr(f"{at}.record.write", lambda *_: None)
+    monkeypatch.setattr(f"{at}.image", lambda *_: "sha256:1")
+    monkeypatch.setattr(Hosts, "_give", lambda *_: None)
+
+    def ports(_: Hosts, node: str) -> list[Trouble]:
+        tried.append(node)
+        return []
+
+    monkeypatch.setattr(Hosts, "_ports", ports)
+    monkeypatch.setattr(gate, "there", lambda *_: False)
+    monkeypatch.setattr(gate, "create", lambda *_, **__: False)
+    monkeypatch.setattr(Machines, "api", lambda *_: None)
+    for node in lab._machines:
+        lab._machines.know(replace(lab._machines[node], address="10.0.0.1"))
+    with pytest.raises(EnvironmentProblem, match="it is a node of another lab"):
+        lab.prepare()
+    assert tried == []
+    monkeypatch.setattr(gate, "create", lambda *_, **__: True)
+    monkeypatch.setattr(Hosts, "_between", lambda _: [])
+    lab.prepare()
+    assert sorted(tried) == ["swarm-1", "swarm-2", "swarm-3"]
 
 
 def test_a_silent_machine_is_lost_and_named(lab: Hosts) -> None:
