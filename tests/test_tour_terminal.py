@@ -18,6 +18,12 @@ import pexpect
 import pyte
 import pytest
 
+from swarmlab import naming
+from swarmlab.errors import ClusterProblem
+from swarmlab.report.tour import TerminalGuide
+from swarmlab.tour import Place
+from tests import lab_fakes as fake
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 90
 REDRAWN = re.compile(r"\x1b\[[0-9;?]*[A-HJKfhl]")
@@ -327,3 +333,19 @@ def test_it_speaks_chinese(opened: Callable[..., Screen]) -> None:
     assert "Your choice" not in screen.raw and "waiting" not in screen.raw
     screen.send("q\r")
     assert screen.end() == 0
+
+
+def test_a_silent_lab_is_named_and_only_a_kept_place_is_promised(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(naming, "_current", "monday")
+    guide = TerminalGuide(plain=True)
+    why = ClusterProblem("The lab is stopped.", hint="`swarmlab start` starts it again.")
+    guide.silent(why)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("The lab is stopped. So the steps are shown as they were recorded.")
+    assert said.endswith("`swarmlab start --name monday` starts it again.")
+    place = Place(fake.step(5), done=False, begun=False)
+    for kept, words in ((True, "walk --name monday"), (False, "walk --from 5 --name monday")):
+        guide.leave(place, kept=kept)
+        assert f"`swarmlab {words}` goes on there." in " ".join(capsys.readouterr().out.split())
