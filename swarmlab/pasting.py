@@ -103,7 +103,7 @@ def _absent(params: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _leader(params: dict[str, Any]) -> tuple[str, ...]:
-    return (f"curl -s {params.get('node', 'swarm-1')}:8500/v1/status/leader | grep -q :",)
+    return (f"curl -sf {params.get('node', 'swarm-1')}:8500/v1/status/leader | grep -q :",)
 
 
 def _members(params: dict[str, Any]) -> tuple[str, ...]:

@@ -12,11 +12,13 @@ import pexpect
 import pytest
 
 from swarmlab.cluster import history, lifecycle
+from swarmlab.wait import Observation, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 
 # The longest wait that a step pastes, twice over.
 SECONDS = 240
+WITHIN = 60
 TYPED = range(1, 14)
 
 
@@ -42,6 +44,13 @@ def swarmlab(name: str, *words: str) -> str:
     return done.stdout
 
 
+def holds(name: str, number: int) -> Observation[None]:
+    """The step's own checks have a moment, too: here as after its last command in a run."""
+    words = [sys.executable, "-m", "swarmlab", "verify", str(number), "--name", name]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+    return Observation(done.returncode == 0, done.stdout + done.stderr)
+
+
 @pytest.fixture
 def shell(name: str) -> Iterator[Any]:
     opened = pexpect.spawn(
@@ -60,9 +69,8 @@ def shell(name: str) -> Iterator[Any]:
 
 def paste(shell: Any, text: str, end: str) -> str:
     """What a terminal does: the text in brackets, and Enter; what was printed until its end."""
-    shell.send(f"\x1b[200~{text}\x1b[201~\r")
     # The quotes keep what is echoed apart from what is printed.
-    shell.send(f"echo pasted-''{end}\r")
+    shell.send(f"\x1b[200~{text}\necho pasted-''{end}\x1b[201~\r")
     shell.expect_exact(f"pasted-{end}")
     printed: str = shell.before
     return printed
@@ -75,8 +83,7 @@ def test_each_step_holds_when_its_commands_are_pasted(name: str, shell: Any) -> 
         assert "\nnot yet" not in printed, printed
         for wrong in ("requires at least 1 argument", "No such container", "command not found"):
             assert wrong not in printed, (number, printed)
-        # One look, at once: what is not so yet would not be waited for.
-        swarmlab(name, "verify", str(number))
+        until("the step", lambda number=number: holds(name, number), within=WITHIN)  # type: ignore[misc]
     printed = paste(shell, swarmlab(name, "copy-commands", "14"), "14")
     assert "\nnot yet" not in printed, printed
     assert swarmlab(name, "down")
