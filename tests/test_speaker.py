@@ -208,6 +208,7 @@ def test_a_lab_is_known_by_the_managers_that_are_left(
     cluster = lab(ask, swarm_1=NodeState.STOPPED)
     assert cluster.cluster_id == "abc"
     assert (ask.asked["swarm-1"], cluster.silent) == (0, {"swarm-2"})
+    assert cluster.speaker == "swarm-3"
 
 
 def test_a_lab_without_a_quorum_says_who_is_missing(
