@@ -21,6 +21,7 @@ from typing import Any
 
 from bench.tools import LAB, SWARMLAB, down, run, say
 from swarmlab import engine
+from swarmlab.checks.looking import over
 from swarmlab.wait import Observation, until
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -60,12 +61,13 @@ def watched(name: str, columns: int, rows: int, seconds: float) -> Cost:
     _pass(seconds)
     alone = _containers(name) - before
     with _Terminal(name, columns, rows).open() as terminal:
-        begun, of_nodes, of_program = time.monotonic(), _containers(name), terminal.spent()
-        seen = len(terminal.seen())
+        # To ask about containers takes a moment, which is to count for neither of the two.
+        of_nodes = _containers(name)
+        begun, of_program, seen = time.monotonic(), terminal.spent(), len(terminal.seen())
         _pass(seconds)
-        program, took = terminal.spent() - of_program, time.monotonic() - begun
-        nodes, looks = _containers(name) - of_nodes, len(terminal.seen()) - seen
-    return Cost(took, program, nodes, alone * took / seconds, looks)
+        took, program = time.monotonic() - begun, terminal.spent() - of_program
+        looks, nodes = len(terminal.seen()) - seen, _containers(name) - of_nodes
+    return Cost(took, program, nodes, alone, looks)
 
 
 def _pass(seconds: float) -> None:
@@ -77,8 +79,12 @@ def _containers(name: str) -> float:
     """Seconds of processor time that the lab's containers have taken since they began."""
     with closing(engine.connect().client) as client:
         boxes = client.containers.list(filters={"label": f"swarmlab.lab={name}"})
-        told: list[Any] = [box.stats(stream=False, one_shot=True) for box in boxes]
+        told = over(boxes, _told).values()
     return float(sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in told)) / 1e9
+
+
+def _told(box: Any) -> Any:
+    return box.stats(stream=False, one_shot=True)
 
 
 class _Terminal:
