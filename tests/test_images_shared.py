@@ -555,9 +555,9 @@ def test_nobody_who_interrupts_waits_for_a_credential_helper(
         took = time.monotonic() - interrupted
     assert asking.returncode == 130, said
     assert "Interrupted." in said and "Traceback" not in said
-    assert took < 10
+    assert took < 40
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-    until("their end", lambda: Observation(not any(map(is_running, pids)), ""), within=5)
+    until("their end", lambda: Observation(not any(map(is_running, pids)), ""), within=60)
 
 
 @pytest.mark.parametrize(

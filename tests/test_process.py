@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from swarmlab.errors import EnvironmentProblem, TimedOut
 from swarmlab.process import HIDDEN, redact, run
 from swarmlab.wait import Observation, until
+from tests.lab_fakes import soon
 
 SECRET = "Zq7-hunter.2"
 TOKEN = "SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-1awxwuwd3z9j1z3puu7rcgdbx"
@@ -94,18 +95,29 @@ def test_time_limit_kills_the_whole_group(tmp_path: Path) -> None:
     )
 
 
+def written(file: Path) -> bool:
+    """Whether a whole line stands in the file."""
+    return file.exists() and file.read_text().endswith("\n")
+
+
 def test_a_stop_ends_the_whole_group_too(tmp_path: Path) -> None:
     child = tmp_path / "child"
     stop = threading.Event()
-    thread = threading.Timer(0.3, stop.set)
+
+    def end() -> None:
+        """As soon as there is something to end."""
+        if soon(lambda: written(child)):
+            stop.set()
+
+    thread = threading.Thread(target=end)
     thread.start()
     start = time.monotonic()
     done = run(["sh", "-c", f"sleep 60 & echo $! > {child}; wait"], timeout=50, stop=stop)
     thread.join()
     assert (done.exit_code, done.ok) == (-9, False)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 40
     pid = int(child.read_text())
-    until("the child's end", lambda: Observation(not is_running(pid), f"{pid} runs"), within=5)
+    until("the child's end", lambda: Observation(not is_running(pid), f"{pid} runs"), within=60)
     # One that ends by itself is not held up by a stop that never comes.
     assert run(["true"], timeout=20, stop=threading.Event()).ok
 

@@ -18,10 +18,12 @@ from swarmlab.cluster import access, speaker
 from swarmlab.cluster.cluster import Cluster
 from swarmlab.cluster.speaker import Speaker
 from swarmlab.errors import ClusterProblem, EnvironmentProblem
+from swarmlab.inquiry import Inquiry
 from swarmlab.progress import SilentStage, Stage
 from swarmlab.providers.base import Info, Node, NodeState
 from swarmlab.size import Size
 from tests.checks_fakes import NODES, api_error
+from tests.lab_fakes import soon
 
 LONG = 30.0
 NO_LEADER = "rpc error: code = Unknown desc = The swarm does not have a leader. It's ..."
@@ -49,6 +51,7 @@ class Managers:
     def __init__(self, **said: list[Any]) -> None:
         self._said = {name.replace("_", "-"): answers for name, answers in said.items()}
         self.asked: Counter[str] = Counter()
+        self.silent = 0  # so many questions are not answered before the end of the test
         self.over = threading.Event()
 
     def __call__(self, node: str) -> dict[str, Any]:
@@ -56,6 +59,7 @@ class Managers:
         self.asked[node] += 1
         answer = answers[min(self.asked[node], len(answers)) - 1]
         if answer is None:
+            self.silent += 1
             assert self.over.wait(LONG)
             raise requests.ReadTimeout("read timed out")
         if isinstance(answer, Exception):
@@ -65,10 +69,22 @@ class Managers:
 
 @pytest.fixture
 def managers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Managers]]:
-    monkeypatch.setattr(speaker, "_APART", 0.05)
     monkeypatch.setattr(speaker, "_EVERY", 0.05)
     monkeypatch.setattr(speaker, "_NO_QUORUM_SECONDS", 0.5)
     made: list[Managers] = []
+
+    class Prompt(Inquiry[str, dict[str, Any]]):
+        """Nobody is late who is not silent, however busy this machine is."""
+
+        def answer(self, within: float | None = None) -> Any:
+            def told() -> bool:
+                return len(self.open) == sum(one.silent for one in made) or not waiting.empty()
+
+            waiting = self._answers
+            assert within is not None and soon(told)
+            return super().answer(0.0)
+
+    monkeypatch.setattr(speaker, "Inquiry", Prompt)
 
     def make(**said: list[Any]) -> Managers:
         made.append(Managers(**said))
