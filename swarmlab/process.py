@@ -109,30 +109,35 @@ def redact(text: str) -> str:
 
     Secrets are Swarm join tokens and unlock keys, private keys in PEM, values of `--token` and
     its like, Authorization headers, passwords in addresses, in JSON and in environments, and
-    those of this process's own proxies wherever they stand. Doing it twice changes nothing more.
+    those of this process's own proxies and mirror wherever they stand. Doing it twice changes
+    nothing more.
     """
     for pattern, left in _RULES:
         text = pattern.sub(left, text)
-    for password in _passwords(tuple(os.environ.get(name, "") for name in _PROXIES)):
+    for password in _passwords(tuple(os.environ.get(name, "") for name in _ADDRESSES)):
         text = text.replace(password, HIDDEN)
     return text
 
 
-_PROXIES = tuple(
-    each
-    for kind in ("http", "https", "ftp", "all")
-    for each in (f"{kind}_proxy", f"{kind.upper()}_PROXY")
+_ADDRESSES = (
+    "SWARMLAB_MIRROR",
+    *(
+        each
+        for kind in ("http", "https", "ftp", "all")
+        for each in (f"{kind}_proxy", f"{kind.upper()}_PROXY")
+    ),
 )
 # A shorter one would be found in other words; in an address the rules above find it.
 _LEAST = 6
 
 
 @cache
-def _passwords(proxies: tuple[str, ...]) -> tuple[str, ...]:
+def _passwords(addresses: tuple[str, ...]) -> tuple[str, ...]:
     """The passwords in those addresses, with or without a scheme, also as addresses write them."""
     found: set[str] = set()
-    for proxy in proxies:
-        login, at, _ = proxy.partition("://")[2 if "://" in proxy else 0].rpartition("@")
+    for address in addresses:
+        place = address.partition("://")[2] or address
+        login, at, _ = place.rpartition("@")
         password = login.partition(":")[2]
         if at and len(unquote(password)) >= _LEAST:
             plain = unquote(password)

@@ -18,7 +18,7 @@ import requests
 from swarmlab import process, verbose
 from swarmlab.cluster import tls
 from swarmlab.errors import ImageProblem
-from swarmlab.images import apt, build, engine, internet, recipe
+from swarmlab.images import apt, archive, build, engine, internet, recipe
 
 PASSWORD = "planted/word+7"
 LOGIN = "ada:planted%2Fword%2B7"
@@ -29,7 +29,9 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*internet.PROXIES, "ftp_proxy", *internet.AUTHORITIES, "PIP_CERT"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("SWARMLAB_MIRROR", raising=False)
     monkeypatch.setattr(apt, "proxy", lambda: "")
+    monkeypatch.setattr(apt, "mirror", lambda: None)
 
 
 @pytest.fixture
@@ -114,23 +116,91 @@ def test_only_authorities_that_are_not_everybodys_are_handed_over(
 def test_the_script_in_the_base_gives_them_to_apt(
     authority: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run here, with its two places moved: what it makes holds Debian's and ours."""
+    """Run here, with its places moved: what it makes holds Debian's and ours, and the login."""
     file = tmp_path / "own.pem"
     file.write_text(authority)
     monkeypatch.setenv(internet.SETTING, str(file))
-    debian, made = tmp_path / "debian.crt", tmp_path / "made.crt"
+    monkeypatch.setenv("SWARMLAB_MIRROR", f"http://{LOGIN}@mirror.example.org:8080/debian")
+    debian, made, login = tmp_path / "debian.crt", tmp_path / "made.crt", tmp_path / "login.conf"
     debian.write_text(tls.make_authority("debian").cert.decode())
-    script = (recipe.folder("base") / "authorities").read_text()
+    script = (recipe.folder("base") / "carried").read_text()
     for there, here in (
         ("/etc/ssl/certs/ca-certificates.crt", debian),
         ("/dev/shm/swarmlab-authorities.crt", made),
+        ("/dev/shm/swarmlab-login.conf", login),
     ):
         assert there in script
         script = script.replace(there, str(here))
     subprocess.run(["sh", "-c", script], env=internet.arguments(), check=True)
     assert len(ssl.create_default_context(cadata=made.read_text()).get_ca_certs()) == 2
-    subprocess.run(["sh", "-c", script], env={"ftp_proxy": "http://real:21"}, check=True)
-    assert made.read_text() == debian.read_text()
+    wanted = f"machine http://mirror.example.org:8080 login ada password {PASSWORD}\n"
+    assert login.read_text() == wanted and login.stat().st_mode & 0o777 == 0o600
+    real = {"ftp_proxy": "http://real:21", "FTP_PROXY": "http://real:21"}
+    subprocess.run(["sh", "-c", script], env=real, check=True)
+    assert (made.read_text(), login.read_text()) == (debian.read_text(), "")
+    debian.unlink()
+    subprocess.run(["sh", "-c", script], env={}, check=True)
+    assert (made.read_text(), login.read_text()) == ("", "")
+
+
+# The login of an archive.
+
+
+@pytest.mark.parametrize(
+    ("address", "plain", "apts", "wgets"),
+    [
+        ("http://deb.example.org/debian", "http://deb.example.org/debian", "", ""),
+        (
+            f"https://{LOGIN}@deb.example.org/debian",
+            "https://deb.example.org/debian",
+            f"machine https://deb.example.org login ada password {PASSWORD}\n",
+            f'machine deb.example.org login "ada" password "{PASSWORD}"',
+        ),
+        (
+            "http://a%40b:x%22%5Cy@127.0.0.1:99/d/",
+            "http://127.0.0.1:99/d/",
+            'machine http://127.0.0.1:99 login a@b password x"\\y\n',
+            'machine 127.0.0.1 login "a@b" password "x\\"\\\\y"',
+        ),
+    ],
+)
+def test_an_archives_login_goes_beside_its_address(
+    address: str, plain: str, apts: str, wgets: str
+) -> None:
+    assert archive.plain(address) == plain
+    assert (archive.for_apt(address), archive.for_wget(address)) == (apts, wgets)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://ada:planted%20word@x/debian", "cannot be given to apt"),
+        ("http://ada:planted%0Aword@x/debian", "cannot be given to apt"),
+        ("http://planted@x/debian", "cannot be given to apt"),
+        ("http://ada:planted@[x/debian", "it is no address"),
+    ],
+)
+def test_a_login_that_apt_cannot_have_is_told_without_it(
+    address: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMLAB_MIRROR", address)
+    with pytest.raises(ImageProblem, match=why) as caught:
+        internet.arguments()
+    assert "planted" not in f"{caught.value.message} {caught.value.hint} {caught.value.evidence}"
+
+
+def test_builds_are_handed_the_login_and_reach_an_archive_on_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SWARMLAB_MIRROR", "http://127.0.0.1:3142/debian")
+    assert internet.arguments() == {}
+    assert internet.network() == "host"
+    monkeypatch.setenv("SWARMLAB_MIRROR", f"http://{LOGIN}@deb.example.org/debian")
+    told = internet.arguments()
+    assert set(told) == {internet.LOGIN_CARRIER}
+    assert PASSWORD not in str(told) and LOGIN not in str(told)
+    assert internet.network() == "default"
+    assert PASSWORD not in process.redact(f"401 for ada with {PASSWORD} or {LOGIN}")
 
 
 def test_the_first_file_that_is_of_use_counts(authority: str, tmp_path: Path) -> None:

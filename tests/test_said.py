@@ -49,6 +49,7 @@ SUBCOMMANDS = (
 )
 TYPED = re.compile(
     r"`[^`]*`|id: my-lab\n|swarmlab 0( (authority|client))?|COMMAND \[ARGS\].*"
+    r"|machine 0 login 0 password 0\n?"
     rf"|[\s(]*(\[bold\])?(0|(~/\S+/)?swarmlab|docker) ({SUBCOMMANDS})0*\b(?!.*[.!?]$).*"
     r"|\s*(# )?(apt-get|cat|curl|eval|export|iptables|python3|sudo) (?!.*[.!?]$).*"
     r"|--[a-z-]+=0|[\w./]*/[\w./]*|(0 )?curl -\S+ 0|--format '[^']*'|\.\[\] \| .*",

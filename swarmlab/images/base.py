@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +19,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 
 from swarmlab.errors import EngineUnreachable, ImageProblem
-from swarmlab.images import apt, command, credentials, internet, leftovers, recipe
+from swarmlab.images import apt, archive, command, credentials, internet, leftovers, recipe
 from swarmlab.images import engine as transport
 from swarmlab.images.build import failure
 from swarmlab.images.catalog import BASE
@@ -89,7 +89,7 @@ def make(
             except ImageProblem as error:
                 error.evidence = error.evidence or refusal
                 raise
-            source = f"debootstrap: {suite} from {redact(mirror)}"
+            source = f"debootstrap: {suite} from {mirror}"
         tell(say("importing the base image"))
         tar.seek(0)
         _import(engine, tar, target, key, source)
@@ -193,12 +193,12 @@ def _from_debootstrap(
 ) -> str:
     if platform.system() != "Linux" or not _same_architecture(engine):
         raise _no_way(say("debootstrap works on Linux for the processor of the machine only"))
-    mirror = os.environ.get("SWARMLAB_MIRROR")
-    if not mirror and not apt.of_debian():
+    address = archive.address()
+    if not address and not apt.of_debian():
         raise _no_way(say("this machine's apt is not Debian's"))
-    mirror = mirror or apt.mirror()
-    if not mirror:
+    if not address:
         raise _no_way(say("this machine's apt configuration names no Debian archive"))
+    mirror, login = archive.plain(address), archive.for_wget(address)
     root = _as_root()
     if shutil.which("debootstrap", path=_ROOT_PATH) is None:
         tell(say("installing debootstrap"))
@@ -210,11 +210,12 @@ def _from_debootstrap(
         "sh", str(folder / "make.sh"),
         transport.architecture(engine), suite, mirror, str(folder / "settings"),
     ]  # fmt: skip
-    _run(script, tell, stop, "debootstrap", stdout=tar)
+    env = {archive.LOGIN: login} if login else {}
+    _run(script, tell, stop, "debootstrap", stdout=tar, env=env)
     return mirror
 
 
-_KEPT = (*internet.PROXIES, internet.TRUSTED, "DEBIAN_FRONTEND", "LC_ALL")
+_KEPT = (*internet.PROXIES, internet.TRUSTED, archive.LOGIN, "DEBIAN_FRONTEND", "LC_ALL")
 _ROOT_PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -254,12 +255,14 @@ def _run(
     stop: threading.Event,
     name: str,
     stdout: IO[bytes] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> None:
     """Run a long command, its words going to `tell`; ImageProblem with their end if it fails.
 
     `name` is what people call it.
     """
     env = {
+        **(env or {}),
         **internet.proxies(),
         **internet.trusted(),
         "PATH": _ROOT_PATH,

@@ -1,8 +1,8 @@
-"""What builds need to reach the Internet from here: proxies, and authorities of the machine's own.
+"""What builds need to reach packages: proxies, authorities of the machine's own, a mirror's login.
 
-Neither may stay in an image. Docker's builder keeps the variables of proxies, and no others, out
-of an image's settings and of its history; so the authorities travel in one of them, too, and lie
-in memory while a build's container runs (`compose/images/base/authorities`).
+None of them may stay in an image. Docker's builder keeps the variables of proxies, and no others,
+out of an image's settings and of its history; so the others travel in such variables, too, and lie
+in memory while a build's container runs (`compose/images/base/carried`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import apt
+from swarmlab.images import apt, archive
 from swarmlab.words import say
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -32,6 +32,9 @@ TRUSTED = "SWARMLAB_AUTHORITIES"
 
 CARRIER = "ftp_proxy"
 """The proxy variable that carries the authorities: nothing that a build runs speaks FTP."""
+
+LOGIN_CARRIER = "FTP_PROXY"
+"""The one that carries the login of the Debian archive."""
 
 # Linux takes no variable longer than 128 KiB.
 _MOST = 120_000
@@ -91,12 +94,14 @@ def own(path: Path) -> str:
 def arguments() -> dict[str, str]:
     """Build arguments that lead a build to the Internet as this machine goes there.
 
-    Raises ImageProblem for authorities that cannot be handed over.
+    Raises ImageProblem for authorities, and a login, that cannot be handed over.
     """
     found = {each: url for name, url in proxies().items() for each in (name, name.upper())}
+    if login := archive.for_apt(archive.address()):
+        found[LOGIN_CARRIER] = _packed(login)
     path = bundle()
     if path is not None and (mine := own(path)):
-        packed = base64.b64encode(gzip.compress(mine.encode())).decode("ascii")
+        packed = _packed(mine)
         if len(packed) <= _MOST:
             found[CARRIER] = packed
         elif os.environ.get(SETTING):
@@ -126,9 +131,14 @@ def trusted() -> dict[str, str]:
 
 
 def network() -> str:
-    """The network for builds: the engine machine's own where a proxy listens on loopback only."""
-    hosts = (_host(url) for name, url in proxies().items() if name != "no_proxy")
+    """The network for builds: the engine machine's own where the way out begins on loopback."""
+    urls = [url for name, url in proxies().items() if name != "no_proxy"]
+    hosts = map(_host, [*urls, archive.address()])
     return "host" if any(_loopback(host) for host in hosts) else "default"
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode())).decode("ascii")
 
 
 def _host(url: str) -> str:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the base image's file tree with debootstrap and writes it to standard output as a tar.
 #   make.sh ARCHITECTURE SUITE MIRROR SETTINGS-FOLDER
+# SWARMLAB_MIRROR_LOGIN is a line of .netrc for the mirror, if that wants one.
 # Needs root. swarmlab starts it in mount and process namespaces of its own, and it works on a
 # tmpfs where memory allows: an interrupted run leaves nothing behind, and dpkg's many syncs cost
 # nothing. Standard input must be a pipe that its caller holds: once that ends, so does this.
@@ -36,9 +37,16 @@ if [ -n "${SWARMLAB_AUTHORITIES:-}" ]; then
     echo "ca_certificate = $SWARMLAB_AUTHORITIES" >"$work/wgetrc"
     export WGETRC="$work/wgetrc"
 fi
+home=${HOME:-/} login=
+if [ -n "${SWARMLAB_MIRROR_LOGIN:-}" ]; then
+    # Neither in the tree nor in anybody's command line.
+    (umask 077 && printf '%s\n' "$SWARMLAB_MIRROR_LOGIN" >"$work/.netrc")
+    home=$work login=yes
+    unset SWARMLAB_MIRROR_LOGIN
+fi
 # An unset LANG keeps perl from warning about locales that the new tree does not have. It runs
 # in the background, because a shell hears no signal while it waits for a foreground command.
-env -u LANG -u LC_ALL DEBIAN_FRONTEND=noninteractive \
+env -u LANG -u LC_ALL HOME="$home" DEBIAN_FRONTEND=noninteractive \
     debootstrap --variant=minbase --arch="$arch" $include "$suite" "$tree" "$mirror" >&2 &
 wait $!
 
@@ -51,15 +59,19 @@ rm -rf usr/share/doc/* usr/share/man/* usr/share/info/* usr/share/locale/* usr/s
     etc/group- etc/gshadow-
 : >etc/machine-id
 cp -R "$settings/." .
-case $mirror in
-    https:*)
-        # An authority of this machine's own comes with each build and stays in no image.
-        install -m 755 "$settings/../authorities" usr/local/sbin/swarmlab-authorities
-        cat >etc/apt/apt.conf.d/90swarmlab-authorities <<'EOF'
-APT::Update::Pre-Invoke { "/usr/local/sbin/swarmlab-authorities"; };
-Acquire::https::CAInfo "/dev/shm/swarmlab-authorities.crt";
+conf=etc/apt/apt.conf.d/90swarmlab-carried
+case $mirror$login in
+    https:* | *yes)
+        # What comes along with each build and stays in no image.
+        install -m 755 "$settings/../carried" usr/local/sbin/swarmlab-carried
+        cat >$conf <<'EOF'
+APT::Update::Pre-Invoke { "/usr/local/sbin/swarmlab-carried"; };
+Dir::Etc::netrc "/dev/shm/swarmlab-login.conf";
 EOF
         ;;
+esac
+case $mirror in
+    https:*) echo 'Acquire::https::CAInfo "/dev/shm/swarmlab-authorities.crt";' >>$conf ;;
 esac
 tar --numeric-owner --sort=name -cf - --exclude='./dev/*' --exclude='./proc/*' \
     --exclude='./sys/*' .
