@@ -21,6 +21,13 @@ def usable() -> bool:
     return termios is not None and sys.stdin.isatty()
 
 
+def forget() -> None:
+    """Drop what was typed ahead, where this system can."""
+    if usable():
+        with contextlib.suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
 class Keyboard:
     """Keys as they are pressed, or whole lines; a context manager.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import pexpect
 import pyte
 import pytest
 
-from swarmlab import naming
+from swarmlab import keyboard, naming
 from swarmlab.errors import ClusterProblem
 from swarmlab.report.tour import TerminalGuide
 from swarmlab.tour import Place
@@ -291,8 +292,8 @@ def test_plain_redraws_nothing_and_says_every_change_in_words(
     screen.see("Hint 1 of 3: a nudge")
     screen.fact("f2")
     screen.see("Step 2: 2 of 2 checks passed")
-    screen.send("quit\r")
-    screen.see("is no choice here")
+    screen.ask("quit\r")
+    screen.see("'quit' is no choice here")
     screen.ask("n\r")
     screen.see("The third.", "Picture: A leads to B.")
     assert "-->" not in screen.raw
@@ -324,6 +325,16 @@ def test_a_command_in_the_wrong_window_resets_nothing_unasked(
     screen.wait(lambda: screen.raw.count("Do it?") == 2)
     screen.send("y\r")
     screen.wait(lambda: screen.raw.count("Step 1 is reset") == reset + 1)
+
+
+def test_commands_pasted_into_the_menu_choose_nothing(opened: Callable[..., Screen]) -> None:
+    screen = opened()
+    screen.ask()
+    screen.ask("docker ps\r\rdocker ls\r\r")
+    screen.see("'docker ps' is no choice here.")
+    screen.ask("h\r")
+    screen.see("Hint 1 of 1")
+    assert "docker ls' is" not in screen.raw and "$ say hello" not in screen.raw
 
 
 def test_where_keys_can_only_be_waited_for_a_step_can_be_typed_too(
@@ -370,3 +381,26 @@ def test_a_silent_lab_is_named_and_only_a_kept_place_is_promised(
     for kept, words in ((True, "walk --name monday"), (False, "walk --from 5 --name monday")):
         guide.leave(place, kept=kept)
         assert f"`swarmlab {words}` goes on there." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_burst_is_no_key_and_a_line_counts_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(theirs))
+
+    def type(keys: bytes) -> None:
+        os.write(ours, keys)
+
+    with keyboard.Keyboard() as keys:
+        for typed, found in ((b"reset", None), (b"r", "r"), (b"\n", ""), (b"\x1b[A", None)):
+            assert keys.pressed() is None
+            type(typed)
+            assert select.select([theirs], [], [], SECONDS)[0]
+            assert keys.pressed() == found
+        type(b"q")
+    with keyboard.Keyboard(lines=True) as lines:
+        type(b"Leave it\nh\n")
+        assert select.select([theirs], [], [], SECONDS)[0]
+        assert lines.pressed() == "leave it"
+        keyboard.forget()
+        assert lines.pressed() is None
+    os.close(ours)

@@ -228,6 +228,8 @@ class TerminalGuide:
         self._show(named(words))
 
     def _unknown(self, answer: str) -> None:
+        # What was pasted into the wrong window has more lines, and empty ones would choose.
+        keyboard.forget()
         self._show(say("{answer!r} is no choice here.", answer=answer))
 
     def _to_type(self, parts: Iterable[text.Part]) -> None:
