@@ -32,7 +32,7 @@ TCP = (MANAGER_PORT, 7946, 8300, 8301)
 UDP = (4789, 7946, 8301)
 """What the machines need of one another: Swarm and Consul."""
 
-_KNOCK_SECONDS = 8.0  # a firewall is silent for ever, a crowded machine for a while
+_KNOCK_SECONDS = 6.0  # a firewall is silent for ever, a crowded machine for a while
 _READY_SECONDS = 30.0
 _LIFE_SECONDS = 300
 _RIGHTS = {"CapDrop": ["ALL"], "CapAdd": ["NET_BIND_SERVICE"], "SecurityOpt": gate.SECURITY}
@@ -119,6 +119,8 @@ def troubles(
             _ready(api(node), boxes[node], node)
 
     def knock(node: str) -> list[Door]:
+        if node == HERE:
+            return _from_here(addresses)
         others = [
             (other, address, kind, port)
             for other, address in addresses.items()
@@ -141,7 +143,7 @@ def troubles(
 
     try:
         at_once.must(addresses, listen)
-        shut = {**at_once.must(addresses, knock), HERE: _from_here(addresses)}
+        shut = at_once.must([*addresses, HERE], knock)
     finally:
         at_once.each(boxes, end)
     return judge(addresses, shut)
