@@ -141,6 +141,17 @@ def test_hanging_up_and_silence_are_told(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert "swarm-2: no answer within" in found.actual
 
 
+def test_silence_is_waited_for_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes the place of the first that get no answer, to wait as long as they did."""
+    monkeypatch.setattr(web, "TIME_LIMIT", 1.0)
+    given_up = threading.Event()
+    with http_servers(lab, 80, lambda _: (200, b"") if given_up.wait(60) else None) as seen:
+        found = check(lab, "http.all", path="/", requests=40)
+        given_up.set()
+    assert "3 × no answer within 1 s in 3 requests" in found.actual
+    assert len(seen) == 3
+
+
 # http.ports_open
 
 
