@@ -76,6 +76,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def let_in(self, header: str, code: int, asks: str) -> bool:
+        """Whether the header has the login; who has none is told to bring it."""
+        wanted = base64.b64encode(unquote(LOGIN).encode()).decode()
+        if self.headers.get(header) == f"Basic {wanted}":
+            return True
+        self.server.refused += 1
+        self.send_response(code)
+        self.send_header(asks, 'Basic realm="school"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
+
     def count(self, what: str) -> bool:
         """Note it; whether it is still within bounds."""
         self.server.asked.append(what)
@@ -86,15 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Proxy(_Handler):
     def _let_in(self) -> bool:
-        wanted = base64.b64encode(unquote(LOGIN).encode()).decode()
-        if self.headers.get("Proxy-Authorization") == f"Basic {wanted}":
-            return True
-        self.server.refused += 1
-        self.send_response(407)
-        self.send_header("Proxy-Authenticate", 'Basic realm="school"')
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        return False
+        return self.let_in("Proxy-Authorization", 407, "Proxy-Authenticate")
 
     def do_GET(self) -> None:
         if self._let_in() and self.count(self.path):
@@ -127,6 +131,12 @@ class _Archive(_Handler):
     def do_GET(self) -> None:
         if self.count(self.path):
             self.fetch(self.server.archive + self.path)
+
+
+class _LockedArchive(_Archive):
+    def do_GET(self) -> None:
+        if self.let_in("Authorization", 401, "WWW-Authenticate"):
+            super().do_GET()
 
 
 @contextmanager
@@ -163,3 +173,12 @@ def archive(folder: Path, of: str) -> Iterator[tuple[Server, Path]]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with _serving(server) as serving:
         yield serving, own
+
+
+@contextmanager
+def locked_archive(of: str) -> Iterator[Server]:
+    """What the machine of the address `of` has, for those alone who know `LOGIN`."""
+    server = Server(_LockedArchive)
+    server.archive = of
+    with _serving(server) as serving:
+        yield serving

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -21,7 +22,8 @@ import pytest
 from swarmlab import labels
 from swarmlab.errors import ImageProblem
 from swarmlab.images import apt, base, build, builder, catalog, internet, recipe
-from tests.docker.proxy_site import LOGIN, archive, proxy
+from swarmlab.images import archive as archives
+from tests.docker.proxy_site import LOGIN, archive, locked_archive, proxy
 
 pytestmark = pytest.mark.docker
 
@@ -31,7 +33,7 @@ TAG = f"swarmlab-test/way-out-{os.getpid()}"
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An engine, no way out but the one that a test gives, and its images removed at the end."""
-    for name in (*internet.PROXIES, *internet.AUTHORITIES):
+    for name in (*internet.PROXIES, *internet.AUTHORITIES, archives.VARIABLE):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     client = docker.from_env(version="auto", timeout=300)
@@ -145,6 +147,71 @@ def test_pip_goes_through_it_too(
 
 @pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
+def test_the_login_of_an_archive_serves_every_build_and_stays_in_none(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base, and what is built on it, from an archive that lets in nobody without one."""
+    mirror = apt.mirror()
+    assert mirror is not None, "this machine's apt names no archive"
+    parts = urlsplit(mirror)
+    monkeypatch.setattr(base, "registry_has", lambda *args, **more: False)
+    with locked_archive(f"{parts.scheme}://{parts.netloc}") as server:
+        plain = f"127.0.0.1:{server.port}{parts.path}"
+        monkeypatch.setenv(archives.VARIABLE, f"http://{LOGIN}@{plain}")
+        on, told = made(engine)
+        assert [f"debootstrap: {catalog.load().suite} from http://{plain}"] == told[-1:]
+        asked = len(server.asked)
+        assert asked > 50
+        image, said = built(engine, changed("util", tmp_path), on)
+        assert sum(one.endswith(".deb") for one in server.asked[asked:]) >= 3
+        # Consul comes past apt's own list, from wherever the archive keeps what is old.
+        folder, so_far = changed("consul", tmp_path), server.refused
+        consul, more = built(engine, folder, on)
+        assert any("consul_" in one for one in server.asked[asked:]), server.refused - so_far
+        assert "planted" not in "\n".join([*told, *said, *more])
+        listed = engine.containers.run(on, ["cat", "/etc/apt/sources.list"], remove=True).decode()
+        assert f"http://{plain} " in listed.replace("/ ", " ") and "@" not in listed
+        for one in (on, image, consul):
+            no_login_stays(engine, one)
+        # A control: where the builds are not handed the login, nobody is let in.
+        monkeypatch.setattr(archives, "for_apt", lambda address: "")
+        with pytest.raises(ImageProblem) as caught:
+            built(engine, changed("workstation", tmp_path), on)
+        assert "401" in caught.value.evidence
+
+
+def made(engine: Any) -> tuple[str, list[str]]:
+    """A base of the test's own; what was said while it was made, and last from where it is."""
+    on, said = f"{TAG}:base", list[str]()
+    source = base.make(
+        engine,
+        recipe.folder("base"),
+        image="none",
+        suite=catalog.load().suite,
+        target=on,
+        key="none",
+        tell=said.append,
+        stop=threading.Event(),
+    )
+    return on, [*said, source]
+
+
+def no_login_stays(engine: Any, image: str) -> None:
+    """Neither in its settings nor in its history nor in a file, in no way to write it."""
+    word = LOGIN.partition(":")[2]
+    ways = [one.encode() for one in (word, unquote(word), "planted")]
+    ways += [base64.b64encode(one.encode()) for one in (LOGIN, unquote(LOGIN))]
+    told = json.dumps([engine.api.inspect_image(image), engine.api.history(image)]).encode()
+    assert [one for one in ways if one in told] == []
+    assert b"ftp_proxy" not in told.lower()
+    with io.BytesIO(b"".join(engine.images.get(image).save())) as whole:
+        for name, content in files(whole):
+            assert [one for one in ways if one in content] == [], name
+            assert not name.startswith("dev/shm/"), name
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
 def test_an_authority_of_ones_own_serves_every_build_and_stays_in_none(
     engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,17 +224,7 @@ def test_an_authority_of_ones_own_serves_every_build_and_stays_in_none(
         monkeypatch.setenv("SWARMLAB_MIRROR", f"https://127.0.0.1:{server.port}{parts.path}")
         monkeypatch.setenv("HTTPS_PROXY", f"http://{LOGIN}@127.0.0.1:{out.port}")
         monkeypatch.setenv("SWARMLAB_CA_BUNDLE", str(own))
-        on = f"{TAG}:base"
-        base.make(
-            engine,
-            recipe.folder("base"),
-            image="none",
-            suite=catalog.load().suite,
-            target=on,
-            key="none",
-            tell=lambda line: None,
-            stop=threading.Event(),
-        )
+        on, _ = made(engine)
         so_far = len(server.asked)
         image, said = built(engine, changed("util", tmp_path), on)
         assert sum(one.endswith(".deb") for one in server.asked[so_far:]) >= 3
