@@ -22,12 +22,14 @@ from swarmlab.errors import EnvironmentProblem, TimedOut, UsageError
 from swarmlab.progress import SilentProgress
 from swarmlab.providers import (
     docker_machine,
+    machine_api,
     machine_env,
     machine_options,
     machine_program,
     machine_store,
     network,
     registry,
+    subnets,
 )
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.docker_machine import DockerMachine
@@ -145,7 +147,13 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(made.store))
     for name in ("PROVIDER", "HOSTS", "MACHINE_DRIVER", "MACHINE_OPTS"):
         monkeypatch.delenv(f"SWARMLAB_{name}", raising=False)
+    monkeypatch.setattr(machine_api, "reached", lambda way: speaking("1.43"))
     return made
+
+
+def speaking(api: str) -> Engine:
+    """The engine of a machine."""
+    return cast(Engine, SimpleNamespace(api=api, client=SimpleNamespace(close=lambda: None)))
 
 
 # What docker-machine is told.
@@ -894,6 +902,57 @@ def test_a_lab_of_which_no_machine_was_made_yet_has_lost_none(
     monkeypatch.setattr(network.LabNetwork, "prepare", lambda *words: None)
     room.provider().prepare()
     assert remains.look(engine_of(Docker(room.store)), "demo").machines == ()
+
+
+def test_the_engine_of_a_machine_is_spoken_to_as_it_can(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's engine is older than the one of the nodes that swarmlab makes itself."""
+    asked: list[machine_env.Way] = []
+
+    def reached(way: machine_env.Way) -> Engine:
+        asked.append(way)
+        return speaking("1.41")
+
+    monkeypatch.setattr(machine_api, "reached", reached)
+    provider = room.provider()
+    provider.create("swarm-1")
+    assert [provider.place("swarm-1").api for _ in range(3)] == ["1.41"] * 3
+    assert len(asked) == 1
+    assert room.provider().place("swarm-1").api == "1.41"
+
+
+def test_an_engine_that_is_too_old_is_told_before_anything_is_brought_there(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old(way: machine_env.Way) -> Engine:
+        raise EnvironmentProblem("Too old: the Docker engine 19.03.12 speaks API 1.40.")
+
+    monkeypatch.setattr(machine_api, "reached", old)
+    with pytest.raises(EnvironmentProblem, match=r"swarm-1 is of no use\. Too old") as caught:
+        room.provider().create("swarm-1")
+    assert "newer engine" in caught.value.hint
+    assert room.provider().place("swarm-1").api == ""
+
+
+def test_the_labs_network_keeps_away_from_what_a_driver_makes(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network.LabNetwork, "prepare", lambda *words: None)
+    options = ("virtualbox-hostonly-cidr=192.168.100.1/24", "unit-path=/a/b", "unit-quiet")
+    provider = room.provider(*options)
+    provider.prepare()
+    assert [str(one) for one in provider.avoided] == ["192.168.99.0/24", "192.168.100.0/24"]
+    assert str(subnets.choose(provider.avoided)) == "192.168.101.0/24"
+
+
+@pytest.mark.parametrize(("address", "overlays"), [("10.0.1.5", 1), ("192.0.2.5", 0)])
+def test_overlay_networks_keep_away_from_the_machines(
+    room: Room, address: str, overlays: int
+) -> None:
+    provider = room.provider()
+    provider.keep_clear("192.0.2.7", address)
+    assert len(provider.overlays) == overlays
 
 
 def test_a_store_that_cannot_be_made_is_said_before_anything_is_made(room: Room) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from swarmlab import labels
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, MachineUnknown, UsageError
-from swarmlab.providers import machine_env, machine_removal, machine_taken
+from swarmlab.providers import machine_api, machine_env, machine_removal, machine_taken
 from swarmlab.providers import machine_options as options
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.base import ENGINE_PORT, Info, Node, NodeState
@@ -61,6 +61,7 @@ class DockerMachine(LabNetwork):
         self._leaving = threading.Lock()  # managers that leave together wait for one another
         self._ways: dict[str, machine_env.Way] = {}
         self._asked: dict[str, str] = {}
+        self._spoken = machine_api.Spoken()
 
     # -- making ------------------------------------------------------------------------------
 
@@ -70,6 +71,7 @@ class DockerMachine(LabNetwork):
         for node in self._size.names:
             self._free(node)
         stores.begin(self._store)
+        self.avoided = options.networks(self._options)
         super().prepare(reach, publish)
 
     def create(self, node: str) -> None:
@@ -113,6 +115,8 @@ class DockerMachine(LabNetwork):
             words = say("docker-machine said that it made {node}, and did not.", node=node)
             raise failed(words, ended)
         way = machine_env.ask(self._program, node, self.check)
+        self._spoken.agree(node, way)
+        self.keep_clear(way.address)
         if made.driver in machine_taken.DRIVERS:
             machine_taken.vacant(node, way)
         self._ways[node] = way
@@ -265,9 +269,11 @@ class DockerMachine(LabNetwork):
     def place(self, node: str) -> Node:
         found = self._ways.get(node) or self._machine(node)
         port = found.port if found is not None else ENGINE_PORT
-        return Node(node, self.address(node), NodeState.RUNNING, engine_port=port)
+        way = machine_env.Way(self.address(node), port, self.certs(node))
+        api = self._spoken.known(node, way)
+        return Node(node, way.address, NodeState.RUNNING, engine_port=port, api=api)
 
-    def certs(self, node: str) -> Path | None:
+    def certs(self, node: str) -> Path:
         way = self._ways.get(node)
         return way.certs if way is not None else stores.folder(self._store, node)
 
@@ -302,7 +308,10 @@ class DockerMachine(LabNetwork):
                 address = self.address(one.name)
             except EnvironmentProblem:
                 state, detail = NodeState.STOPPED, say("its address is not known")
-        return Node(one.name, address, state, detail=detail, engine_port=one.port)
+        way = machine_env.Way(address, one.port, self.certs(one.name))
+        # What answers a connection tells its version, too.
+        api = self._spoken.known(one.name, way) if detail == "running" else ""
+        return Node(one.name, address, state, detail=detail, engine_port=one.port, api=api)
 
     def _answers(self, node: str) -> bool:
         found = self._machine(node)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Network
 from typing import Any
 
 from swarmlab.errors import UsageError
@@ -74,6 +76,20 @@ def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
     names = {_key(option) for option in given if secret(option)} | set(settings.get(SECRETS) or ())
     found: dict[str, Any] = {OPTIONS: [option for option in given if not secret(option)]}
     return {**found, SECRETS: sorted(names)} if names else found
+
+
+def networks(options: Sequence[str]) -> tuple[IPv4Network, ...]:
+    """The networks that drivers make for their machines: VirtualBox's usual one, and those named.
+
+    They may not be there yet, and a driver refuses one that overlaps what is there.
+    """
+    found = [IPv4Network("192.168.99.0/24")]
+    for option in options:
+        value = option.partition("=")[2]
+        if "/" in value:
+            with suppress(ValueError):
+                found.append(IPv4Network(value, strict=False))
+    return tuple(found)
 
 
 def way_out(ended: Ended, settings: Mapping[str, Any], given: Sequence[str]) -> str:

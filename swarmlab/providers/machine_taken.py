@@ -11,15 +11,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from swarmlab import engine as engines
 from swarmlab import labels
-from swarmlab.engine import Engine, Target
+from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, SwarmlabError
 from swarmlab.providers import machine_store as stores
 from swarmlab.providers.hosts import belonging, cleaning
 from swarmlab.providers.hosts.belonging import Whose
 from swarmlab.providers.hosts.pictures import Pictures
 from swarmlab.providers.hosts.snapshot import membership, take
+from swarmlab.providers.machine_api import reached
 from swarmlab.providers.machine_env import Way
 from swarmlab.providers.problems import explained
 from swarmlab.words import say
@@ -30,7 +30,7 @@ DRIVERS = ("generic",)
 
 def vacant(node: str, way: Way) -> None:
     """Raises EnvironmentProblem for an engine that is in a swarm: it cannot join the lab's."""
-    engine = _engine(way)
+    engine = reached(way)
     try:
         with explained(say("looking for the swarm of {node}", node=node)):
             if not membership(engine.client.api.info()):
@@ -60,7 +60,7 @@ def clear(
     if not (folder / "server.pem").exists():
         return ()
     try:
-        left = _cleaned(_engine(Way(found.address, found.port, folder)), found, tell, turn)
+        left = _cleaned(reached(Way(found.address, found.port, folder)), found, tell, turn)
     except SwarmlabError as error:
         return (_stays(found, error.message),)
     return (_stays(found, "; ".join(left)),) if left else ()
@@ -85,10 +85,6 @@ def _cleaned(
         return cleaning.clean(engine, whose, before, tell, turn, addresses, pictures)
     finally:
         engine.client.close()
-
-
-def _engine(way: Way) -> Engine:
-    return engines.connect(Target(f"tcp://{way.address}:{way.port}", "docker-machine", way.certs))
 
 
 def _stays(found: stores.Machine, why: str) -> str:

@@ -22,6 +22,9 @@ from swarmlab.size import UNKNOWN, Size
 from swarmlab.words import say
 
 _SUBNET_TRIES = 8
+_SWARM = "10."
+# Half of RFC 2544's, which no real network has.
+_ELSEWHERE = ("198.19.0.0/16",)
 _BRIDGES = Path("/sys/class/net")
 
 
@@ -99,6 +102,14 @@ class LabNetwork:
             say("No subnet for the lab: each one tried was taken at the same moment."),
             hint=say("Run the command again."),
         )
+
+    def keep_clear(self, *addresses: str) -> None:
+        """Have the swarm's overlay networks keep away from where nodes have these addresses.
+
+        Swarm takes them from the beginning of 10.0.0.0/8, which may be a real network's.
+        """
+        if any(one.startswith(_SWARM) for one in addresses):
+            self.overlays = _ELSEWHERE
 
     def unknown(self) -> Mapping[str, MachineUnknown]:
         """None: whoever makes nodes without a list of them elsewhere has no list to lose."""

@@ -27,10 +27,6 @@ from swarmlab.size import UNKNOWN, Size
 from swarmlab.words import say
 
 _LOOK_SECONDS = 1.0
-# Where the machines' own network is in the range that Swarm takes its overlay networks from:
-# half of RFC 2544's, which no real network has.
-_OVERLAYS = ("198.19.0.0/16",)
-_USUAL = "10."
 
 
 class Hosts(Returned):
@@ -74,8 +70,7 @@ class Hosts(Returned):
         self._settings = kept(self._machines.all(), self._consent)
         addresses = [host.address for host in self._machines.all()]
         self.avoided = tuple(IPv4Network(f"{one}/24", strict=False) for one in addresses)
-        if any(one.startswith(_USUAL) for one in addresses):
-            self.overlays = _OVERLAYS
+        self.keep_clear(*addresses)
         super().prepare(reach, publish)
         if self._consent.leave_swarm:
             at_once.must(self._machines, self._leave)
