@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -391,10 +392,40 @@ def test_what_is_whole_is_not_fetched_again(
     fetched(place, tmp_path / "copy.zip")
     again = fetched(place, tmp_path / "copy.zip")
     assert again.resumed == again.size
-    (tmp_path / "copy.zip").write_text("something else")
-    with pytest.raises(ImageProblem, match="no bundle"):
-        fetched(place, tmp_path / "copy.zip")
-    assert (tmp_path / "copy.zip").read_text() == "something else"
+
+
+def test_another_bundle_of_the_server_takes_the_place_of_a_whole_one(
+    bundle: Path, place: tuple[str, int], tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.zip"
+    made(target, size=1000)
+    fetched(place, target)
+    assert target.read_bytes() == bundle.read_bytes()
+
+
+def test_a_broken_copy_is_made_whole(bundle: Path, place: tuple[str, int], tmp_path: Path) -> None:
+    """As of a stick that was pulled out too early; the command that mends it is this one."""
+    target = tmp_path / "copy.zip"
+    whole = bundle.read_bytes()
+    spoilt = bytearray(whole)
+    spoilt[SIZE // 2] ^= 1
+    for text in (whole[: SIZE // 3], bytes(spoilt)):
+        target.write_bytes(text)
+        fetched(place, target)
+        assert target.read_bytes() == whole
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy.zip"]
+
+
+def test_what_is_no_bundle_stays(place: tuple[str, int], tmp_path: Path) -> None:
+    target = tmp_path / "homework.zip"
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("essay.txt", "mine")
+    (tmp_path / "notes").write_text("something else")
+    for path in (target, tmp_path / "notes"):
+        before = path.read_bytes()
+        with pytest.raises(UsageError, match="it is no bundle"):
+            fetched(place, path)
+        assert path.read_bytes() == before
 
 
 def test_a_tag_that_cannot_be_sent_back_is_none(

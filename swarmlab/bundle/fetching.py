@@ -6,7 +6,7 @@ import ipaddress
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -49,6 +49,7 @@ class _Over(Exception):
 def fetch(url: str, target: Path, progress: Progress) -> Fetched:
     """Copy the bundle at `url` to `target`, taking up what an earlier try has left.
 
+    A whole bundle that is there already stays, unless the server has another one now.
     What has come so far lies beside `target` with `.part` added. Raises UsageError for an
     address that is none or a target that is another file, EnvironmentProblem when the server or
     the disk refuses, ImageProblem when what came is no whole bundle.
@@ -60,9 +61,7 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
         )
     start = time.monotonic()
     refuse_folder(target)
-    if target.exists():
-        with reading.opened(target) as bundle:
-            bundle.check()
+    if target.exists() and _is_copy(target) and _size_now(url) in (None, target.stat().st_size):
         return Fetched(target, target.stat().st_size, target.stat().st_size, 0.0)
     part = target.with_name(target.name + ".part")
     try:
@@ -79,6 +78,41 @@ def fetch(url: str, target: Path, progress: Progress) -> Fetched:
     except OSError as error:
         raise unwritable(target, error) from error
     return Fetched(target, target.stat().st_size, resumed, time.monotonic() - start)
+
+
+def _is_copy(target: Path) -> bool:
+    """Whether what is there is a whole bundle; else a broken one, in whose place another may come.
+
+    Raises UsageError for any other file.
+    """
+    try:
+        with reading.opened(target) as bundle:
+            bundle.check()
+        return True
+    except ImageProblem as problem:
+        if reading.may_be(target):
+            return False
+        raise UsageError(
+            say("{path} is there already, and it is no bundle.", path=target),
+            hint=say("Name another file; nothing was changed."),
+        ) from problem
+
+
+def _size_now(url: str) -> int | None:
+    """How many bytes the server's bundle has now; None when it does not say."""
+    with suppress(requests.RequestException, ValueError), _session(url) as session:
+        within = (_CONNECT_SECONDS, _SILENCE_SECONDS)
+        answer = session.head(url, timeout=within, allow_redirects=True)
+        if answer.status_code == 200:
+            return int(answer.headers["Content-Length"])
+    return None
+
+
+def _session(url: str) -> requests.Session:
+    made = requests.Session()
+    # A proxy that leads out of the house does not lead to a machine in the room.
+    made.trust_env = not _near(url)
+    return made
 
 
 @contextmanager
@@ -181,26 +215,26 @@ class _Copy:
         headers = {"Accept-Encoding": "identity"}
         if self._done and self._tag:
             headers |= {"Range": f"bytes={self._done}-", "If-Range": self._tag}
-        with requests.Session() as session:
-            # A proxy that leads out of the house does not lead to a machine in the room.
-            session.trust_env = not _near(self._url)
-            with session.get(
+        with (
+            _session(self._url) as session,
+            session.get(
                 self._url,
                 headers=headers,
                 stream=True,
                 timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
-            ) as answer:
-                self._begin(answer)
-                for block in answer.iter_content(_BLOCK):
-                    self._file.write(block)
-                    self._done += len(block)
-                    stage.say(
-                        say(
-                            "{done:.0f} of {all:.0f} MB",
-                            done=self._done / 1e6,
-                            all=self._total / 1e6,
-                        )
+            ) as answer,
+        ):
+            self._begin(answer)
+            for block in answer.iter_content(_BLOCK):
+                self._file.write(block)
+                self._done += len(block)
+                stage.say(
+                    say(
+                        "{done:.0f} of {all:.0f} MB",
+                        done=self._done / 1e6,
+                        all=self._total / 1e6,
                     )
+                )
 
     def _begin(self, answer: requests.Response) -> None:
         """Set the file up for what comes: the rest, or all of it anew."""

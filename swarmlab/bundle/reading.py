@@ -17,6 +17,7 @@ from swarmlab.errors import ImageProblem, UsageError
 from swarmlab.words import later, say
 
 BLOCK = 1 << 20
+_BEGINS = b"PK\x03\x04"
 WINDOW_LOG = 27
 """Images repeat what is 100 MB apart: zstd looks back this many bytes, as a power of two."""
 
@@ -124,10 +125,28 @@ def _read(path: Path, content: IO[bytes] | zstandard.ZstdDecompressionReader) ->
         raise _unreadable(path, error) from error
 
 
+def may_be(path: Path) -> bool:
+    """Whether a file that cannot be read as a bundle is perhaps a broken one.
+
+    A ZIP file's directory is at its end, so a copy that broke off has none; one that has a
+    directory without a bundle's list in it is somebody's own.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_BEGINS)) != _BEGINS:
+                return False
+        with zipfile.ZipFile(path) as archive:
+            return manifest.NAME in archive.namelist()
+    except zipfile.BadZipFile:
+        return True
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def _no_zip(path: Path) -> ImageProblem:
-    """A ZIP file's directory is at its end, so a copy that broke off has none."""
+    """The problem of a file that has no ZIP file's directory."""
     with path.open("rb") as file:
-        begun = file.read(4) == b"PK\x03\x04"
+        begun = file.read(len(_BEGINS)) == _BEGINS
     size = path.stat().st_size
     if not begun:
         return ImageProblem(
