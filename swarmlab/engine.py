@@ -83,13 +83,22 @@ def target(environment: Mapping[str, str] | None = None) -> Target:
     env = os.environ if environment is None else environment
     host = env.get("DOCKER_HOST", "")
     if host and not _is_a_node(env):
-        certs = env.get("DOCKER_CERT_PATH", "")
-        wants_tls = bool(certs) and bool(env.get("DOCKER_TLS_VERIFY"))
-        return Target(host, "DOCKER_HOST", Path(certs) if wants_tls else None)
+        return Target(host, "DOCKER_HOST", _certs(env) if host.startswith("tcp://") else None)
     context = env.get("DOCKER_CONTEXT", "") or _current_context(env)
     if context and context != "default":
         return of_context(context)
     return Target(_default_socket(env), say(DEFAULT_SOURCE))
+
+
+def _certs(env: Mapping[str, str]) -> Path | None:
+    """Where the certificates are, if TLS was asked for: as docker has it, also where none says so.
+
+    They lie beside docker's own configuration then.
+    """
+    if not env.get("DOCKER_TLS_VERIFY"):
+        return None
+    named = env.get("DOCKER_CERT_PATH") or env.get("DOCKER_CONFIG")
+    return Path(named) if named else Path.home() / ".docker"
 
 
 def connect(where: Target | None = None, *, timeout: int = 60) -> Engine:

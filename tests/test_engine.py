@@ -71,6 +71,17 @@ def test_certificates_only_when_verification_is_asked_for(tmp_path: Path) -> Non
     assert engine.target({**env, "DOCKER_TLS_VERIFY": "1"}).certs == tmp_path
 
 
+def test_certificates_are_where_docker_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for TLS is never spoken to without."""
+    env = {"DOCKER_HOST": "tcp://10.0.0.1:2376", "DOCKER_TLS_VERIFY": "1"}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert engine.target(env).certs == tmp_path / ".docker"
+    assert engine.target({**env, "DOCKER_CONFIG": "/else/where"}).certs == Path("/else/where")
+    assert engine.target({**env, "DOCKER_HOST": "unix:///run/docker.sock"}).certs is None
+
+
 def test_a_shell_pointed_at_a_node_still_means_the_engine_below(tmp_path: Path) -> None:
     env = {
         "DOCKER_HOST": "tcp://192.168.99.11:2376",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import tarfile
@@ -136,6 +137,13 @@ def test_logs_that_cannot_be_had_are_named_with_the_reason(monkeypatch: pytest.M
     (part,) = support_parts._logs("nobody")
     with pytest.raises(LabAbsent, match="nobody"):
         part.make()
+
+
+@pytest.mark.parametrize("value", ['a"quoted"one', "back\\slash1", "gr\u00fc\u00dfgott1"])
+def test_a_secret_that_json_spells_otherwise_is_taken_out(value: str) -> None:
+    clean = Cleaner({"X_PASSWORD": value})
+    assert clean(f"saw {value}") == "saw ***"
+    assert clean(json.dumps({"saw": value})) == '{"saw": "***"}'
 
 
 def test_short_values_and_paths_are_not_taken_for_secrets(tmp_path: Path) -> None:

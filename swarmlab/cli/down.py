@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from swarmlab import naming
 from swarmlab.cli.options import DEFAULT_LANGUAGE, DEFAULT_NAME, Language, Name, speak
 from swarmlab.cli.providing import PANEL as OWN
 from swarmlab.cli.providing import LostHosts, asked, typed
@@ -55,6 +56,8 @@ def down(
         cluster_down(None)
     failed: SwarmlabError | None = None
     for one in names:
+        # What is advised about it names it.
+        naming.choose(one)
         try:
             cluster_down(lifecycle.down(one, ConsoleProgress(), choice=choice, lost=lost))
         except SwarmlabError as error:

@@ -70,7 +70,10 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on printing what is written, until Ctrl-C.")
     ] = False,
     since: Annotated[
-        str, typer.Option("--since", help="Only what is not older: 10m, 2h, or a time of day.")
+        str,
+        typer.Option(
+            "--since", help="Only what is not older: 10m, 2h, or a time as 2026-05-04T14:05:00."
+        ),
     ] = "",
     name: Name = DEFAULT_NAME,
     lang: Language = DEFAULT_LANGUAGE,

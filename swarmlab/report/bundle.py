@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from swarmlab.checks.looking import counted
 from swarmlab.console import out
 from swarmlab.report import pieces
+from swarmlab.report.cluster import program
 from swarmlab.words import say
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def loaded(found: Loaded) -> None:
         _line(say("loaded {reference}", reference=reference))
     if not found.fresh:
         _line(say("The engine has these images already; nothing to do."))
-    _line(say("Next: ") + "swarmlab up")
+    _line(say("Next: ") + f"{program()} up")
 
 
 def verified(bundle: Bundle, sha256: str, unfit: str) -> None:
@@ -105,7 +107,7 @@ def fetched(found: Fetched) -> None:
                 before=before,
             )
         )
-    _line(say("Next: ") + f"swarmlab bundle load {found.path}")
+    _line(say("Next: ") + f"{program()} bundle load {shlex.quote(str(found.path))}")
 
 
 def offered(path: Path, bind: str, port: int) -> None:

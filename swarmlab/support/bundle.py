@@ -7,6 +7,7 @@ is there all the same: a lab that is in trouble is what this is for.
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 import time
@@ -114,6 +115,8 @@ class Cleaner:
     def __call__(self, text: str) -> str:
         for value in self._known:
             text = text.replace(value, HIDDEN)
+            # In JSON it may be spelt otherwise.
+            text = text.replace(json.dumps(value)[1:-1], HIDDEN)
         return redact(text)
 
 
