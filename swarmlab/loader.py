@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab import expressions
 from swarmlab.errors import LabFileError, Problem, UsageError
-from swarmlab.loading import languages, nodes
+from swarmlab.loading import given, languages, nodes
 from swarmlab.loading.build import Builder, ParameterProblems
 from swarmlab.loading.fields import SLUG, Notes, meant, short
 from swarmlab.loading.file import content, there
@@ -107,6 +107,7 @@ def load(
             for step, found in zip(steps, texts, strict=True)
         ]
         problems += languages.problems(Lab(lab_id, title, version, tuple(steps), folder), folder)
+    problems += given.problems(folder)
     in_order = sorted(notes.problems, key=lambda p: (p.line, p.column)) + problems
     # Two steps of one id share a text, and would tell its problems twice.
     everything = list(dict.fromkeys(in_order))

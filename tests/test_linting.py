@@ -140,6 +140,49 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     assert "lab.yaml: cannot be read: No such file" in done.stdout
 
 
+def test_no_file_of_this_machine_comes_along_with_a_lab(tmp_path: Path) -> None:
+    """What lies in `files/` goes to the workstation, from where it can be sent anywhere."""
+    lab = copied(EXAMPLE, tmp_path)
+    (tmp_path / "secret").write_text("mine")
+    files = lab / "files"
+    (files / "deep").mkdir(parents=True)
+    (files / "own.sh").write_text("echo own")
+    (files / "same.sh").symlink_to("own.sh")
+    assert lint(lab) == []
+    (files / "deep" / "key").symlink_to(tmp_path / "secret")
+    (files / "home").symlink_to(tmp_path)
+    (files / "nothing").symlink_to("absent")
+    os.mkfifo(files / "pipe")
+    assert sorted(lint(lab)) == [
+        "files/deep/key: the link leads out of the lab's files",
+        "files/home: the link leads out of the lab's files",
+        "files/nothing: the link leads out of the lab's files",
+        "files/pipe: it is not a file",
+    ]
+    shutil.rmtree(files)
+    files.symlink_to(tmp_path)
+    assert lint(lab) == ["files: it is a link, and not a folder of the lab's own"]
+    files.unlink()
+    files.mkdir()
+    with (files / "disk").open("wb") as file:
+        file.truncate(17 << 20)
+    assert lint(lab) == ["files: there are more than 500 files, or 16 MiB"]
+
+
+def test_a_reset_is_typed_and_nothing_else(tmp_path: Path) -> None:
+    """Checks of a reset would never be looked at, and one on the host would take the lab away."""
+    lab = copied(EXAMPLE, tmp_path)
+    text = (lab / "lab.yaml").read_text(encoding="utf-8")
+    found = re.search(r"reset:\n( +)- ", text)
+    assert found is not None
+    more = f"{found[0]}where: host\n{found[1]}  checks: []\n{found[1]}  "
+    (lab / "lab.yaml").write_text(text.replace(found[0], more, 1), encoding="utf-8")
+    said = lint(lab)
+    assert len(said) == 2
+    for line, field in zip(said, ("where", "checks"), strict=True):
+        assert f"reset 1 has no field '{field}'" in line
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -16,7 +16,7 @@ def render(sheet: Sheet) -> bytes:
     """UTF-8 with a mark at its beginning, without which Excel takes it for something else."""
     steps = [step.number for step in sheet.lab.steps if step.worth]
     file = io.StringIO(newline="")
-    writer = csv.writer(file)
+    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(
         [
             *("student", "points", "of", "percent", "on record only", "could not be looked at"),

@@ -22,6 +22,8 @@ STEP = (
     "mistakes", "question", "answer", "minutes", "demonstrate", "nudge", "pointer",
 )  # fmt: skip
 COMMAND = ("id", "run", "where", "exit_codes", "timeout", "checks", "during")
+# A reset is typed at the workstation, and what it leaves is proven by the step's own checks.
+RESET = ("id", "run", "exit_codes", "timeout")
 CHECK = (
     "id", "check", "title", "with", "within", "until", "needs", "hint", "weight", "before",
     "untouched",
@@ -80,7 +82,10 @@ class Builder:
         checks = [self._check(item, fields.what, False) for item in fields.items("checks")]
         reset = [
             self._command(
-                item, say("{what}, reset {number}", what=fields.what, number=place), f"r{place}"
+                item,
+                say("{what}, reset {number}", what=fields.what, number=place),
+                f"r{place}",
+                RESET,
             )
             for place, item in enumerate(fields.items("reset"), 1)
         ]
@@ -109,13 +114,17 @@ class Builder:
         fitting.undone(step, fields)
         return step
 
-    def _command(self, node: nodes.Node, what: str, default: str) -> Command:
-        fields = Fields(self._notes, node, what, COMMAND)
+    def _command(
+        self, node: nodes.Node, what: str, default: str, known: Sequence[str] = COMMAND
+    ) -> Command:
+        fields = Fields(self._notes, node, what, known)
         run = self._images_in(fields.text("run"), fields.place("run"))
-        where = Where(fields.choice("where", [one.value for one in Where], Where.WORKSTATION.value))
+        where = Where.WORKSTATION
+        if "where" in known:
+            where = Where(fields.choice("where", [one.value for one in Where], where.value))
         if where is Where.HOST and run not in HOST_COMMANDS:
-            known = say(" or ").join(f"`{one}`" for one in HOST_COMMANDS)
-            fields.wrong("run", say("on the host only {commands} can be run", commands=known))
+            some = say(" or ").join(f"`{one}`" for one in HOST_COMMANDS)
+            fields.wrong("run", say("on the host only {commands} can be run", commands=some))
         return Command(
             id=fields.slug("id", default),
             run=run,

@@ -51,7 +51,9 @@ def schema() -> Schema:
         "definitions": {
             "step": _object("step", _STEP, build.STEP, ("number", "id", "title", "commands")),
             "command": _object("command", _COMMAND, build.COMMAND, ("run",)),
-            "reset": _object("reset", _COMMAND, build.COMMAND, ("run",)),
+            "reset": _object(
+                "reset", {name: _COMMAND[name] for name in build.RESET}, build.RESET, ("run",)
+            ),
             "check": _use(CHECKS),
             "observer": _use(OBSERVERS),
             "mistake": _object(
