@@ -125,12 +125,18 @@ def removed(lab: Lab) -> None:
     lab.engines["swarm-3"].state = "error"
 
 
+def rejoined(lab: Lab) -> None:
+    lab.swarm.nodes.insert(0, node("swarm-3", Status={"State": "down"}))
+    lab.swarm.nodes.append(node("swarm-3", Status={"State": "down"}))
+
+
 STUDENTS: dict[str, Callable[[Lab], None]] = {
     "drained": lambda lab: availability(lab, "drain"),
     "paused": lambda lab: availability(lab, "pause"),
     "demoted": demoted,
     "left": left,
     "removed": removed,
+    "left and joined again": rejoined,
 }
 
 

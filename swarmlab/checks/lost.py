@@ -105,12 +105,17 @@ def _amiss(world: World) -> str:
 def _strays(api: APIClient) -> dict[str, str]:
     """The nodes that a manager does not hear, and what it calls that."""
     found: dict[str, str] = {}
+    heard = set()
     for node in api.nodes():
+        name = str(node["Description"]["Hostname"])
         standing = str((node.get("ManagerStatus") or {}).get("Reachability", ""))
-        for state in (str(node["Status"]["State"]), standing):
-            if state in _UNHEARD:
-                found.setdefault(str(node["Description"]["Hostname"]), state)
-    return found
+        unheard = [one for one in (str(node["Status"]["State"]), standing) if one in _UNHEARD]
+        if unheard:
+            found[name] = unheard[0]
+        else:
+            heard.add(name)
+    # One that left and joined again stands there twice, once as down.
+    return {name: state for name, state in found.items() if name not in heard}
 
 
 def _members(world: World, nodes: Sequence[str]) -> list[str]:

@@ -34,8 +34,6 @@ on() {
 # left: one line for each thing that is still there, after one more try to remove it.
 left() {
     local node name
-    # A worker removes no network, and lists only those that it needs.
-    eval "$(docker-machine env "${nodes[0]}")"
     for name in "${network[@]}"; do
         docker network rm "$name" >/dev/null 2>&1
         docker network ls --filter "name=^$name\$" --filter scope=swarm --format 'network {{.Name}}'
