@@ -7,6 +7,7 @@ up for by the nodes' own fallback, as if it were theirs.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -178,6 +179,21 @@ def done(
     ended = swarmlab(there, *words, timeout=timeout, environment=environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
+
+
+def status(there: Room) -> dict[str, Any]:
+    """The lab's status, once no engine is late: on a busy machine an answer may take longer than a
+    look waits for it. What else is amiss is told as it is.
+    """
+
+    def look() -> Observation[dict[str, Any]]:
+        told: dict[str, Any] = json.loads(swarmlab(there, "status", "--json").stdout)
+        late = [one for one in told["problems"] if "does not answer within" in one]
+        return Observation(not late, "; ".join(late), told)
+
+    seen = until("the engines to answer in time", look, within=120).last.value
+    assert seen is not None
+    return seen
 
 
 def held(machine: Machine) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab.wait import Observation, until
 from tests.docker.own_engine import OwnEngine, own_engine
 
 # An engine that may be killed has to be one of the test's own, which only root can start.
@@ -61,9 +62,18 @@ class Student:
         return done.stdout
 
     def status(self) -> tuple[int, dict[str, Any]]:
-        done = self.types("status", "--json")
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+        """Exit code and status, once no node's engine is late, as one may be on a busy machine."""
+
+        def look() -> Observation[tuple[int, dict[str, Any]]]:
+            done = self.types("status", "--json")
+            assert done.stdout, done.stderr
+            told = json.loads(done.stdout)
+            late = [one for one in told["problems"] if "does not answer within" in one]
+            return Observation(not late, "; ".join(late), (done.returncode, told))
+
+        seen = until("the engines to answer in time", look, within=120).last.value
+        assert seen is not None
+        return seen
 
     def steps_done(self) -> list[int]:
         steps = json.loads(self.does("steps", "--json"))["steps"]

@@ -13,7 +13,7 @@ import pytest
 from docker.types import ServiceMode
 
 from swarmlab.wait import Observation, until
-from tests.docker.hosts_site import Room, all_held, done, room, swarmlab
+from tests.docker.hosts_site import Room, all_held, done, room, status, swarmlab
 from tests.docker.lifecycle_site import left
 from tests.docker.mesh_site import HTTP, IMAGE, SERVER, http_answer, look_until, published
 
@@ -76,7 +76,7 @@ def test_machines_of_ones_own_may_be_workers(there: Room) -> None:
     with contextlib.ExitStack() as ends:
         ends.callback(swarmlab, there, "down")
         done(there, "up", "--hosts", str(there.file()), "--managers", "1", "--workers", "2")
-        found = json.loads(done(there, "status", "--json"))
+        found = status(there)
         roles = {node["name"]: node["role"] for node in found["nodes"]}
         assert roles == dict(zip(NAMES, ("manager", "worker", "worker"), strict=True))
         assert found["healthy"] and found["quorum"]["managers"] == 1

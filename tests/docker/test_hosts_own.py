@@ -57,8 +57,8 @@ def test_the_engine_of_the_workstation_can_be_a_node_too(there: Room) -> None:
         assert "already up" in swarmlab(there, "up", environment=at).stderr
         found = json.loads(done(there, "run", "--to", "5", "--json", environment=at, timeout=600))
         assert found["verdict"] == "passed"
-        status = json.loads(done(there, "status", "--json", environment=at))
-        assert [node["state"] for node in status["nodes"]] == ["ready"] * 3
+        told = json.loads(swarmlab(there, "status", "--json", environment=at).stdout)
+        assert [node["state"] for node in told["nodes"]] == ["ready"] * 3
     finally:
         ended = swarmlab(there, "down", environment=at)
     assert ended.returncode == 0, ended.stderr

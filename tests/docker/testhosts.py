@@ -8,11 +8,11 @@ which carry a comment, by which they are found and taken away again.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -67,14 +67,33 @@ def bridge() -> Iterator[Bridge]:
             _filter("-I", name, way)
         yield Bridge(name, subnet)
     finally:
-        for box in api.containers(all=True, filters={"label": f"{LABEL}={name}"}):
-            api.remove_container(box["Id"], force=True, v=True)
-        for volume in api.volumes(filters={"label": f"{LABEL}={name}"}).get("Volumes") or []:
-            api.remove_volume(volume["Name"], force=True)
-        for way in ("-i", "-o"):
-            _filter("-D", name, way)
-        with contextlib.suppress(NotFound):
-            api.remove_network(name)
+        try:
+            for way in ("-i", "-o"):
+                _filter("-D", name, way)
+        finally:
+            until(f"all on {name} to be gone", lambda: _emptied(api, name), within=120)
+
+
+def _emptied(api: Any, name: str) -> Observation[None]:
+    """Remove what is there; one that was ended may have left the engine some of it to remove."""
+    of = {"label": f"{LABEL}={name}"}
+    boxes = [
+        partial(api.remove_container, one["Id"], force=True, v=True)
+        for one in api.containers(all=True, filters=of)
+    ]
+    volumes = [
+        partial(api.remove_volume, one["Name"], force=True)
+        for one in api.volumes(filters=of).get("Volumes") or []
+    ]
+    networks = [partial(api.remove_network, one["Id"]) for one in api.networks(filters=of)]
+    for remove in (*boxes, *volumes, *networks):
+        try:
+            remove()
+        except NotFound:
+            continue
+        except APIError as error:
+            return Observation(False, str(error.explanation))
+    return Observation(not boxes and not volumes and not networks, "removed just now")
 
 
 def made(choose: Callable[[list[IPv4Network]], str], make: Callable[[str], object]) -> str:
