@@ -107,7 +107,7 @@ def test_right_uses(name: str, params: dict[str, Any]) -> None:
         (
             "swarm.environment",
             {"service": "a", "name": "b", "value_pattern": "(["},
-            "a regular expression, not '(['",
+            "a regular expression of at most 200 letters, not '(['",
         ),
         ("engines.containers", {"count": -1}, "from 0 to 10000"),
         ("engines.containers", {"count": 1, "per_node": {"a": 2}}, "(the name of a node, such as"),

@@ -22,9 +22,13 @@ MOST_BYTES = 16 << 20
 def problems(lab: Path) -> list[Problem]:
     """What is wrong with the files of the lab in that folder; none where it has none."""
     root = lab / FOLDER
-    if root.is_symlink():
-        return [_problem(root, lab, say("it is a link, and not a folder of the lab's own"))]
-    if not root.is_dir():
+    try:
+        if root.is_symlink():
+            return [_problem(root, lab, say("it is a link, and not a folder of the lab's own"))]
+        if not root.is_dir():
+            return []
+    except OSError:
+        # A name that no folder can have; that the lab is not there is told elsewhere.
         return []
     found: list[Problem] = []
     count = size = 0
