@@ -173,18 +173,20 @@ class _Builder:
                 say("*{name}: aliases are not used in lab files", name=event.anchor),
             )
             self._place(Scalar("", True, line, column))
+            return self._few(line, column)
         elif isinstance(event, yaml.NodeEvent):
             self._look(event, line, column)
-            self._nodes += 1
-            if self._nodes > MAX_NODES:
-                self._report(
-                    line, column, say("more than {most} values in one file", most=MAX_NODES)
-                )
-                return False
-            return self._begin(event, line, column)
+            return self._few(line, column) and self._begin(event, line, column)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             self._place(self._open.pop().node)
         return True
+
+    def _few(self, line: int, column: int) -> bool:
+        """Count one more value; False when there are too many."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._report(line, column, say("more than {most} values in one file", most=MAX_NODES))
+        return self._nodes <= MAX_NODES
 
     def _begin(self, event: Any, line: int, column: int) -> bool:
         if isinstance(event, yaml.ScalarEvent):
