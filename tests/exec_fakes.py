@@ -16,6 +16,7 @@ class Execs:
     timeout = 60
 
     def words(self, identity: str) -> tuple[bytes, bytes]:
+        """What that exec prints; each fake has its own, and one without fails its test here."""
         raise NotImplementedError
 
     def post(self, url: str, *, json: dict[str, bool], timeout: Any) -> requests.Response:

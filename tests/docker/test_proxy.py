@@ -26,6 +26,8 @@ from swarmlab.images import archive as archives
 from tests.docker.proxy_site import LOGIN, archive, locked_archive, proxy
 
 pytestmark = pytest.mark.docker
+# An ordinary user cannot make the base image; continuous integration is root and skips nothing.
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
 
 TAG = f"swarmlab-test/way-out-{os.getpid()}"
 
@@ -146,7 +148,7 @@ def test_pip_goes_through_it_too(
 
 
 @pytest.mark.long
-@pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
+@as_root
 def test_the_login_of_an_archive_serves_every_build_and_stays_in_none(
     engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +213,7 @@ def no_login_stays(engine: Any, image: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
+@as_root
 def test_an_authority_of_ones_own_serves_every_build_and_stays_in_none(
     engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
