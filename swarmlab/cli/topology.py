@@ -33,6 +33,7 @@ def topology(
     from swarmlab.errors import LabAbsent, UsageError
     from swarmlab.handout.diagrams.current import draw, text
     from swarmlab.handout.diagrams.look import look
+    from swarmlab.handout.diagrams.seen import PROXY
     from swarmlab.report.hand import drawn, unwritten
     from swarmlab.watching.eye import Eyes
 
@@ -45,8 +46,8 @@ def topology(
             say("There is no lab {name!r} on this machine.", name=name),
             hint=say("`swarmlab up` makes one."),
         )
-    with cluster, closing(Eyes(cluster)) as eyes:
-        seen = look(cluster, eyes.read)
+    with cluster, closing(Eyes(cluster, PROXY)) as eyes:
+        seen = look(cluster, eyes)
     shown = text(seen, language) if as_text else draw(seen, language)
     if out is None:
         typer.echo(shown)

@@ -125,10 +125,11 @@ def _topology(name: str) -> str:
 
     from swarmlab.handout.diagrams.current import text
     from swarmlab.handout.diagrams.look import look
+    from swarmlab.handout.diagrams.seen import PROXY
     from swarmlab.watching.eye import Eyes
 
-    with _cluster(name) as cluster, closing(Eyes(cluster)) as eyes:
-        return text(look(cluster, eyes.read)) + "\n"
+    with _cluster(name) as cluster, closing(Eyes(cluster, PROXY)) as eyes:
+        return text(look(cluster, eyes)) + "\n"
 
 
 def _verify(name: str) -> str:

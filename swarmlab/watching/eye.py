@@ -1,9 +1,7 @@
-"""What only a node can see of the proxies that run on it: configuration and counters.
+"""What a node tells of all that runs on it, by one small program in each node.
 
-One small program a node, for as long as somebody looks: it is asked in a line (ids of
-containers), answers in a line, and ends with its connection. It reads files and HAProxy's own
-statistics page from the node's side, so that it needs no tool in a proxy's image, and it changes
-nothing there; asking for the page is not counted as an answer of the proxy.
+A program lives for as long as somebody looks, and ends with its connection. So one look costs
+this process a line to each node and a line back, where the engines' API takes a dozen requests.
 """
 
 from __future__ import annotations
@@ -11,161 +9,193 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from swarmlab.checks.consul import PORT
 from swarmlab.checks.looking import over
 from swarmlab.engine import close_stream
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.lookout import NODE_ENGINE
 from swarmlab.watching.counting import Answered, answered
+from swarmlab.watching.program import PROGRAM
 from swarmlab.words import say
 
 if TYPE_CHECKING:
     from swarmlab.checks.base import World
-    from swarmlab.checks.tasks import Instance
 
-SECONDS = 3.0
+T = TypeVar("T")
+Raw = dict[str, Any]
+
+SECONDS = 4.0
 """How long one answer of a node may take."""
-_LARGEST = 1 << 20  # bytes of an answer: a configuration has some thousand
-
-PROGRAM = r"""
-import base64, http.client, json, os, socket, sys
-
-home = os.open("/proc/self/ns/net", os.O_RDONLY)
-login = {"Authorization": "Basic " + base64.b64encode(b"admin:admin").decode()}
-known = {}
-
-class Engine(http.client.HTTPConnection):
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(2)
-        self.sock.connect(sys.argv[1])
-
-def pid(box):
-    if not os.path.exists("/proc/%d" % known.get(box, 0)) or not known.get(box):
-        engine = Engine("engine")
-        engine.request("GET", "/containers/%s/json" % box)
-        known[box] = json.loads(engine.getresponse().read())["State"]["Pid"]
-        engine.close()
-    return known[box]
-
-def page(number):
-    there = os.open("/proc/%d/ns/net" % number, os.O_RDONLY)
-    try:
-        os.setns(there, os.CLONE_NEWNET)
-        asked = http.client.HTTPConnection("127.0.0.1", 80, timeout=1)
-        asked.request("GET", "/admin?stats;csv", headers=login)
-        answer = asked.getresponse()
-        text = answer.read(1 << 18).decode(errors="replace") if answer.status == 200 else None
-        asked.close()
-        return text
-    finally:
-        os.setns(home, os.CLONE_NEWNET)
-        os.close(there)
-
-def told(box):
-    try:
-        number = pid(box)
-        with open("/proc/%d/root/cfg/haproxy.cfg" % number, "rb") as file:
-            text = file.read(1 << 18).decode(errors="replace")
-    except (OSError, KeyError, ValueError, http.client.HTTPException):
-        known.pop(box, None)
-        return [None, None]
-    try:
-        return [text, page(number)]
-    except (OSError, http.client.HTTPException):
-        return [text, None]
-
-for line in sys.stdin:
-    boxes = json.loads(line)
-    for lost in set(known) - set(boxes):
-        del known[lost]
-    print(json.dumps({box: told(box) for box in boxes}), flush=True)
-"""
+PATIENCE, IN_PEACE = 1.0, 3.0
+"""Seconds: a node that takes longer to say nothing is not asked for so long."""
+_SOON = 0.05  # seconds for an answer that came while another node took all the time
+_LARGEST = 1 << 24  # bytes of an answer: the tasks of a large lab have some hundred thousand
+_SWARM = ("nodes", "tasks", "services")
 
 
+@dataclass(frozen=True)
 class Reading:
     """What was read of one proxy; each part is None where it could not be."""
 
-    def __init__(self, text: str | None, counts: tuple[Answered, ...] | None = None) -> None:
-        self.text = text
-        self.answered = counts
+    text: str | None = None
+    answered: tuple[Answered, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a node tells, in the words of the Docker API and of Consul's.
+
+    `containers` are those that run, None when the node's engine is silent. `members` are known
+    to its Consul; none when that does not answer. `swarm` has nodes, tasks and services from a
+    node that was asked for them and can speak for a swarm. `proxies` are the readings by the ids
+    of their containers.
+    """
+
+    containers: Sequence[Raw] | None = None
+    members: Sequence[Raw] = ()
+    swarm: tuple[list[Raw], list[Raw], list[Raw]] | None = None
+    proxies: Mapping[str, Reading] = field(default_factory=dict)
+
+
+_SILENT = Told()
 
 
 class Eyes:
-    """The programs in the nodes of one lab, begun when first needed. To be closed."""
+    """The programs in the nodes of one lab, begun when first needed. To be closed.
 
-    def __init__(self, world: World) -> None:
+    The instances of the service `proxy` are read as proxies.
+    """
+
+    def __init__(self, world: World, proxy: str) -> None:
         self._world = world
+        self._proxy = proxy
         self._eyes: dict[str, _Eye] = {}
+        self._resting: dict[str, float] = {}
 
-    def read(self, instances: Sequence[Instance]) -> dict[Instance, Reading]:
-        """What each proxy holds and has answered, all nodes side by side.
+    def look(self, nodes: Sequence[str], speakers: Iterable[str] = ()) -> dict[str, Told]:
+        """What those nodes tell, the speakers of the swarm as well, all of them side by side.
 
-        An instance is left out when its node cannot be asked.
+        A node is left out when it can have no program. One that needed long to say nothing is
+        left in peace for some seconds, and is silent meanwhile.
         """
-        nodes = sorted({one.node for one in instances})
-        told = over(nodes, lambda node: self._ask(node, [i for i in instances if i.node == node]))
-        return {one: reading for found in told.values() for one, reading in found.items()}
+        now = time.monotonic()
+        resting = [node for node in nodes if now < self._resting.get(node, 0.0)]
+        asked = [node for node in nodes if node not in resting]
+        over([node for node in asked if node not in self._eyes], self._begin)
+        # Threads would cost more than the questions do: all are put before an answer is read.
+        chosen = set(speakers)
+        for node in asked:
+            self._with(node, partial(_Eye.ask, swarm=node in chosen))
+        due = time.monotonic() + SECONDS
+        found = dict.fromkeys(resting, _SILENT)
+        for node in asked:
+            told = self._with(node, lambda eye: eye.told(due))
+            if told is not None:
+                found[node] = told
+            elif self._resting.get(node, 0.0) > now:
+                found[node] = _SILENT
+        return found
 
     def close(self) -> None:
         """End the programs; may be called twice."""
         while self._eyes:
             self._eyes.popitem()[1].close()
 
-    def _ask(self, node: str, instances: list[Instance]) -> dict[Instance, Reading]:
+    def _begin(self, node: str) -> None:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        begun = time.monotonic()
         try:
-            if node not in self._eyes:
-                self._eyes[node] = _Eye(self._world, node)
-            told = self._eyes[node].ask([one.container for one in instances])
-            return {one: _reading(*told[one.container]) for one in instances}
-        except (OSError, ValueError, KeyError, TypeError, DockerException, RequestException):
+            self._eyes[node] = _Eye(self._world, node, self._proxy)
+        except (OSError, DockerException, RequestException, EnvironmentProblem):
+            if time.monotonic() - begun > PATIENCE:
+                self._rest(node)
+
+    def _with(self, node: str, do: Callable[[_Eye], T]) -> T | None:
+        """What one step with the node's program brings; None, and no program, when it fails."""
+        eye = self._eyes.get(node)
+        if eye is None:
+            return None
+        try:
+            done = do(eye)
+        except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
             # A node that stopped, or a program that was ended there: begun anew at the next look.
-            lost = self._eyes.pop(node, None)
-            if lost is not None:
-                lost.close()
-            return {}
-        except EnvironmentProblem:
-            return {}
+            self._eyes.pop(node).close()
+            if isinstance(error, TimeoutError):
+                self._rest(node)
+            return None
+        if eye.slow:
+            self._rest(node)
+        return done
 
-
-def _reading(text: str | None, page: str | None) -> Reading:
-    return Reading(text, None if page is None else answered(page))
+    def _rest(self, node: str) -> None:
+        self._resting[node] = time.monotonic() + IN_PEACE
 
 
 class _Eye:
     """The program in one node, and the connection that it lives by."""
 
-    def __init__(self, world: World, node: str) -> None:
+    def __init__(self, world: World, node: str, proxy: str) -> None:
         at = world.lookout(node)
         engine = "/var/run/docker.sock" if at.own else NODE_ENGINE
-        command = ["python3", "-ISc", PROGRAM, engine]
+        consul = f"{world.address(node)}:{PORT}"
+        command = ["python3", "-ISc", PROGRAM, engine, consul, proxy]
         self._exec = at.api.exec_create(at.container, command, stdin=True, stderr=False)["Id"]
         self._stream: Any = at.api.exec_start(self._exec, socket=True)
         # docker-py gives a SocketIO around the real socket on unix and TCP, a pipe on Windows.
         self._socket: Any = getattr(self._stream, "_sock", self._stream)
-        self._socket.settimeout(SECONDS)
+        self._known: dict[str, Any] = {}
+        self._readings: dict[str, Reading] = {}
+        self._swarm = False
 
-    def ask(self, boxes: list[str]) -> dict[str, list[str | None]]:
-        """What the program tells of those containers. Raises OSError, ValueError."""
-        self._socket.sendall(json.dumps(boxes).encode() + b"\n")
+    @property
+    def slow(self) -> bool:
+        """Whether the node's engine did not answer in time when it was last asked."""
+        return bool(self._known.get("slow"))
+
+    def ask(self, swarm: bool) -> None:
+        """Put the question. Raises OSError."""
+        self._swarm = swarm
+        self._socket.settimeout(SECONDS)
+        self._socket.sendall(json.dumps({"swarm": swarm}).encode() + b"\n")
+
+    def told(self, due: float) -> Told:
+        """The answer, by that monotonic time.
+
+        Raises OSError, struct.error, and ValueError, KeyError or TypeError for nonsense.
+        """
         line = b""
         while not line.endswith(b"\n"):
             # The engine's frames: the stream's number, three zeros, the length, the bytes.
-            _, length = struct.unpack(">BxxxL", self._exactly(8))
-            line += self._exactly(length)
-            if len(line) > _LARGEST:
+            _, length = struct.unpack(">BxxxL", self._exactly(8, due))
+            if len(line) + length > _LARGEST:
                 raise ValueError(say("an endless answer"))
-        answer: dict[str, list[str | None]] = json.loads(line)
-        return answer
+            line += self._exactly(length, due)
+        fresh = json.loads(line)
+        self._known |= fresh
+        known = self._known
+        if "texts" in fresh or "pages" in fresh:
+            texts, pages = known["texts"], known["pages"]
+            self._readings = {box: _reading(texts[box], pages[box]) for box in texts}
+        swarm = tuple(known[part] for part in _SWARM) if self._swarm else (None,)
+        return Told(
+            known["containers"],
+            known["members"],
+            None if None in swarm else (swarm[0], swarm[1], swarm[2]),
+            {} if known["containers"] is None else self._readings,
+        )
 
-    def _exactly(self, count: int) -> bytes:
+    def _exactly(self, count: int, due: float) -> bytes:
         got = b""
         while len(got) < count:
+            self._socket.settimeout(max(_SOON, due - time.monotonic()))
             part = self._socket.recv(count - len(got))
             if not part:
                 raise ConnectionError(say("the node hung up"))
@@ -175,3 +205,7 @@ class _Eye:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             close_stream(self._stream)
+
+
+def _reading(text: str | None, page: str | None) -> Reading:
+    return Reading(text, None if page is None else answered(page))

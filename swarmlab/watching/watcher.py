@@ -19,7 +19,7 @@ from swarmlab.cluster import lifecycle, remains
 from swarmlab.engine import Engine
 from swarmlab.errors import EngineUnreachable, SwarmlabError
 from swarmlab.handout.diagrams.look import Looker
-from swarmlab.handout.diagrams.seen import Topology
+from swarmlab.handout.diagrams.seen import PROXY, Topology
 from swarmlab.process import redact
 from swarmlab.providers.base import NodeState
 from swarmlab.providers.problems import explained
@@ -149,8 +149,9 @@ class Watcher:
             self._cluster = lifecycle.find(self._name, patience=_PATIENCE)
             if self._cluster is None:
                 raise SwarmlabError(say("The lab is going away."))
-            self._eyes = Eyes(self._cluster)
-            self._looker = Looker(self._cluster, self._eyes.read)
+            self._eyes = Eyes(self._cluster, PROXY)
+            still = {node.name for node in nodes if node.state is not NodeState.RUNNING}
+            self._looker = Looker(self._cluster, self._eyes, still)
             self._known = known
         return self._looker
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,56 +17,56 @@ from swarmlab.checks.web import get
 from swarmlab.errors import EnvironmentProblem
 from swarmlab.handout.diagrams.seen import PROXY, Consul, Node, Task, Topology
 from swarmlab.inquiry import in_turn
-from swarmlab.watching.eye import Reading
+from swarmlab.watching.eye import IN_PEACE, PATIENCE, Eyes, Reading, Told
 from swarmlab.words import say
 
 if TYPE_CHECKING:
     from docker.api import APIClient
 
 _SERVICE_LABEL = "com.docker.swarm.service.name"
-_PATIENCE, _IN_PEACE = 1.0, 3.0  # seconds: a node that takes longer is not asked for so long
+Swarm = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
 _ALIVE = 1  # the member states of Serf: 1 alive, 2 leaving, 3 left, 4 failed
 
 
-Read = Callable[[Sequence[Instance]], Mapping[Instance, Reading]]
-"""How the proxies are read: `Eyes.read`, or file by file over their engines."""
-
-
-def look(world: World, read: Read | None = None) -> Topology:
+def look(world: World, eyes: Eyes | None = None) -> Topology:
     """The lab as it is now. Raises EnvironmentProblem when no node's engine answers."""
-    return Looker(world, read).look()
+    return Looker(world, eyes).look()
 
 
 class Looker:
-    """Looks at one lab any number of times.
+    """Looks at one lab any number of times: by `eyes`, and by its engines where those cannot.
 
-    It remembers who could speak for the swarm, and leaves a node that let it wait in peace for
-    some seconds, so that one look after another stays quick while a node hangs.
+    Nodes that are `still` are known to stand still and not asked. It remembers who could speak
+    for the swarm, and leaves a node that let it wait in peace for some seconds, so that one look
+    after another stays quick while a node hangs.
     """
 
-    def __init__(self, world: World, read: Read | None = None) -> None:
+    def __init__(self, world: World, eyes: Eyes | None = None, still: Container[str] = ()) -> None:
         self._world = world
-        self._read = read
+        self._eyes = eyes
+        self._asked = tuple(node for node in world.nodes if node not in still)
         self._speaker = ""
         self._left: dict[str, float] = {}
 
     def look(self) -> Topology:
         """The lab as it is now. Raises EnvironmentProblem when no node's engine answers."""
         world = self._world
-        containers = over(world.nodes, self._containers)
-        awake = [node for node in world.nodes if containers[node] is not None]
+        told = self._told()
+        containers = {node: one.containers for node, one in told.items()}
+        containers |= over([node for node in self._asked if node not in told], self._containers)
+        awake = [node for node in self._asked if containers[node] is not None]
         if not awake:
             raise EnvironmentProblem(
                 say("No node of the lab {name!r} answers.", name=world.name),
                 hint=say("See `swarmlab status`; `swarmlab up` mends what is broken."),
             )
-        swarm = self._swarm(awake)
+        swarm = self._swarm(awake, told)
         members, services = swarm or ({}, [])
-        consul = _consul(world, awake)
-        tasks = _tasks(services, self._readings(services))
+        consul = _consul(world, awake, told)
+        tasks = _tasks(services, self._readings(services, awake, told))
         nodes = []
         for name in world.nodes:
-            found = containers[name]
+            found = containers.get(name)
             raw = members.get(name)
             nodes.append(
                 Node(
@@ -78,7 +78,7 @@ class Looker:
                     str(raw["Spec"]["Availability"]) if raw else "",
                     consul.get(name),
                     tuple(tasks.get(name, ())),
-                    tuple(_others(found or [], name in consul)),
+                    tuple(_others(found or (), name in consul)),
                 )
             )
         seen = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
@@ -93,7 +93,21 @@ class Looker:
             world.managers,
         )
 
-    def _containers(self, node: str) -> list[dict[str, Any]] | None:
+    def _told(self) -> dict[str, Told]:
+        """What the nodes tell by their eyes, and of the swarm whoever told of it before."""
+        if self._eyes is None:
+            return {}
+        known = self._speaker in self._asked
+        first = [self._speaker] if known else list(self._asked)
+        told = self._eyes.look(self._asked, first)
+        if known and not _speaking(told):
+            # The others, one look later: what they told of themselves is still so.
+            others = [node for node in self._asked if node in told and node != self._speaker]
+            told |= self._eyes.look(others, others)
+        self._speaker = next(iter(_speaking(told)), "")
+        return told
+
+    def _containers(self, node: str) -> Sequence[dict[str, Any]] | None:
         """What runs on the node, None when its engine does not answer."""
         begun = time.monotonic()
         if begun < self._left.get(node, 0.0):
@@ -101,33 +115,45 @@ class Looker:
         try:
             found: list[dict[str, Any]] = self._world.engine(node).api.containers()
         except _engine_errors():
-            if time.monotonic() - begun > _PATIENCE:
-                self._left[node] = time.monotonic() + _IN_PEACE
+            if time.monotonic() - begun > PATIENCE:
+                self._left[node] = time.monotonic() + IN_PEACE
             return None
         return found
 
     def _swarm(
-        self, awake: Sequence[str]
+        self, awake: Sequence[str], told: Mapping[str, Told]
     ) -> tuple[dict[str, dict[str, Any]], list[Service]] | None:
         """Nodes by name and services, from the first manager that answers; None without any."""
-        order = sorted(awake, key=lambda one: one != self._speaker)
-        asked = in_turn(order, lambda one: from_manager(self._world, one, _swarm_as_seen))
-        for node, told in asked:
+        for one in _speaking(told).values():
+            return _as_seen(*one)
+        order = sorted(set(awake) - set(told), key=lambda one: (one != self._speaker, one))
+        asked = in_turn(order, lambda one: from_manager(self._world, one, _listed))
+        for node, answer in asked:
             try:
-                answer = told.result()
+                listed = answer.result()
             except _engine_errors():
                 continue
-            if not isinstance(answer, Refusal):
+            if not isinstance(listed, Refusal):
                 self._speaker = node
-                return answer
+                return _as_seen(*listed)
         return None
 
-    def _readings(self, services: Sequence[Service]) -> dict[Instance, Reading]:
-        """What each running proxy holds; of one that the reader left out, file by file."""
+    def _readings(
+        self, services: Sequence[Service], awake: Sequence[str], told: Mapping[str, Told]
+    ) -> dict[Instance, Reading]:
+        """What each running proxy holds; where no eye can be had, file by file."""
         proxies = [one for s in services if s.name == PROXY for one in s.instances()]
-        found = dict(self._read(proxies)) if self._read else {}
-        left = [one for one in proxies if one not in found]
-        return found | over(left, lambda one: Reading(_configuration(self._world, one)))
+        left = [one for one in proxies if one.node in awake and one.node not in told]
+        found = over(left, lambda one: Reading(_configuration(self._world, one)))
+        for one in proxies:
+            if one.node in told:
+                found[one] = told[one.node].proxies.get(one.container, Reading())
+        return found
+
+
+def _speaking(told: Mapping[str, Told]) -> dict[str, Swarm]:
+    """The nodes that can speak for the swarm, with what they say of it."""
+    return {node: one.swarm for node, one in told.items() if one.swarm is not None}
 
 
 def _engine_errors() -> tuple[type[Exception], ...]:
@@ -145,17 +171,23 @@ def _address(world: World, node: str) -> str:
         return ""
 
 
-def _swarm_as_seen(api: APIClient) -> tuple[dict[str, dict[str, Any]], list[Service]]:
-    nodes = {one["ID"]: one for one in api.nodes()}
+def _listed(api: APIClient) -> Swarm:
+    return api.nodes(), api.tasks(), list_services(api)  # type: ignore[no-untyped-call]
+
+
+def _as_seen(
+    members: Sequence[dict[str, Any]],
+    tasks: Sequence[dict[str, Any]],
+    services: Sequence[dict[str, Any]],
+) -> tuple[dict[str, dict[str, Any]], list[Service]]:
+    nodes = {one["ID"]: one for one in members}
     listed: dict[str, list[dict[str, Any]]] = {}
-    for task in api.tasks():  # type: ignore[no-untyped-call]
+    for task in tasks:
         listed.setdefault(str(task.get("ServiceID")), []).append(task)
-    services = [
-        Service(raw, tuple(listed.get(str(raw["ID"]), ())), nodes) for raw in list_services(api)
-    ]
+    found = [Service(raw, tuple(listed.get(str(raw["ID"]), ())), nodes) for raw in services]
     # Of a node that was lost and made again the swarm lists two; the one that is ready counts.
     ordered = sorted(nodes.values(), key=lambda one: one["Status"]["State"] == "ready")
-    return {str(one["Description"]["Hostname"]): one for one in ordered}, services
+    return {str(one["Description"]["Hostname"]): one for one in ordered}, found
 
 
 def _role(raw: dict[str, Any] | None) -> str:
@@ -239,9 +271,11 @@ def _configuration(world: World, one: Instance) -> str | None:
         return None
 
 
-def _consul(world: World, awake: Sequence[str]) -> dict[str, Consul]:
+def _consul(world: World, awake: Sequence[str], told: Mapping[str, Told]) -> dict[str, Consul]:
     """Each node's Consul: as its members see one another, and whether it answers itself."""
-    answers = over(awake, lambda node: list(_members(world, node)))
+    answers = {node: one.members for node, one in told.items()}
+    others = [node for node in awake if node not in told]
+    answers |= over(others, lambda node: list(_members(world, node)))
     by_address: dict[str, dict[str, Any]] = {}
     for members in answers.values():
         for one in members:
@@ -272,7 +306,7 @@ def _members(world: World, node: str) -> Iterator[dict[str, Any]]:
         yield from (one for one in members if isinstance(one, dict))
 
 
-def _others(containers: list[dict[str, Any]], consul: bool) -> Iterator[str]:
+def _others(containers: Sequence[dict[str, Any]], consul: bool) -> Iterator[str]:
     """What runs on the node and is neither a task nor the Consul that is shown already."""
     for one in containers:
         labels = one.get("Labels") or {}
