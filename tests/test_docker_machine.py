@@ -970,13 +970,13 @@ def test_secrets_given_again_go_to_what_is_mended_and_are_not_kept(
     mended: list[remains.Remains] = []
     monkeypatch.setattr("swarmlab.engine.connect", lambda: engine_of(docker))
     monkeypatch.setattr(lifecycle, "_mend", lambda name, engine, there, *_: mended.append(there))
-    again = registry.asked("docker-machine", "", ["unit-token=hunter2", "unit-memory=9"])
+    again = registry.asked("docker-machine", "unit", ["unit-token=hunter2", "unit-memory=1"])
     lifecycle.up("demo", choice=again)
     provider = registry.make(mended[0].choice, ENGINE, "demo", size=Size(3))
     provider.create("swarm-2")
     made = next(call for call in room.calls if call[0] == "create")
     assert "--unit-token=hunter2" in made and "--unit-memory=1" in made
-    assert "--unit-memory=9" not in made
+    assert made.count("--unit-memory=1") == 1
     assert "hunter2" not in json.dumps(provider.marks)
 
 
@@ -1027,6 +1027,78 @@ def test_secrets_of_the_environment_are_given_again_by_themselves(
         assert registry.given_again(has, None) == has
         with pytest.raises(UsageError, match=r"MACHINE_OPTS|machine-opt"):
             registry.asked("docker-machine")
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "missing"),
+    [
+        ("other", [], "--machine-driver other"),
+        ("", ["unit-memory=9"], "--machine-opt unit-memory=9"),
+        ("unit", ["unit-memory=1", "unit-fast"], "--machine-opt unit-fast"),
+        ("other", ["unit-n={n}"], "--machine-driver other and --machine-opt 'unit-n={n}'"),
+    ],
+)
+def test_a_lab_is_not_given_another_driver_or_other_options(
+    room: Room, monkeypatch: pytest.MonkeyPatch, driver: str, options: list[str], missing: str
+) -> None:
+    room.machine("swarm-1")
+    mended: list[remains.Remains] = []
+    monkeypatch.setattr("swarmlab.engine.connect", lambda: engine_of(Docker(room.store)))
+    monkeypatch.setattr(lifecycle, "_mend", lambda name, engine, there, *_: mended.append(there))
+    asked = registry.asked("docker-machine", driver, [*options, "unit-token=hunter2"])
+    with pytest.raises(UsageError) as caught:
+        lifecycle.up("demo", choice=asked)
+    assert caught.value.message == f"The lab 'demo' was made without {missing}."
+    assert caught.value.hint.startswith(f"Leave {missing} away")
+    assert mended == []
+
+
+class Notes(SilentProgress):
+    """What a progress was told to note."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
+
+
+@pytest.mark.parametrize(("variable", "typed"), [("docker-machine", False), ("", True)])
+def test_other_options_of_the_environment_are_told(
+    room: Room, monkeypatch: pytest.MonkeyPatch, variable: str, typed: bool
+) -> None:
+    room.machine("swarm-1")
+    monkeypatch.setattr("swarmlab.engine.connect", lambda: engine_of(Docker(room.store)))
+    monkeypatch.setattr(lifecycle, "_mend", lambda *_: None)
+    monkeypatch.setenv("SWARMLAB_PROVIDER", variable)
+    monkeypatch.setenv("SWARMLAB_MACHINE_DRIVER", "other")
+    monkeypatch.setenv("SWARMLAB_MACHINE_OPTS", "unit-memory=1 unit-memory=9 unit-token=hunter2")
+    told = Notes()
+
+    def up() -> None:
+        choice = registry.asked("docker-machine") if typed else None
+        lifecycle.up("demo", choice=choice, progress=told)
+
+    up()
+    (said,) = told.noted
+    asked = "--machine-driver other and --machine-opt unit-memory=9"
+    assert f"The environment asks for {asked}; the lab 'demo' keeps its machines" in said
+    monkeypatch.delenv("SWARMLAB_MACHINE_DRIVER")
+    monkeypatch.setenv("SWARMLAB_MACHINE_OPTS", "unit-memory=1")
+    up()
+    assert len(told.noted) == 1
+
+
+def test_a_lab_without_labels_is_made_anew_as_it_is_asked_for(room: Room) -> None:
+    """Its network is gone, and with it how it was made; its machines are where they were."""
+    room.machine("swarm-1")
+    has = machine_options.strays()["demo"]
+    wanted = registry.asked("docker-machine", "other", ["unit-memory=9"])
+    found = registry.given_again(has, wanted)
+    assert found.settings == {
+        "store": str(room.store), "driver": "other", "options": ["unit-memory=9"],
+    }  # fmt: skip
 
 
 @pytest.fixture

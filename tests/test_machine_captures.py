@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmlab.errors import EnvironmentProblem
-from swarmlab.providers import machine_env, machine_store
+from swarmlab.errors import EnvironmentProblem, UsageError
+from swarmlab.providers import machine_env, machine_options, machine_store, registry
 from tests.docker import machine_standin, testhosts
-from tests.test_docker_machine import Room, room
+from tests.test_docker_machine import ENGINE, Room, room
 
 __all__ = ["room"]
 
@@ -232,7 +232,7 @@ def test_a_wrong_option_is_told_without_the_list_of_all(room: Room) -> None:
     provider = room.provider("generic-adress=192.0.2.11", driver="generic")
     told: list[str] = []
     provider.report = told.append
-    with pytest.raises(EnvironmentProblem, match="could not make swarm-1") as caught:
+    with pytest.raises(UsageError, match="could not make swarm-1") as caught:
         provider.create("swarm-1")
     assert caught.value.evidence == "flag provided but not defined: -generic-adress"
     assert "`docker-machine create --driver generic --help`" in caught.value.hint
@@ -304,9 +304,38 @@ def test_an_engine_that_does_not_answer_yet_is_waited_for(case: str, room: Room)
     assert [call[0] for call in room.calls] == ["start", "env", "env"]
 
 
-@pytest.mark.parametrize(
-    "case", ["create, no login", "create, nobody listens", "create, an option is missing"]
-)
+def test_an_option_that_takes_the_machines_name_is_wrong_usage(room: Room) -> None:
+    """As docker-machine has it where an option that wants a value comes last without one."""
+    listed = REAL["create, no such option"].out.splitlines()[1:]
+    room.tell(
+        create={"says": [*listed, "Error: No machine name specified"], "code": 1, "makes": False}
+    )
+    provider = room.provider("generic-ssh-user", driver="generic")
+    told: list[str] = []
+    provider.report = told.append
+    with pytest.raises(UsageError, match="could not make swarm-1") as caught:
+        provider.create("swarm-1")
+    assert caught.value.evidence == "Error: No machine name specified"
+    assert "An option without =VALUE took the machine's name" in caught.value.hint
+    assert told == ["swarm-1: Error: No machine name specified"]
+
+
+def test_options_that_a_driver_will_not_have_so_are_wrong_usage(room: Room) -> None:
+    said = REAL["create, an option is missing"]
+    room.tell(create={"says": said.lines, "code": said.code, "makes": False})
+    with pytest.raises(UsageError, match="could not make swarm-1") as caught:
+        room.provider(driver="generic").create("swarm-1")
+    assert caught.value.evidence.endswith("requires the --generic-ip-address option")
+    assert "`docker-machine create --driver generic --help`" in caught.value.hint
+    # Of a lab that is made again without its secret it is said which.
+    later = machine_options.kept({"options": ["unit-token=hunter2"]})
+    kept = registry.Choice("docker-machine", {"store": str(room.store), **later})
+    with pytest.raises(UsageError) as caught:
+        registry.make(kept, ENGINE, "demo").create("swarm-1")
+    assert "--machine-opt unit-token=..." in caught.value.hint
+
+
+@pytest.mark.parametrize("case", ["create, no login", "create, nobody listens"])
 def test_a_machine_that_cannot_be_had_is_told_with_the_reason(case: str, room: Room) -> None:
     said = REAL[case]
     room.tell(create={"says": said.lines, "code": said.code, "makes": False})

@@ -86,6 +86,7 @@ def up(
             size = registry.sized(chosen, managers, workers)
             return _anew(name, engine, size, reach, told, publish, chosen, asked)
         refusing.other_provider(name, there.choice, choice)
+        refusing.other_machines(name, there.choice, choice)
         refusing.lost(there)
         there = replace(there, choice=registry.given_again(there.choice, choice))
         refusing.change(name, there, reach, publish)

@@ -17,7 +17,7 @@ from swarmlab.errors import ClusterProblem, EnvironmentProblem, UsageError
 from swarmlab.images import sources, trust
 from swarmlab.images.catalog import LOCAL
 from swarmlab.images.sources import Sources
-from swarmlab.providers import registry
+from swarmlab.providers import machine_options, registry
 from swarmlab.providers.hosts import belonging
 from swarmlab.providers.problems import explained
 from swarmlab.providers.registry import Choice
@@ -40,6 +40,32 @@ def other_provider(name: str, has: Choice, wanted: Choice | None) -> None:
             say("The nodes of the lab {name!r} are on other machines.", name=name),
             hint=say("`swarmlab down` removes it; or give the new lab another --name."),
         )
+
+
+def other_machines(name: str, has: Choice, wanted: Choice | None) -> None:
+    """Machines stay as docker-machine has made them. Raises UsageError for a driver or an option
+    that was typed and that the lab was not made with; what is exported is only told."""
+    exported = _exported_options(has)
+    asked = machine_options.others(has.settings, wanted.settings) if wanted else []
+    typed = [option for option in asked if option not in exported]
+    if not typed:
+        return
+    options = say(" and ").join(typed)
+    leave = say("Leave {options} away to go on with the lab as it is.", options=options)
+    anew = say("`swarmlab down` removes it; then bring it up the other way.")
+    raise UsageError(
+        say("The lab {name!r} was made without {options}.", name=name, options=options),
+        hint=f"{leave} {anew}",
+    )
+
+
+def _exported_options(has: Choice) -> list[str]:
+    """The driver and the options that the environment asks for, and such a lab was made without."""
+    if has.provider == machine_options.NAME:
+        with suppress(UsageError):  # what makes no sense asks for nothing
+            wish = registry.asked(has.provider)
+            return machine_options.others(has.settings, wish.settings if wish else {})
+    return []
 
 
 def lost(there: Remains) -> None:
@@ -125,6 +151,8 @@ def kept(name: str, there: Remains, choice: Choice | None, wanted: Sources | Non
     A variable that was set in a profile later on is no reason not to mend a lab.
     """
     notes = [_own_provider(name, there.choice)] if choice is None else []
+    if choice is not None or registry.exported() == there.choice.provider:
+        notes.append(_own_options(name, there.choice))
     has = there.sources
     other = sources.wanted(wanted or sources.USUAL)
     # From where swarmlab's own images come, when one is missing, was nobody's choice then.
@@ -154,6 +182,16 @@ def _own_provider(name: str, has: Choice) -> str:
                 "The lab {name!r} keeps its machines; SWARMLAB_HOSTS names others.", name=name
             )
     return ""
+
+
+def _own_options(name: str, has: Choice) -> str:
+    """What to say when the environment asks for a driver or options that a lab's machines lack."""
+    options = say(" and ").join(_exported_options(has))
+    return options and say(
+        "The environment asks for {options}; the lab {name!r} keeps its machines as they are.",
+        options=options,
+        name=name,
+    )
 
 
 def _elsewhere(has: Sources, wanted: Sources) -> bool:

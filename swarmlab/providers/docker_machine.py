@@ -108,8 +108,7 @@ class DockerMachine(LabNetwork):
             if held:
                 self._certifying.over()
         if ended.code != 0:
-            words = say("docker-machine could not make {node}.", node=node)
-            raise failed(words, ended, options.way_out(ended, self._settings, self._options))
+            raise options.unmade(node, ended, self._settings, self._options)
         made = self._machine(node)
         if made is None:
             words = say("docker-machine said that it made {node}, and did not.", node=node)

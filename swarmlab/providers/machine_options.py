@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
 from typing import Any
 
-from swarmlab.errors import UsageError
+from swarmlab.errors import SwarmlabError, UsageError
 from swarmlab.images.command import Ended
 from swarmlab.process import redact
 from swarmlab.providers import machine_store as stores
-from swarmlab.providers.machine_program import SECRET, wrong_option
+from swarmlab.providers.machine_program import SECRET, failed, nameless, wrong_flags, wrong_option
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
 
@@ -61,10 +62,26 @@ def strays() -> dict[str, Choice]:
     return {one.lab: choice for one in stores.machines(store) if one.lab}
 
 
+def others(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What `wanted` asks for that a lab was not made with, as it is typed.
+
+    Secrets do not count, which are given again, nor what the lab has and nobody repeats.
+    """
+    if OPTIONS not in has:
+        return []
+    driver = str(wanted.get(DRIVER) or "")
+    found = [] if driver in ("", has.get(DRIVER)) else [f"--machine-driver {shlex.quote(driver)}"]
+    new = [one for one in wanted.get(OPTIONS) or () if not secret(one) and one not in has[OPTIONS]]
+    return found + [f"--machine-opt {shlex.quote(one)}" for one in new]
+
+
 def given_again(has: Choice, wanted: Choice | None) -> Choice:
     """A lab's own choice with the secrets that `wanted` has: none are kept with the lab."""
     if wanted is None or has.provider != NAME:
         return has
+    if OPTIONS not in has.settings:
+        # Its labels are gone: of how it was made only its machines tell, and where they are.
+        return Choice(NAME, {**wanted.settings, **has.settings})
     secrets = [option for option in wanted.settings.get(OPTIONS) or () if secret(option)]
     options = [*(has.settings.get(OPTIONS) or ()), *secrets]
     return Choice(NAME, {**has.settings, OPTIONS: options})
@@ -92,16 +109,32 @@ def networks(options: Sequence[str]) -> tuple[IPv4Network, ...]:
     return tuple(found)
 
 
-def way_out(ended: Ended, settings: Mapping[str, Any], given: Sequence[str]) -> str:
-    """What to do about a machine that could not be made; empty where there is no more to say."""
-    if not wrong_option(ended):
-        return lacking(settings, given)
+def unmade(
+    node: str, ended: Ended, settings: Mapping[str, Any], given: Sequence[str]
+) -> SwarmlabError:
+    """The error for a machine that could not be made; UsageError where its options are why."""
+    words = say("docker-machine could not make {node}.", node=node)
+    error = failed(words, ended, _way_out(ended, settings, given))
+    if wrong_option(ended) or wrong_flags(ended):
+        return UsageError(error.message, hint=error.hint, evidence=error.evidence)
+    return error
+
+
+def _way_out(ended: Ended, settings: Mapping[str, Any], given: Sequence[str]) -> str:
+    """What to do about it; empty where there is no more to say."""
+    again = lacking(settings, given)
+    if not wrong_option(ended) and (again or not wrong_flags(ended)):
+        return again
     driver = str(settings.get(DRIVER) or "")
-    return say(
+    lists = say(
         "`docker-machine create {driver}--help` lists the options; give them without dashes, as"
         " --machine-opt KEY=VALUE.",
         driver=f"--driver {driver} " if driver else "",
     )
+    if not nameless(ended):
+        return lists
+    took = say("An option without =VALUE took the machine's name for its value.")
+    return f"{took} {lists}"
 
 
 def lacking(settings: Mapping[str, Any], given: Sequence[str]) -> str:

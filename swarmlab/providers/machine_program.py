@@ -33,6 +33,10 @@ SECRET = re.compile(
 # What comes before the list of all options, and behind it.
 _USAGE = "Incorrect Usage."
 _WRONG = ("flag provided but not defined", "invalid value", "flag needs an argument")
+_HELP = "Usage: docker-machine "
+# A name is always given: an option that wants a value has taken it.
+_NAMELESS = "no machine name specified"
+_FLAGS = "Error setting machine configuration from flags provided"
 _CANNOT = "driver does not support"
 _LOOK_SECONDS = 0.2
 _ASK_SECONDS = 30.0
@@ -76,8 +80,8 @@ class Program:
 
         def heard(line: str) -> None:
             nonlocal last, listed
-            listed = listed or line == _USAGE
-            if listed and not line.startswith(_WRONG):
+            listed = listed or line == _USAGE or line.startswith(_HELP)
+            if listed and not _wrong(line):
                 return
             last = self.harmless(line)
             tell(last)
@@ -157,7 +161,21 @@ def answer(ended: command.Ended) -> str:
 
 def wrong_option(ended: command.Ended) -> bool:
     """Whether it knows an option not, or not with that value: then it lists all that it knows."""
-    return ended.code != 0 and answer(ended).startswith(_WRONG)
+    return ended.code != 0 and _wrong(answer(ended))
+
+
+def nameless(ended: command.Ended) -> bool:
+    """Whether an option without a value has taken the machine's name for one."""
+    return _NAMELESS in answer(ended).lower()
+
+
+def wrong_flags(ended: command.Ended) -> bool:
+    """Whether the driver will not have its options as they are, or lacks one."""
+    return answer(ended).startswith(_FLAGS)
+
+
+def _wrong(line: str) -> bool:
+    return line.startswith(_WRONG) or _NAMELESS in line.lower()
 
 
 def failed(what: str, ended: command.Ended, hint: str = "") -> EnvironmentProblem:
