@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from swarmlab import words
 from swarmlab.authoring.bench import Bench, Unproven, faults_of_the_lab, sound, tried, worked
 from swarmlab.authoring.proofs import Part, Proof
 from swarmlab.authoring.snapshot import Snapshot, differences
+from swarmlab.inspection import claims
 from swarmlab.model import CheckSpec, Lab, Step
 from swarmlab.results import CheckResult, StepResult, Verdict
 from swarmlab.words import say
@@ -52,11 +54,12 @@ class _Proving:
     def _fails_before(self) -> Iterator[str]:
         self._before = self._bench.ready(self._step)
         (result,) = self._bench.runner().verify([self._step.number]).steps
-        errored = [check for check in result.checks if check.verdict is Verdict.ERRORED]
+        checks = [*result.checks, *self._looked_at_alone(result)]
+        errored = [check for check in checks if check.verdict is Verdict.ERRORED]
         worked(say("looking at step {number}", number=self._step.number), (), errored)
         specs = {spec.id: spec for spec in self._step.checks}
-        wrong = [line for check in result.checks if (line := _unfit(specs[check.id], check))]
-        failing = [check.id for check in result.checks if check.verdict is Verdict.FAILED]
+        wrong = [line for check in checks if (line := _unfit(specs[check.id], check))]
+        failing = [check.id for check in checks if check.verdict is Verdict.FAILED]
         self._only_looks = not failing
         wrong += self._never_seen_failing(failing)
         if self._step is self._bench.lab.steps[0]:
@@ -69,9 +72,19 @@ class _Proving:
             yield say(
                 "no check fails: each is seen failing by a mistake, and the step changes nothing"
             )
-        holding = [check.id for check in result.checks if check.verdict is Verdict.PASSED]
+        holding = [check.id for check in checks if check.verdict is Verdict.PASSED]
         if holding:
             yield say("holding already: {holding}", holding=", ".join(holding))
+
+    def _looked_at_alone(self, result: StepResult) -> list[CheckResult]:
+        """Checks with a `before` that were left out because of what they need.
+
+        A student is told of what they need only; that they can fail is to be seen all the same.
+        """
+        blocked = {check.id for check in result.checks if check.blocked_by}
+        alone = [replace(s, needs=()) for s in self._step.checks if s.before and s.id in blocked]
+        asked = claims(self._step.number, alone)
+        return list(self._bench.inspector().inspect(self._bench.world, asked, once=True).values())
 
     def _untouched(self) -> list[str]:
         """Before the first step nothing was done: the checks that say otherwise of themselves."""
@@ -176,8 +189,9 @@ def shown_failing(lab: Lab) -> set[tuple[str, str]]:
 def _unfit(spec: CheckSpec, check: CheckResult) -> str:
     """What is wrong with how the check ended before its step; empty when that is right.
 
-    A check may hold already, and one that needs a failing one is not looked at. One that fails
-    must see what `before` says: anything else may be a fault of its own that no student made.
+    A check may hold already, and one that needs a failing one is looked at for its `before` only.
+    One that fails must see what that says: anything else may be a fault of its own that no student
+    made.
     """
     if check.verdict is Verdict.FAILED:
         seen = words.english(check.actual)
