@@ -133,6 +133,26 @@ def test_a_check_that_fails_before_must_see_what_is_expected(
     assert said in seen(proof)
 
 
+@pytest.mark.parametrize(
+    ("spec", "verdict", "said"),
+    [
+        (check("f2", needs=("f1",)), P, "failing for the expected reason: f1, f2"),
+        (check("f2", "^no f2", needs=("f1",)), F, "check f2 saw 'f2 does not hold', not '^no f2'"),
+        (check("f2", "", needs=("f1",)), F, "check f2 does not fail before the step, and no"),
+    ],
+)
+def test_a_check_that_needs_a_failing_one_is_seen_failing_too(
+    benched: Benched, spec: CheckSpec, verdict: Verdict, said: str
+) -> None:
+    """Students hear of what it needs only; with a `before` its own failing is proven as well."""
+    make = (command("make f1\nmake f2"),)
+    undo = (command("drop f1\ndrop f2", "r1"),)
+    bench, room = benched(step(1, commands=make, checks=(check("f1"), spec), reset=undo))
+    proof = steps.prove(bench, room.lab.steps[0])
+    assert ends(proof)["fails before"] is verdict
+    assert said in "\n".join(proof.parts[0].seen)
+
+
 def test_what_holds_on_an_untouched_lab_must_be_marked(benched: Benched) -> None:
     gone = check("f1", "^f1$", id="gone", check="fact.absent")
     second = step(2, checks=(check("f2"), gone), commands=(command("drop f1\nmake f2"),))
