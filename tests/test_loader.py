@@ -116,8 +116,6 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "lab.yaml:1:1: the lab: title is missing",
         "lab.yaml:1:5: the lab: id 'Wrong Name' must be small letters, digits and single hyphens",
         "lab.yaml:2:1: the lab has no field 'titel' (did you mean title?)",
-        "lab.yaml:5:13: step 2: two of its commands have the id 'c1'",
-        "lab.yaml:5:13: step 2: two of its checks have the id 'a'",
         "lab.yaml:9:9: step 2, command 'c1': `docker run` leaves something behind, and the step has"
         " no reset (nor reset_covered_by) that takes it away",
         "lab.yaml:9:14: there is no image 'utli' (did you mean util?)",
@@ -125,23 +123,25 @@ def test_every_problem_is_told_at_once_with_its_place_and_what_was_meant() -> No
         "lab.yaml:11:18: step 2, command 1: timeout must be a number, such as 120",
         "lab.yaml:12:16: step 2, command 1: where must be workstation or host, not 'workstaton' "
         "(did you mean workstation?)",
+        "lab.yaml:13:13: step 2: two of its commands have the id 'c1'",
         "lab.yaml:14:14: step 2, command 2: run is empty",
         "lab.yaml:17:16: step 2, check 'a': there is no check 'swarm.nods' (did you mean "
         "swarm.nodes or swarm.network or swarm.volume?)",
+        "lab.yaml:19:13: step 2: two of its checks have the id 'a'",
         "lab.yaml:22:16: step 2, check 'a': swarm.nodes has no parameter 'redy' (did you mean "
         "ready?); it has ready, leaders, reachable",
         "lab.yaml:26:23: step 2, check 'b': swarm.nodes: ready must be a whole number "
         "from 0 to 10000, not 'three'",
         "lab.yaml:27:16: step 2, check 'b': 'frist' is no step (did you mean first?)",
-        "lab.yaml:28:16: step 2, check 'b': 'c' is no check of this step",
+        "lab.yaml:28:17: step 2, check 'b': 'c' is no check of this step",
         "lab.yaml:30:9: step 2, mistake 'm': hint is missing",
         "lab.yaml:30:51: step 2, mistake 'm': 'bb' is no check of this step (did you mean b?)",
-        "lab.yaml:31:5: the step id 'first' is used twice",
-        "lab.yaml:31:5: the step number 2 is used twice, first in line 5",
-        "lab.yaml:31:5: reset_covered_by: 'frist' is no earlier step (did you mean first?)",
+        "lab.yaml:31:13: the step number 2 is used twice, first in line 5",
+        "lab.yaml:32:9: the step id 'first' is used twice",
         "lab.yaml:34:5: 'number' stands here a second time; the first is in line 31",
         "lab.yaml:36:15: step 2, command 1: on the host only `swarmlab down` can be run",
         "lab.yaml:37:13: step 2: checks must be a list",
+        "lab.yaml:38:24: reset_covered_by: 'frist' is no earlier step (did you mean first?)",
         "text/en/02-first.md:3:1: step 2 has no command 'c9'",
         "text/en/02-first.md:7:1: the command 'c1' already has its place in line 5",
         "text/en/07-stray.md: this text belongs to no step (did you mean 02-first.md?)",
@@ -262,7 +262,86 @@ def test_checks_that_need_each_other_are_named(tmp_path: Path) -> None:
         for a, b in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]
     )
     found = problems(small(tmp_path, f"    checks:\n{checks}"))
-    assert found == ["lab.yaml:10:7: step 1: these checks need each other: a, b, c, d"]
+    assert found == ["lab.yaml:10:53: step 1: these checks need each other: a, b, c, d"]
+
+
+CHECK = "check: host.clean, title: T"
+TWO = f"""\
+    checks: [{{id: a, {CHECK}}}, {{id: b, {CHECK}}}]
+    mistakes:
+      - {{id: m, title: M, run: "true", hint: H, caught_by: a, also: [b, nope]}}
+      - {{id: m, title: M, run: "true", hint: I, caught_by: one/a}}
+  - number: 2
+    id: two
+    title: Two
+    commands:
+      - {{id: c2, run: "true"}}
+      - {{run: "true"}}
+"""
+NEEDING = f"""\
+    checks: [{{id: last, {CHECK}}}]
+  - number: 2
+    id: two
+    title: Two
+    checks: [{{id: end, {CHECK}, needs: [now]}}]
+    commands:
+      - run: "true"
+        checks:
+          - {{id: now, {CHECK}}}
+          - {{id: then, {CHECK}, needs: [now, all, end, late]}}
+        during:
+          - {{id: all, check: http.steady, title: T, with: {{path: /}}, needs: [now]}}
+      - run: "true"
+        checks: [{{id: late, {CHECK}, needs: [now]}}]
+"""
+
+
+def pointed(folder: Path) -> list[tuple[str, str]]:
+    """Of each problem of the lab file, the word that it points to and what it says."""
+    (folder / "text/en/02-two.md").write_text("[command: c1]\n[command: c2]\n")
+    lines = (folder / "lab.yaml").read_text().splitlines()
+    found = []
+    for problem in problems(folder):
+        if place := re.match(r"lab\.yaml:(\d+):(\d+): (.*)", problem):
+            begins = lines[int(place[1]) - 1][int(place[2]) - 1 :]
+            found.append((re.split(r"[],}]", begins)[0], place[3]))
+    return found
+
+
+def test_each_problem_points_to_the_very_value(tmp_path: Path) -> None:
+    assert pointed(small(tmp_path, TWO)) == [
+        ("nope", "step 1, mistake 'm': 'nope' is no check of this step"),
+        ("m", "step 1: two of its mistakes have the id 'm'"),
+        ("one/a", "step 1, mistake 'm': 'one' is no earlier step"),
+        # The other has that id by its position, which is written nowhere.
+        ("c2", "step 2: two of its commands have the id 'c2'"),
+    ]
+
+
+def test_an_image_that_there_is_not_is_pointed_to_within_a_parameter(tmp_path: Path) -> None:
+    given = "with: {services: [a, '{image.utli}']}"
+    text = f"    checks: [{{id: a, check: swarm.absent, title: T, {given}}}]\n"
+    found = pointed(small(tmp_path, text))
+    assert found == [("'{image.utli", "there is no image 'utli' (did you mean util?)")]
+
+
+def test_a_check_of_a_command_needs_only_what_is_looked_at_beside_it(tmp_path: Path) -> None:
+    """All else is accepted by nobody's eye: the need would have no effect."""
+    beside = (
+        "is not looked at beside it: a check of a command needs only others under that command's"
+        " checks"
+    )
+    assert pointed(small(tmp_path, NEEDING)) == [
+        ("all", f"step 2, command 1, check 'then': 'all' {beside}"),
+        ("end", f"step 2, command 1, check 'then': 'end' {beside}"),
+        ("late", f"step 2, command 1, check 'then': 'late' {beside}"),
+        (
+            "[now",
+            "step 2, command 1, check 'all': it watches whatever the checks say: needs has no"
+            " meaning here",
+        ),
+        ("now", f"step 2, command 2, check 'late': 'now' {beside}"),
+    ]
 
 
 def test_until_must_name_a_later_step(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Builder:
         self._images = images
         self._parameters = parameters
         self._nodes = max(MANAGERS)
-        # Where each check and mistake stands, by identity: ids may be missing or used twice.
+        # Where each step, command, check and mistake stands: see `fitting.Places`.
         self._places: dict[int, Fields] = {}
 
     def lab(self, root: nodes.Node) -> tuple[str, str, str, list[Step], int]:
@@ -64,7 +64,7 @@ class Builder:
         self._nodes = managers or max(MANAGERS)
         items = fields.items("steps", required=True)
         steps = [self._step(item, position) for position, item in enumerate(items, 1)]
-        fitting.together(self._notes, steps, items, self._places)
+        fitting.together(self._notes, steps, self._places)
         mistakes.shown(steps, self._places)
         return lab_id, title, version, steps, managers or 1
 
@@ -110,6 +110,7 @@ class Builder:
             fields.wrong("question", say("a question needs an answer, for the teacher"))
         if step.answer and not step.question:
             fields.wrong("answer", say("an answer needs its question"))
+        self._places[id(step)] = fields
         fitting.inside(fields, step, self._places)
         fitting.undone(step, fields)
         return step
@@ -125,7 +126,7 @@ class Builder:
         if where is Where.HOST and run not in HOST_COMMANDS:
             some = say(" or ").join(f"`{one}`" for one in HOST_COMMANDS)
             fields.wrong("run", say("on the host only {commands} can be run", commands=some))
-        return Command(
+        command = Command(
             id=fields.slug("id", default),
             run=run,
             where=where,
@@ -134,6 +135,8 @@ class Builder:
             checks=tuple(self._check(item, what, False) for item in fields.items("checks")),
             during=tuple(self._check(item, what, True) for item in fields.items("during")),
         )
+        self._places[id(command)] = fields
+        return command
 
     def _check(self, node: nodes.Node, what: str, during: bool) -> CheckSpec:
         fields = Fields(self._notes, node, say("{what}, a check", what=what), CHECK)
@@ -166,7 +169,7 @@ class Builder:
                     "with", say("with has more than {most} parameters", most=MAX_PARAMETERS)
                 )
                 return MappingProxyType({})
-            params = self._filled(nodes.plain(node), node)
+            params = {key: self._filled(entry.value) for key, entry in node.entries.items()}
         elif node is not None:
             fields.wrong("with", say("with must be a mapping"))
         name = fields.value("check")
@@ -204,14 +207,14 @@ class Builder:
 
         return _IMAGE.sub(image, text)
 
-    def _filled(self, value: Any, place: nodes.Node) -> Any:
-        if isinstance(value, str):
-            return self._images_in(value, place)
-        if isinstance(value, list):
-            return [self._filled(item, place) for item in value]
-        if isinstance(value, dict):
-            return {key: self._filled(item, place) for key, item in value.items()}
-        return value
+    def _filled(self, node: nodes.Node) -> Any:
+        """The node as Python's own values, the images in its texts filled in."""
+        if isinstance(node, nodes.Sequence):
+            return [self._filled(item) for item in node.items]
+        if isinstance(node, nodes.Mapping):
+            return {key: self._filled(entry.value) for key, entry in node.entries.items()}
+        value = node.value
+        return self._images_in(value, node) if isinstance(value, str) else value
 
 
 def _parameter(node: nodes.Node | None, fault: Fault) -> nodes.Node | None:

@@ -83,6 +83,8 @@ class Fields:
         self.node = node
         self.what = what
         self._entries: dict[str, Entry] = {}
+        # Of lists of texts: where each text stands, the first of several.
+        self._items: dict[str, dict[str, Node]] = {}
         names = list(known)
         if isinstance(node, Mapping):
             self._entries = node.entries
@@ -116,6 +118,14 @@ class Fields:
     def wrong(self, name: str, message: str) -> None:
         """Note a problem of a field."""
         self.notes.add(self.place(name), self.told(message))
+
+    def item(self, name: str, text: str) -> Node:
+        """Where a text of the list `name` stands; of another field its value, as `place`."""
+        return self._items.get(name, {}).get(text) or self.place(name)
+
+    def wrong_item(self, name: str, text: str, message: str) -> None:
+        """Note a problem of one text of a list."""
+        self.notes.add(self.item(name, text), self.told(message))
 
     def told(self, message: str) -> str:
         """A message with what it is about."""
@@ -231,9 +241,11 @@ class Fields:
     def texts(self, name: str) -> list[str]:
         """The items of a list of texts."""
         found = []
+        places = self._items.setdefault(name, {})
         for item in self.items(name):
             if isinstance(item, Scalar) and item.text.strip():
                 found.append(item.text.strip())
+                places.setdefault(found[-1], item)
             else:
                 self.notes.add(item, self.told(say("each of {name} must be text", name=name)))
         return found

@@ -53,9 +53,10 @@ def inside(fields: Fields, mistake: Mistake, step: Step) -> None:
         checks = [check.id for check in step.all_checks]
         if name not in checks:
             told = fields.notes.none_of(name, checks)
-            fields.wrong(field, say("{text} is no check of this step{near}", **told))
+            words = say("{text} is no check of this step{near}", **told)
+            fields.wrong_item(field, name, words)
         elif problem := _unseen(mistake, name, step):
-            fields.wrong(field, problem)
+            fields.wrong_item(field, name, problem)
 
 
 def _named(mistake: Mistake) -> list[tuple[str, str]]:
@@ -131,14 +132,15 @@ def _elsewhere(
     other = earlier.get(name)
     if other is None:
         told = fields.notes.none_of(name, earlier)
-        fields.wrong(field, say("{text} is no earlier step{near}", **told))
+        fields.wrong_item(field, named, say("{text} is no earlier step{near}", **told))
         return
     # The checks of commands hold only at their moment, which is over.
     lasting = {check.id: check for check in other.checks}
     check = lasting.get(wanted)
     if check is None:
-        fields.wrong(
+        fields.wrong_item(
             field,
+            named,
             say(
                 "{text} is no lasting check of the step {step!r}{near}",
                 step=name,
@@ -148,7 +150,5 @@ def _elsewhere(
         return
     ends = [step.id for step in steps[: position + 1]]
     if check.until in ends:
-        fields.wrong(
-            field,
-            say("{check!r} holds only until the step {step}", check=named, step=check.until),
-        )
+        words = say("{check!r} holds only until the step {step}", check=named, step=check.until)
+        fields.wrong_item(field, named, words)
