@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from swarmlab import words
 from swarmlab.report import junit
-from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Timing, Verdict
+from swarmlab.results import (
+    CheckResult,
+    CommandResult,
+    RunResult,
+    Since,
+    StepResult,
+    Timing,
+    Verdict,
+)
 
 P, F, E, S = Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.SKIPPED
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parent / "schemas" / "junit.xsd")
@@ -83,6 +91,23 @@ def test_failed_errored_and_skipped_are_told_apart_with_their_evidence() -> None
     errored = next(case for case in second if case.is_error)
     assert errored.result[0].message == "what was seen"
     assert next(case for case in second if case.is_skipped).result[0].message == "what was seen"
+
+
+def test_a_failure_tells_since_when() -> None:
+    """As the terminal and the page do."""
+    found = result()
+    told = Since("2026-01-02T03:04:00+00:00", held="2026-01-02T02:00:00+00:00")
+    first, second = found.steps
+    failed = replace(first.checks[1], since=told)
+    steps = (replace(first, checks=(first.checks[0], failed)), second)
+    cases = [case for case in suites(replace(found, steps=steps))[0] if case.is_failure]
+    lines = cases[-1].result[0].text.splitlines()
+    (line,) = [line for line in lines if line.startswith("since: ")]
+    assert line.startswith("since: so at every look since 2026-01-02 ")
+    assert "; last seen to hold at 2026-01-02 " in line
+    assert lines.index(line) == lines.index("seen: what was seen") + 1
+    # What was never noted is not told.
+    assert b"since" not in junit.render(found)
 
 
 def test_who_and_where_and_points_are_properties() -> None:

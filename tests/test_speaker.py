@@ -253,8 +253,13 @@ def test_a_stopped_lab_is_not_asked(
     managers: Callable[..., Managers], lab: Callable[..., Cluster]
 ) -> None:
     states = dict.fromkeys(("swarm_1", "swarm_2", "swarm_3"), NodeState.STOPPED)
+    cluster = lab(managers(), **states)
     with pytest.raises(ClusterProblem, match="is stopped"):
-        _ = lab(managers(), **states).cluster_id
+        _ = cluster.cluster_id
+    # Whoever is about to change it is told the same, and not of a node that is to be mended.
+    with pytest.raises(ClusterProblem, match="is stopped") as caught:
+        cluster.awake("swarm-1")
+    assert caught.value.hint == "`swarmlab start` starts it again."
 
 
 def test_a_node_is_awake_when_it_runs_and_its_engine_answers(

@@ -141,6 +141,7 @@ class Cluster:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        self._running()
         self.engine(node)
         client = access.client(self._node(node), self.certs(node), timeout=_AWAKE_SECONDS)
         try:
@@ -244,12 +245,7 @@ class Cluster:
     def _any_swarm(self) -> dict[str, Any]:
         from swarmlab.cluster.speaker import Speaker
 
-        running = {node.name for node in self._info.nodes if node.state is NodeState.RUNNING}
-        if not running:
-            raise ClusterProblem(
-                say("The lab {name!r} is stopped.", name=self.name),
-                hint=say("`swarmlab start` starts it again."),
-            )
+        running = self._running()
         down = {node: self._standing(node) for node in self.nodes if node not in running}
         speaker = Speaker(
             [node for node in self.nodes if node in running],
@@ -267,6 +263,16 @@ class Cluster:
             )
         self._answered, answer = found
         return answer
+
+    def _running(self) -> set[str]:
+        """The nodes that run. Raises ClusterProblem when none does: the lab is stopped."""
+        running = {node.name for node in self._info.nodes if node.state is NodeState.RUNNING}
+        if not running:
+            raise ClusterProblem(
+                say("The lab {name!r} is stopped.", name=self.name),
+                hint=say("`swarmlab start` starts it again."),
+            )
+        return running
 
     def _why(self, speaker: Speaker, down: Mapping[str, str]) -> Iterator[str]:
         """Why no node tells of the swarm; that a worker is no manager explains nothing."""

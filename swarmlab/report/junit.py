@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from swarmlab.errors import SwarmlabError
 from swarmlab.points import number
+from swarmlab.report import since
 from swarmlab.results import CheckResult, CommandResult, RunResult, StepResult, Verdict
 from swarmlab.words import say
 
@@ -112,6 +113,7 @@ def _evidence(check: CheckResult) -> str:
         (say("expected"), check.expected),
         (say("seen"), check.actual),
         (say("could not be looked at"), check.reason),
+        (say("since"), since.words(check.since) if check.since else ""),
         (say("look yourself"), check.source),
         (say("what to do"), check.hint),
     )
