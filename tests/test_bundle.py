@@ -16,10 +16,10 @@ from typing import Any, cast
 import pytest
 from docker.errors import ImageNotFound
 
-from swarmlab.bundle import installer, loading, manifest, package, writing
+from swarmlab.bundle import creating, installer, loading, manifest, package, writing
 from swarmlab.bundle.reading import opened
 from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
-from swarmlab.images import recipe
+from swarmlab.images import builder, recipe
 from swarmlab.progress import SilentProgress
 from tests.bundle_site import WHEEL, made
 
@@ -148,6 +148,48 @@ def test_a_full_disk_leaves_nothing_and_keeps_the_old_bundle(
     assert caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
     assert (tmp_path / "b.zip").read_bytes() == before
+
+
+def test_an_interruption_leaves_nothing_and_keeps_the_old_bundle(tmp_path: Path) -> None:
+    made(tmp_path / "b.zip")
+    before = (tmp_path / "b.zip").read_bytes()
+    with pytest.raises(KeyboardInterrupt), writing.written(tmp_path / "b.zip") as writer:
+        writer.add("one", b"half")
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
+    assert (tmp_path / "b.zip").read_bytes() == before
+
+
+class Begun(Exception):
+    """Nothing was refused: the images would be looked for now."""
+
+
+def test_a_file_that_is_there_is_replaced_only_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(*_: object, **__: object) -> None:
+        raise Begun
+
+    monkeypatch.setattr(builder, "ensure", begin)
+
+    def create(force: bool) -> None:
+        creating.create(
+            tmp_path / "b.zip",
+            engine=cast(Any, None),
+            pythons=(),
+            progress=SilentProgress(),
+            force=force,
+        )
+
+    with pytest.raises(Begun):
+        create(force=False)
+    (tmp_path / "b.zip").write_text("mine")
+    with pytest.raises(UsageError, match=r"b\.zip exists already") as caught:
+        create(force=False)
+    assert "`--force`" in caught.value.hint
+    with pytest.raises(Begun):
+        create(force=True)
+    assert (tmp_path / "b.zip").read_text() == "mine"
 
 
 def test_what_a_killed_process_left_goes_and_nothing_else(tmp_path: Path) -> None:

@@ -40,16 +40,24 @@ class Created:
 
 
 def create(
-    target: Path, *, engine: DockerClient, pythons: Sequence[str], progress: Progress
+    target: Path,
+    *,
+    engine: DockerClient,
+    pythons: Sequence[str],
+    progress: Progress,
+    force: bool = False,
 ) -> Created:
-    """Make the bundle `target`, replacing one that is there; images are built where missing.
+    """Make the bundle `target`; images are built where missing.
 
-    `pythons` are the Pythons to carry the package for; none leaves the package out. Raises
-    UsageError for a folder, EnvironmentProblem when pip or the disk refuses, ImageProblem when an
-    image cannot be had.
+    `pythons` are the Pythons to carry the package for; none leaves the package out. `force`
+    replaces a file that is there, once the new one is whole. Raises UsageError for a folder and,
+    without `force`, for a file, EnvironmentProblem when pip or the disk refuses, ImageProblem when
+    an image cannot be had.
     """
     start = time.monotonic()
     writing.refuse_folder(target)
+    if not force:
+        writing.refuse_file(target)
     built = builder.ensure(NEEDED, engine=engine, progress=progress)
     references = {one.name: one.reference for one in built if one.name in NEEDED}
     with writing.written(target) as writer:

@@ -149,6 +149,15 @@ def refuse_folder(target: Path) -> None:
         )
 
 
+def refuse_file(target: Path) -> None:
+    """Raises UsageError for a file that is there: nothing is written over unless it is asked."""
+    if target.exists():
+        raise UsageError(
+            say("{path} exists already.", path=target),
+            hint=say("Name another file; `--force` puts the new bundle in the place of this one."),
+        )
+
+
 def unwritable(target: Path, error: OSError) -> EnvironmentProblem:
     """The error of a file that cannot be written; a full disk is told apart."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

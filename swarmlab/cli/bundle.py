@@ -36,6 +36,10 @@ def create(
     package: Annotated[
         bool, typer.Option(help="Carry swarmlab itself, too; without it, the images only.")
     ] = True,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace a file that is there, once the new one is whole."),
+    ] = False,
     language: Language = DEFAULT_LANGUAGE,
 ) -> None:
     """Put all images, swarmlab and what it needs into one compressed file.
@@ -60,7 +64,9 @@ def create(
                 hint=say("Write it like this: `--python 3.12`."),
             )
     with closing(engine.connect().client) as client:
-        created(creating.create(file, engine=client, pythons=wanted, progress=ConsoleProgress()))
+        progress = ConsoleProgress()
+        made = creating.create(file, engine=client, pythons=wanted, progress=progress, force=force)
+        created(made)
 
 
 @app.command()
