@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from swarmlab import dialects
 from swarmlab.checks import CHECKS, OBSERVERS
 from swarmlab.checks.kinds import ONE_OF, NodeName
 from swarmlab.words import later, say
@@ -58,11 +59,12 @@ def faults(name: str, params: Mapping[str, Any], *, during: bool | None = None) 
             found.append(Fault(message, given, unknown=True))
         elif not _fits(value, hints[given]):
             message = say(
-                "{check}: {name} must be {kind}, not {value}",
+                "{check}: {name} must be {kind}, not {value}{near}",
                 check=name,
                 name=given,
                 kind=described(hints[given]),
                 value=_short(value),
+                near=_written(value, hints[given]),
             )
             found.append(Fault(message, given))
     for one in needed:
@@ -146,6 +148,13 @@ def _unknown(name: str, known: list[str], during: bool | None) -> str:
 def _meant(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=3, cutoff=0.5)
     return say(" (did you mean {names}?)", names=say(" or ").join(close)) if close else ""
+
+
+def _written(value: object, hint: Any) -> str:
+    """` (did you mean ...?)` for a value of another type, if written otherwise it would fit."""
+    if isinstance(value, int) and _fits(text := dialects.written(value), hint):
+        return say(" (did you mean {names}?)", names=f'"{text}"')
+    return dialects.near(value, lambda one: _fits(one, hint))
 
 
 def _fits(value: object, hint: Any) -> bool:

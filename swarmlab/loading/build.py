@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from swarmlab import dialects
 from swarmlab.loading import fitting, mistakes, nodes
-from swarmlab.loading.fields import Fields, Notes, short
+from swarmlab.loading.fields import Fields, Notes, short, unquoted
 from swarmlab.model import CheckSpec, Command, Mistake, Step, Where
 from swarmlab.size import MANAGERS
 from swarmlab.words import say
@@ -174,10 +175,14 @@ class Builder:
             fields.wrong("with", say("with must be a mapping"))
         name = fields.value("check")
         if isinstance(name, nodes.Scalar) and name.text.strip():
-            for fault in self._parameters(name.text.strip(), params, during):
+            faults = self._parameters(name.text.strip(), params, during)
+            for fault in faults:
                 self._notes.add(_parameter(node, fault) or name, fields.told(fault.message))
+            known = params.keys() - {fault.parameter for fault in faults}
             for fault in self._strange(name.text.strip(), params):
                 self._notes.add(_parameter(node, fault) or name, fields.told(fault.message))
+            for word in _unquoted(node, known):
+                self._notes.add(word, fields.told(unquoted(word.text)))
         return MappingProxyType(params)
 
     def _strange(self, name: str, params: Mapping[str, Any]) -> list[Fault]:
@@ -215,6 +220,28 @@ class Builder:
             return {key: self._filled(entry.value) for key, entry in node.entries.items()}
         value = node.value
         return self._images_in(value, node) if isinstance(value, str) else value
+
+
+def _unquoted(node: nodes.Node | None, known: Container[str]) -> Iterator[nodes.Scalar]:
+    """The texts of the parameters `known` that an editor takes for something else."""
+    if isinstance(node, nodes.Mapping):
+        for name, entry in node.entries.items():
+            if name in known:
+                yield from _texts(entry.value)
+
+
+def _texts(node: nodes.Node) -> Iterator[nodes.Scalar]:
+    if isinstance(node, nodes.Scalar):
+        if node.plain and isinstance(node.value, str) and dialects.no_text(node.text):
+            yield node
+        return
+    inner = (
+        node.items
+        if isinstance(node, nodes.Sequence)
+        else [one.value for one in node.entries.values()]
+    )
+    for one in inner:
+        yield from _texts(one)
 
 
 def _parameter(node: nodes.Node | None, fault: Fault) -> nodes.Node | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
-from swarmlab import expressions
+from swarmlab import dialects, expressions
 from swarmlab.errors import Problem
 from swarmlab.loading.nodes import Entry, Mapping, Node, Scalar, Sequence
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 # Suggestions cost the most of all that reading does: so many for one file, among so many words.
 MOST_MEANT = 150
@@ -36,6 +36,21 @@ def short(text: str) -> str:
     """A value as a message shows it, in one line."""
     shown = repr(text)
     return shown if len(shown) <= 50 else shown[:48] + "…" + shown[0]
+
+
+def unquoted(text: str) -> str:
+    """What is wrong with a word that is text here and something else to an editor."""
+    return say(
+        "{text} is text here, and something else in an editor: put it in quotes", text=short(text)
+    )
+
+
+def _number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Notes:
@@ -142,6 +157,8 @@ class Fields:
             self.wrong(name, say("{name} must be text", name=name))
             return default or ""
         text = node.text.strip()
+        if node.plain and text in ("Null", "NULL"):
+            self.wrong(name, unquoted(text))
         if not text and default is None:
             self.wrong(name, say("{name} is empty", name=name))
         return text or default or ""
@@ -165,10 +182,10 @@ class Fields:
         value = self._plain(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.wrong(
-                name, say("{name} must be a number, such as {usual:g}", name=name, usual=default)
-            )
+        if not _number(value):
+            near = dialects.near(value, lambda one: _number(one) and low <= float(one) <= high)
+            words = later("{name} must be a number, such as {usual:g}{near}")
+            self.wrong(name, say(words, name=name, usual=default, near=near))
             return default
         if not low <= value <= high:
             self.wrong(
@@ -191,14 +208,15 @@ class Fields:
             if self.sound:
                 self.wrong(name, say("{name} is missing", name=name))
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if not _whole(value) or not low <= value <= high:
             self.wrong(
                 name,
                 say(
-                    "{name} must be a whole number from {low} to {high}",
+                    "{name} must be a whole number from {low} to {high}{near}",
                     name=name,
                     low=low,
                     high=high,
+                    near=dialects.near(value, lambda one: _whole(one) and low <= one <= high),
                 ),
             )
             return None
@@ -219,7 +237,8 @@ class Fields:
         """`true` or `false`; false when it is absent."""
         value = self._plain(name)
         if value is not None and not isinstance(value, bool):
-            self.wrong(name, say("{name} must be true or false", name=name))
+            near = dialects.near(value, lambda one: isinstance(one, bool))
+            self.wrong(name, say("{name} must be true or false{near}", name=name, near=near))
         return value is True
 
     def items(self, name: str, required: bool = False) -> list[Node]:
@@ -257,10 +276,12 @@ class Fields:
         found = []
         for item in self.items(name):
             value = item.value if isinstance(item, Scalar) else None
-            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
+            if _whole(value) and 0 <= value <= 255:
                 found.append(value)
             else:
-                self.notes.add(item, self.told(say("an exit code is a whole number up to 255")))
+                near = dialects.near(value, lambda one: _whole(one) and 0 <= one <= 255)
+                words = say("an exit code is a whole number up to 255{near}", near=near)
+                self.notes.add(item, self.told(words))
         return tuple(found)
 
     def choice(self, name: str, known: Iterable[str], default: str) -> str:
