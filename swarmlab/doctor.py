@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from swarmlab import belongings, findings, state
@@ -50,9 +51,15 @@ def examine(nodes: int = USUAL) -> Diagnosis:
                 error.hint,
             )
         )
+    found += findings.own_clock(datetime.now(UTC), _installed())
     found.append(client())
     found.append(belongings.files(state.folder()))
     return Diagnosis((*found, *belongings.variables(os.environ)))
+
+
+def _installed() -> datetime:
+    """When this file was written here: by whoever installed swarmlab, or worked on it."""
+    return datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
 
 
 def client() -> Finding:
@@ -79,7 +86,9 @@ def _engine(engine: Engine) -> Finding:
 
 def _of_engine(engine: Engine, nodes: int) -> list[Finding]:
     with explained(say("asking the engine about itself")):
+        asked = datetime.now(UTC)
         info: Mapping[str, Any] = engine.client.api.info()
+        heard = datetime.now(UTC)
         taken = subnets.of_engine(engine.client.api.networks())
     available, ports = None, list[Finding]()
     if engine.target.local:
@@ -87,7 +96,7 @@ def _of_engine(engine: Engine, nodes: int) -> list[Finding]:
         taken += subnets.routes()
         ports = findings.ports()
     found = findings.machine(info, available, nodes)
-    found.append(findings.clock(str(info.get("SystemTime", "")), datetime.now(UTC)))
+    found.append(findings.clock(str(info.get("SystemTime", "")), asked, heard))
     found.append(findings.free_subnet(taken))
     found += ports
     probe, note = _probe(engine)

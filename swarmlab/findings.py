@@ -12,7 +12,7 @@ from typing import Any
 from swarmlab.errors import SwarmlabError
 from swarmlab.providers import subnets
 from swarmlab.size import USUAL
-from swarmlab.words import say
+from swarmlab.words import later, say
 
 DOCTOR_VERSION = 1
 
@@ -33,6 +33,10 @@ PORTS_WELL = 1000
 CLOCK_WELL = 60.0
 CLOCK_MOST = 86400.0
 """Seconds between the clocks here and at the engine; certificates forgive a day."""
+
+_WHY_CLOCK = later(
+    "Certificates are not valid before they are made, and times in results would be wrong."
+)
 
 
 class State(Enum):
@@ -216,28 +220,61 @@ def available_memory(table: Path = Path("/proc/meminfo")) -> int | None:
     return None
 
 
-def clock(there: str, here: datetime) -> Finding:
-    """The engine's clock (`SystemTime`, RFC 3339) against this machine's."""
+def clock(there: str, asked: datetime, heard: datetime) -> Finding:
+    """The engine's clock (`SystemTime`, RFC 3339) against this machine's, which showed `asked`
+    before the engine was asked for it and `heard` once it had answered."""
     try:
-        # Nanoseconds are more than Python reads.
-        head, _, rest = there.partition(".")
-        zone = rest.lstrip("0123456789") if rest else ""
-        then = datetime.fromisoformat((head + zone).replace("Z", "+00:00"))
+        then = datetime.fromisoformat(there)
     except ValueError:
-        return Finding("clock", say("Clock"), State.OK, say("the engine does not tell its time"))
-    apart = abs((here - then).total_seconds())
+        then = None
+    if then is None or then.tzinfo is None:
+        return Finding(
+            "clock",
+            say("Clock"),
+            State.WARNING,
+            say("not compared: the engine does not tell its time"),
+            say(_WHY_CLOCK),
+            say("Compare `date` here and on the engine's machine."),
+        )
+    # How long the answer took is no difference.
+    apart = max(0.0, (asked - then).total_seconds(), (then - heard).total_seconds())
+    if apart < 1:
+        return Finding(
+            "clock", say("Clock"), State.OK, say("the same here and at the engine, to a second")
+        )
+    seen = say("{apart:.0f} s apart from the engine's", apart=apart)
     if apart < CLOCK_WELL:
-        return Finding("clock", say("Clock"), State.OK, say("the same here and at the engine"))
+        return Finding("clock", say("Clock"), State.OK, say("{seen}: no harm", seen=seen))
     return Finding(
         "clock",
         say("Clock"),
         State.PROBLEM if apart > CLOCK_MOST else State.WARNING,
-        say("{apart:.0f} s apart from the engine's", apart=apart),
-        say(
-            "Certificates are not valid before they are made, and times in results would be wrong."
-        ),
+        seen,
+        say(_WHY_CLOCK),
         say("Set both clocks (`timedatectl set-ntp true`); restart Docker Desktop after a sleep."),
     )
+
+
+def own_clock(now: datetime, installed: datetime) -> list[Finding]:
+    """What is wrong with this machine's clock, as far as it can be told without another one: it
+    shows a time before swarmlab was put here. On one machine the engine's agrees with any."""
+    behind = (installed - now).total_seconds()
+    if behind <= CLOCK_MOST:
+        return []
+    return [
+        Finding(
+            "clock-behind",
+            say("Clock"),
+            State.WARNING,
+            say(
+                "{now:%Y-%m-%d}, before swarmlab was put here ({then:%Y-%m-%d})",
+                now=now,
+                then=installed,
+            ),
+            say("Registries and package archives are not believed by a clock that is behind."),
+            say("Look with `date`; `sudo timedatectl set-ntp true` sets the clock."),
+        )
+    ]
 
 
 def free_subnet(taken: list[Any]) -> Finding:

@@ -150,22 +150,45 @@ def test_the_probes_words_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("apart", "state"), [(3, State.OK), (-600, State.WARNING), (200_000, State.PROBLEM)]
+    ("apart", "state", "words"),
+    [
+        (0, State.OK, "the same here and at the engine, to a second"),
+        (3, State.OK, "3 s apart from the engine's: no harm"),
+        (-600, State.WARNING, "600 s apart from the engine's"),
+        (200_000, State.PROBLEM, "200000 s apart from the engine's"),
+    ],
 )
-def test_clocks(apart: int, state: State) -> None:
+def test_clocks(apart: int, state: State, words: str) -> None:
     there = (NOW + timedelta(seconds=apart)).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
-    found = findings.clock(there, NOW)
-    assert found.state is state
+    found = findings.clock(there, NOW, NOW)
+    assert (found.state, found.seen) == (state, words)
     complete([found])
 
 
-@pytest.mark.parametrize("there", ["", "yesterday", "2026-03-01T12:00:00Z"])
-def test_a_clock_that_says_nothing_or_no_fractions(there: str) -> None:
-    assert findings.clock(there, NOW).state is State.OK
+def test_an_engine_that_is_slow_to_answer_has_no_other_clock() -> None:
+    there = (NOW + timedelta(seconds=40)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = findings.clock(there, NOW, NOW + timedelta(seconds=80))
+    assert found.seen == "the same here and at the engine, to a second"
 
 
-def test_a_clock_with_an_offset() -> None:
-    assert findings.clock("2026-03-01T14:00:00.5+02:00", NOW).state is State.OK
+@pytest.mark.parametrize("there", ["", "yesterday", "2026-03-01T12:00:00"])
+def test_a_clock_that_says_nothing_is_not_called_the_same(there: str) -> None:
+    found = findings.clock(there, NOW, NOW)
+    assert found.state is State.WARNING and found.seen.startswith("not compared")
+    complete([found])
+
+
+def test_a_clock_with_an_offset_or_without_fractions() -> None:
+    for there in ("2026-03-01T14:00:00.5+02:00", "2026-03-01T12:00:00Z"):
+        assert findings.clock(there, NOW, NOW).seen.startswith("the same here")
+
+
+def test_a_clock_that_is_behind_is_seen_without_another_one() -> None:
+    assert findings.own_clock(NOW, NOW + timedelta(hours=20)) == []
+    found = findings.own_clock(NOW, NOW + timedelta(days=2))
+    complete(found)
+    assert found[0].seen == "2026-03-01, before swarmlab was put here (2026-03-03)"
+    assert findings.own_clock(datetime.now(UTC), doctor._installed()) == []
 
 
 def test_subnets() -> None:
