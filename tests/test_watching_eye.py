@@ -21,7 +21,6 @@ from tests.checks_fakes import NODES
 from tests.test_watching import PAGE
 
 NOTHING: dict[str, Any] = {
-    "slow": False,
     "containers": [],
     "texts": {},
     "pages": {},
@@ -172,13 +171,3 @@ def test_one_that_hangs_is_waited_for_once_and_costs_the_others_nothing(
     finally:
         over.set()
     assert [node for node, _ in nodes.asked].count("swarm-1") == 1
-
-
-def test_one_whose_engine_hangs_is_left_in_peace(
-    nodes: Nodes, eyes: Eyes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(eye, "IN_PEACE", 60.0)
-    nodes.replies["swarm-1"] = lambda asked: line(**{**NOTHING, "slow": True, "containers": None})
-    for _ in range(2):
-        assert eyes.look(["swarm-1"])["swarm-1"].containers is None
-    assert nodes.asked == [("swarm-1", False)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import socketserver
 import subprocess
 import sys
@@ -24,10 +26,14 @@ SWARM = {"/nodes": [{"ID": "n"}], "/tasks": [{"ID": "t"}], "/services": [{"ID": 
 
 @dataclass
 class Node:
-    """What engine and Consul answer, by path; a path that is not there is refused with 503."""
+    """What engine and Consul answer, by path; a path that is not there is refused with 503.
+
+    Bytes are sent as they are, anything else as JSON. Paths in `slow` are answered bit by bit.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     hangs: threading.Event | None = None
+    slow: set[str] = field(default_factory=set)
     socket: str = ""
     consul: str = ""
 
@@ -41,11 +47,25 @@ def handler(node: Node) -> type[BaseHTTPRequestHandler]:
                 node.hangs.wait(60)
                 return
             there = self.path in node.answers
-            body = json.dumps(node.answers.get(self.path, {"message": "no"})).encode() + b"\n"
+            answer = node.answers.get(self.path, {"message": "no"})
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode() + b"\n"
             self.send_response(200 if there else 503)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.path in node.slow:
+                self._trickle(body)
+            else:
+                self.wfile.write(body)
+
+        def _trickle(self, body: bytes) -> None:
+            """Over six seconds, and never a second without a byte."""
+            for at in range(len(body)):
+                if threading.Event().wait(6 / len(body)):
+                    break
+                try:
+                    self.wfile.write(body[at : at + 1])
+                except OSError:  # nobody waited for it
+                    break
 
         def address_string(self) -> str:
             return "here"
@@ -85,9 +105,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
 class Program:
     """The program at work on a node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, text: str = PROGRAM) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-ISc", PROGRAM, node.socket, node.consul, "proxy"],
+            [sys.executable, "-ISc", text, node.socket, node.consul, "proxy"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -97,6 +117,9 @@ class Program:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps({"swarm": swarm}) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], 60)[0]:
+            self._process.kill()
+            raise TimeoutError("the program hangs")
         told: dict[str, Any] = json.loads(self._process.stdout.readline())
         return told
 
@@ -117,7 +140,6 @@ def test_all_is_told_once_and_then_only_what_is_new(node: Node, program: Program
     box = {"Id": "b", "Names": ["/util"], "Labels": {SERVICE: "util"}, "State": "running"}
     node.answers["/containers/json"] = [{**box, "Status": "Up 1 second"}]
     assert program.asked(swarm=True) == {
-        "slow": False,
         "containers": [{name: box[name] for name in ("Id", "Names", "Labels")}],
         "texts": {},
         "pages": {},
@@ -164,8 +186,9 @@ def test_a_proxy_that_cannot_be_read_is_said_to_be_there(node: Node, program: Pr
         for one, name, state in boxes
     ]
     node.answers["/containers/p/json"] = {"State": {"Pid": 0}}
+    node.answers["/containers/q/json"] = {"State": {"Pid": os.getpid()}}
     told = program.asked()
-    assert told["texts"] == {"p": None} and told["pages"] == {"p": None}
+    assert told["texts"] == told["pages"] == {"p": None, "q": None}
 
 
 def test_an_engine_that_is_gone_and_comes_back(node: Node, program: Program) -> None:
@@ -178,12 +201,88 @@ def test_an_engine_that_is_gone_and_comes_back(node: Node, program: Program) -> 
     assert program.asked(swarm=True) == {"containers": [], **{k[1:]: v for k, v in SWARM.items()}}
 
 
-def test_an_engine_that_hangs_is_told_from_one_that_is_gone(node: Node, program: Program) -> None:
+def test_whoever_hangs_is_left_in_peace(node: Node) -> None:
+    program = Program(node, altered("PEACE = 3.0, 3.0", "PEACE = 600.0, 600.0"))
     node.hangs = threading.Event()
     try:
         told = program.asked(swarm=True)
     finally:
         node.hangs.set()
-    assert (told["containers"], told["slow"], told["members"]) == (None, True, [])
+    assert (told["containers"], told["members"], told["tasks"]) == (None, [], None)
+    # Whoever is asked now answers.
     node.hangs = None
-    assert program.asked()["slow"] is False
+    assert program.asked(swarm=True) == {}
+    assert program.end() == 0
+
+
+def test_whoever_hung_is_asked_again(node: Node) -> None:
+    program = Program(node, altered("PEACE = 3.0, 3.0", "PEACE = 3.0, 0.0"))
+    node.hangs = threading.Event()
+    try:
+        assert program.asked(swarm=True)["containers"] is None
+    finally:
+        node.hangs.set()
+    node.hangs = None
+    told = program.asked(swarm=True)
+    assert told["containers"] == [] and told["members"] and told["tasks"]
+    assert program.end() == 0
+
+
+def test_a_swarm_that_hangs_keeps_what_runs_from_nobody(node: Node, program: Program) -> None:
+    """No quorum, say: the node's engine answers, the swarm does not."""
+    node.slow = set(SWARM)
+    told = program.asked(swarm=True)
+    assert told["containers"] == [] and told["nodes"] is told["services"] is None
+
+
+def test_an_answer_has_to_be_whole_in_time(node: Node, program: Program) -> None:
+    node.slow = {"/v1/agent/members"}
+    assert program.asked()["members"] == []
+
+
+def test_an_answer_of_any_size_or_depth_does_no_harm(node: Node, program: Program) -> None:
+    node.answers["/v1/agent/members"] = [{"Addr": "a" * (1 << 20)}]
+    assert program.asked()["members"] == []
+    node.answers["/v1/agent/members"] = b"[" * 500_000
+    assert program.asked() == {}
+    node.answers["/v1/agent/members"] = [{"Addr": "a"}]
+    assert program.asked() == {"members": [{"Addr": "a"}]}
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "link", "folder", "linked folder"])
+def test_nothing_but_a_plain_file_of_the_container_is_read(
+    node: Node, tmp_path: Path, kind: str
+) -> None:
+    """A paused proxy has one, too, though it answers nothing."""
+    (tmp_path / "node.cfg").write_text("of the node")
+    root = tmp_path / str(os.getpid())
+    root.mkdir()
+    folder, file = root / "cfg", root / "cfg" / "haproxy.cfg"
+    if kind == "linked folder":
+        (tmp_path / "haproxy.cfg").write_text("of the node")
+        folder.symlink_to(tmp_path)
+    else:
+        folder.mkdir()
+    if kind == "file":
+        file.write_text("frontend")
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "link":
+        file.symlink_to(tmp_path / "node.cfg")
+    elif kind == "folder":
+        file.mkdir()
+    node.answers["/containers/json"] = [
+        {"Id": "p", "Names": ["/p"], "Labels": {SERVICE: "proxy"}, "State": "paused"}
+    ]
+    node.answers["/containers/p/json"] = {"State": {"Pid": os.getpid()}}
+    program = Program(node, altered("/proc/%d/root", f"{tmp_path}/%d"))
+    told = program.asked()
+    assert told["texts"] == {"p": "frontend" if kind == "file" else None}
+    assert told["pages"] == {"p": None}
+    assert program.end() == 0
+
+
+def altered(old: str, new: str) -> str:
+    """The program with one thing in it that is otherwise."""
+    assert PROGRAM.count(old) == 1
+    return PROGRAM.replace(old, new)

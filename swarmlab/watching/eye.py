@@ -31,12 +31,13 @@ T = TypeVar("T")
 Raw = dict[str, Any]
 
 SECONDS = 4.0
-"""How long one answer of a node may take."""
+"""How long one answer of a node may take; its program gives up what takes longer than 3."""
 PATIENCE, IN_PEACE = 1.0, 3.0
 """Seconds: a node that takes longer to say nothing is not asked for so long."""
 _SOON = 0.05  # seconds for an answer that came while another node took all the time
 _LARGEST = 1 << 24  # bytes of an answer: the tasks of a large lab have some hundred thousand
 _SWARM = ("nodes", "tasks", "services")
+_NONSENSE = (ValueError, KeyError, TypeError, RecursionError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -124,16 +125,13 @@ class Eyes:
         if eye is None:
             return None
         try:
-            done = do(eye)
-        except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+            return do(eye)
+        except (OSError, *_NONSENSE) as error:
             # A node that stopped, or a program that was ended there: begun anew at the next look.
             self._eyes.pop(node).close()
             if isinstance(error, TimeoutError):
                 self._rest(node)
             return None
-        if eye.slow:
-            self._rest(node)
-        return done
 
     def _rest(self, node: str) -> None:
         self._resting[node] = time.monotonic() + IN_PEACE
@@ -155,11 +153,6 @@ class _Eye:
         self._readings: dict[str, Reading] = {}
         self._swarm = False
 
-    @property
-    def slow(self) -> bool:
-        """Whether the node's engine did not answer in time when it was last asked."""
-        return bool(self._known.get("slow"))
-
     def ask(self, swarm: bool) -> None:
         """Put the question. Raises OSError."""
         self._swarm = swarm
@@ -169,7 +162,7 @@ class _Eye:
     def told(self, due: float) -> Told:
         """The answer, by that monotonic time.
 
-        Raises OSError, struct.error, and ValueError, KeyError or TypeError for nonsense.
+        Raises OSError, and one of `_NONSENSE` for such.
         """
         line = b""
         while not line.endswith(b"\n"):
