@@ -162,6 +162,23 @@ def test_consul_as_its_members_see_one_another(lab: Lab) -> None:
     assert seen.nodes[0].consul == Consul("server")
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [b"[" * 100_000, b"7", b"{}", b'[7, {"Addr": "172.31.0.13", "Tags": ["x"], "Status": 1}]'],
+)
+def test_whatever_answers_in_the_place_of_consul(lab: Lab, nonsense: bytes) -> None:
+    def reply(asked: Asked) -> Reply | None:
+        return 200, nonsense if asked.node == "swarm-1" else json.dumps(MEMBERS).encode()
+
+    with http_servers(lab, 8500, reply):
+        seen = look(lab)
+    assert [one.consul.role if one.consul else "" for one in seen.nodes] == [
+        "server",
+        "agent",
+        "agent",
+    ]
+
+
 def test_a_swarm_without_quorum_is_drawn_without_its_services(lab: Lab) -> None:
     for engine in lab.engines.values():
         engine.refusal = api_error(500, "rpc error: The swarm does not have a leader.")

@@ -38,6 +38,18 @@ def test_a_page_of_counters_is_read() -> None:
     assert answered("<html>\nno counters here\n</html>") is None
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        PAGE.replace("go-demo-be8080,BACKEND,0,0,6", "go-demo-be8080,BACKEND,0,0,six"),
+        PAGE.replace("svname", "other"),
+        PAGE + f'"{"x" * (1 << 18)}"\n',
+    ],
+)
+def test_a_page_of_nonsense_is_none(page: str) -> None:
+    assert answered(page) is None
+
+
 def test_only_what_is_new_is_the_last_requests() -> None:
     traffic = Traffic()
     first = ("proxy.1", "box-1", (Answered("go-demo", "2xx", 50),))

@@ -27,8 +27,17 @@ class Answered:
 
 
 def answered(page: str) -> tuple[Answered, ...] | None:
-    """The counters on HAProxy's statistics page (as CSV), zeros left out; None: no such page."""
-    rows = list(csv.DictReader(page.lstrip("# ").splitlines()))
+    """The counters on HAProxy's statistics page (as CSV), zeros left out; None: no such page.
+
+    Whatever answers in a proxy's place may say what it likes.
+    """
+    try:
+        return _counted(list(csv.DictReader(page.lstrip("# ").splitlines())))
+    except (csv.Error, LookupError, TypeError, ValueError):
+        return None
+
+
+def _counted(rows: list[dict[str, str]]) -> tuple[Answered, ...] | None:
     if not rows or "pxname" not in rows[0]:
         return None
     fronts: Counter[str] = Counter()

@@ -286,7 +286,9 @@ def _consul(world: World, awake: Sequence[str], told: Mapping[str, Told]) -> dic
     for node in world.nodes:
         member = by_address.get(_address(world, node))
         if member is not None:
-            role = "server" if (member.get("Tags") or {}).get("role") == "consul" else "agent"
+            tags = member.get("Tags")
+            server = isinstance(tags, dict) and tags.get("role") == "consul"
+            role = "server" if server else "agent"
             alive = member.get("Status") == _ALIVE
             found[node] = Consul(role, alive, answers=bool(answers.get(node)))
     return found
@@ -301,9 +303,10 @@ def _members(world: World, node: str) -> Iterator[dict[str, Any]]:
     if answer.status == 200:
         try:
             members = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
-        yield from (one for one in members if isinstance(one, dict))
+        if isinstance(members, list):
+            yield from (one for one in members if isinstance(one, dict))
 
 
 def _others(containers: Sequence[dict[str, Any]], consul: bool) -> Iterator[str]:
