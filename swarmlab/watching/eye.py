@@ -186,14 +186,16 @@ class _Eye:
         )
 
     def _exactly(self, count: int, due: float) -> bytes:
-        got = b""
-        while len(got) < count:
+        got = bytearray(count)
+        left = memoryview(got)
+        while left:
             self._socket.settimeout(max(_SOON, due - time.monotonic()))
-            part = self._socket.recv(count - len(got))
-            if not part:
+            # Not `recv`: docker-py's pipe on Windows keeps to a time limit only here.
+            came = self._socket.recv_into(left)
+            if not came:
                 raise ConnectionError(say("the node hung up"))
-            got += part
-        return got
+            left = left[came:]
+        return bytes(got)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
