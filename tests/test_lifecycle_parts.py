@@ -22,6 +22,7 @@ from swarmlab.cluster import (
     cutting,
     keys,
     lifecycle,
+    quorum,
     refusing,
     remains,
     repair,
@@ -337,7 +338,7 @@ def test_an_engine_that_does_not_answer_is_said_and_tells_no_token() -> None:
         lambda: swarm.join(api, "192.168.99.12", ["192.168.99.11"], swarm.Token(SECRET)),
         lambda: swarm.tokens(api),
         lambda: swarm.leave(api),
-        lambda: repair._standing(api),
+        lambda: quorum.standing(api),
         lambda: keys.of_lab(api, "demo", THREE),
     )
     for ask in asks:
@@ -345,6 +346,51 @@ def test_an_engine_that_does_not_answer_is_said_and_tells_no_token() -> None:
             ask()
         assert SECRET not in f"{caught.value}"
         assert caught.value.hint
+
+
+class Choosing:
+    """A manager's engine: it names its swarm from so many looks on; never where that is None."""
+
+    def __init__(self, after: int | None, *, manager: bool = True) -> None:
+        self._after = after
+        self._manager = manager
+        self.looks = 0
+
+    def info(self) -> dict[str, Any]:
+        self.looks += 1
+        swarm: dict[str, Any] = {"LocalNodeState": "active", "ControlAvailable": self._manager}
+        if self._after is not None and self.looks > self._after:
+            swarm["Cluster"] = {"ID": "ours"}
+        return {"Swarm": swarm}
+
+
+def standings(engines: dict[str, Choosing]) -> tuple[dict[str, Any], dict[str, swarm.Standing]]:
+    apis = cast(dict[str, Any], engines)
+    return apis, {node: quorum.standing(api) for node, api in apis.items()}
+
+
+def test_managers_that_choose_a_leader_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they do, no engine names its swarm; it is there all the same."""
+    monkeypatch.setattr(swarm, "EVERY", 0.01)
+    worker = Choosing(None, manager=False)
+    apis, before = standings({"swarm-1": Choosing(3), "swarm-2": Choosing(9), "swarm-3": worker})
+    assert quorum.main_cluster(before) == ""
+    after = quorum.led(apis, before)
+    assert quorum.main_cluster(after) == "ours"
+    assert [one.cluster for one in after.values()] == ["ours", "", ""]
+    assert worker.looks == 1
+    assert quorum.led(apis, after) == after
+
+
+def test_managers_without_a_leader_are_told_from_nodes_without_a_swarm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(swarm, "EVERY", 0.01)
+    monkeypatch.setattr(quorum, "_LEADER_SECONDS", 0.1)
+    with pytest.raises(quorum.NoSwarm, match="lost its quorum"):
+        quorum.led(*standings({"swarm-1": Choosing(None)}))
+    with pytest.raises(quorum.NoSwarm, match="never formed a swarm"):
+        quorum.led(*standings({"swarm-1": Choosing(None, manager=False)}))
 
 
 def test_waits_on_an_engine_that_does_not_answer_end_in_words(
@@ -1078,6 +1124,6 @@ def test_the_labs_files_lie_in_the_working_directory() -> None:
 
 
 def test_every_error_can_be_shown() -> None:
-    problem = repair.NoSwarm("its nodes never formed a swarm")
+    problem = quorum.NoSwarm("its nodes never formed a swarm")
     assert isinstance(problem, SwarmlabError)
     assert problem.exit_code == 3

@@ -148,7 +148,7 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
     Returns when the swarm is proven ready and its services run again, or have had their time.
     Raises LabAbsent, LabBusy, ClusterProblem when the swarm cannot come back.
     """
-    from swarmlab.cluster import repair, standby
+    from swarmlab.cluster import quorum, repair, standby
 
     told = progress or SilentProgress()
     with lock(state.checked(name)):
@@ -159,7 +159,7 @@ def start(name: str = state.DEFAULT_LAB, progress: Progress | None = None) -> Cl
         try:
             if not reason:
                 mended = repair.mend(name, engine, there, told)
-        except repair.NoSwarm as no_swarm:
+        except quorum.NoSwarm as no_swarm:
             reason = no_swarm.message
         if reason:
             raise ClusterProblem(
@@ -263,13 +263,13 @@ def _anew(
 def _mend(
     name: str, engine: Engine, there: Remains, size: Size, reach: str, told: Progress
 ) -> Cluster:
-    from swarmlab.cluster import repair
+    from swarmlab.cluster import quorum, repair
 
     reason = repair.hopeless(name, engine, there)
     if not reason:
         try:
             mended = repair.mend(name, engine, there, told)
-        except repair.NoSwarm as no_swarm:
+        except quorum.NoSwarm as no_swarm:
             reason = no_swarm.message
         else:
             cluster = _returned(name, engine, there, mended.provider, told)

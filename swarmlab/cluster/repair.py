@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from docker import APIClient
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
-from swarmlab.cluster import apart, cutting, keys, refusing, settling, stock, swarm, workstation
+from swarmlab.cluster import (
+    apart,
+    cutting,
+    keys,
+    quorum,
+    refusing,
+    settling,
+    stock,
+    swarm,
+    workstation,
+)
 from swarmlab.cluster.create import Site
 from swarmlab.cluster.crew import Crew
 from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
-from swarmlab.errors import ClusterProblem, EnvironmentProblem, SwarmlabError, TimedOut, UsageError
+from swarmlab.errors import ClusterProblem, TimedOut, UsageError
 from swarmlab.progress import Progress
 from swarmlab.providers import problems, registry
 from swarmlab.providers.base import NodeState, Provider
 from swarmlab.size import majority
-from swarmlab.wait import Observation, poll
 from swarmlab.words import say
 
 _ANSWER_SECONDS = 15.0
 _START_SECONDS = 120.0  # as long as a new node gets, before a new one takes its place
-_QUORUM_SECONDS = 90.0
-
-
-class NoSwarm(EnvironmentProblem):
-    """The nodes answer, but no swarm with a quorum is among them; the message is the reason."""
 
 
 @dataclass
@@ -195,17 +196,16 @@ class _Job:
     def rejoin(self, apis: Mapping[str, APIClient]) -> None:
         """Bring all engines into one swarm again, and prove it."""
         names, size = self._site.names, self._site.size
-        standings = {node: _standing(api) for node, api in apis.items()}
+        standings = {node: quorum.standing(api) for node, api in apis.items()}
         if self._site.provider.borrowed:
             refusing.other_swarms(apis, self._site.addresses)
-        main = _main_cluster(standings)
-        if not main:
-            raise NoSwarm(say("its nodes never formed a swarm"))
+        standings = quorum.led(apis, standings)
+        main = quorum.main_cluster(standings)
         inside = {n for n, s in standings.items() if s.manager and s.cluster == main}
-        leader, members = _quorum({node: apis[node] for node in sorted(inside)})
+        leader, members = quorum.speaker({node: apis[node] for node in sorted(inside)})
         # A worker is in the swarm again only once the managers have a leader to tell it so.
         late = [node for node, standing in standings.items() if standing.state == "pending"]
-        standings |= {node: _standing(apis[node]) for node in late}
+        standings |= {node: quorum.standing(apis[node]) for node in late}
         ids = {member.id for member in members}
         belongs = {n for n, s in standings.items() if s.state == "active" and s.node_id in ids}
         alive = {standings[node].node_id for node in belongs}
@@ -275,44 +275,6 @@ def _keys(name: str, engine: Engine, there: Remains) -> keys.Keys:
         from swarmlab.cluster import tls
 
         return tls.make_set(name, {})
-
-
-def _standing(api: APIClient) -> swarm.Standing:
-    """The node's standing; a swarm that is just coming up again (`pending`) is waited for."""
-
-    def look() -> Observation[swarm.Standing]:
-        with swarm.asking(say("tell its place in the swarm")):
-            standing = swarm.standing(api)
-        return Observation(standing.state != "pending", standing.state, standing)
-
-    found = poll(look, within=_ANSWER_SECONDS, every=swarm.EVERY).last.value
-    assert found is not None, "a look always has a value"
-    return found
-
-
-def _main_cluster(standings: Mapping[str, swarm.Standing]) -> str:
-    """The swarm that most nodes are in; empty when there is none."""
-    counted = Counter(s.cluster for s in standings.values() if s.manager and s.cluster)
-    return counted.most_common(1)[0][0] if counted else ""
-
-
-def _quorum(apis: Mapping[str, APIClient]) -> tuple[APIClient, list[swarm.Member]]:
-    """A manager that can answer for the swarm, and its list. Raises NoSwarm if none can."""
-
-    def look() -> Observation[tuple[APIClient, list[swarm.Member]]]:
-        for api in apis.values():
-            try:
-                listed = swarm.members(api)
-            except (DockerException, RequestException, SwarmlabError):
-                continue
-            if any(member.leader for member in listed):
-                return Observation(True, say("a leader"), (api, listed))
-        return Observation(False, say("no leader"))
-
-    found = poll(look, within=_QUORUM_SECONDS, every=0.2).last.value
-    if found is None:
-        raise NoSwarm(say("its managers found no leader: the swarm has lost its quorum"))
-    return found
 
 
 def _title(there: Remains) -> str:
