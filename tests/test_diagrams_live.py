@@ -253,6 +253,16 @@ def test_labs_of_every_size_are_legible(nodes: int, language: str) -> None:
     assert len(seen.drawn) == 1 + (nodes if nodes <= 3 else 0)
 
 
+def test_each_of_many_configurations_has_a_letter_of_its_own() -> None:
+    tasks = [Task(f"proxy.{n:02}", "proxy", True, f"{n:012x}") for n in range(1, 30)]
+    node = Node("swarm-1", "172.31.0.11", True, "leader", tasks=tuple(tasks))
+    many = Topology("many", "2025-01-01 10:00:00 +0000", True, (node,))
+    letters = list(many.letters().values())
+    assert letters[:2] + letters[25:28] == ["A", "B", "Z", "AA", "AB"]
+    assert len(set(letters)) == len(many.hashes()) == 29
+    assert "0000000001d" in draw(many)
+
+
 def test_requests_enter_where_a_service_is_published(lab: Lab) -> None:
     before = draw(look(lab))
     assert "routing mesh" not in before

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console, Group
@@ -121,7 +120,7 @@ def _body(sight: Sight, *, whole: bool, counts: bool) -> list[Text]:
             Text(named(say("`swarmlab up` brings it up; this goes on looking."))),
         ]
     tell = current.words_of(words.language())
-    letters = dict(zip(topology.hashes(), ascii_uppercase, strict=False))
+    letters = topology.letters()
     answering = sum(node.answers for node in topology.nodes)
     all_answer = answering == len(topology.nodes)
     lines = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from string import ascii_uppercase
 
 from swarmlab.handout.diagrams.geometry import MARGIN, WIDTH
 from swarmlab.handout.diagrams.layout import GUTTER, picture
@@ -46,7 +45,7 @@ def text(topology: Topology, language: str = "en") -> str:
 def diagram(topology: Topology, language: str) -> Diagram:
     """What is to be drawn; its words are in that language only."""
     say = words_of(language)
-    letters = dict(zip(topology.hashes(), ascii_uppercase, strict=False))
+    letters = topology.letters()
     number = count(1)
     wide = 12 / min(SIDE_BY_SIDE, len(topology.nodes))
     parts = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, product
+from string import ascii_uppercase
 
 from swarmlab.size import Quorum
 from swarmlab.watching.counting import Answered
@@ -88,3 +90,8 @@ class Topology:
         """The different configurations, in the order of the instances' names."""
         ordered = sorted(self.proxies(), key=lambda task: task.name)
         return tuple(dict.fromkeys(task.configuration for task in ordered if task.configuration))
+
+    def letters(self) -> dict[str, str]:
+        """A letter for each of the hashes, two letters from the 27th on."""
+        pairs = ("".join(pair) for pair in product(ascii_uppercase, repeat=2))
+        return dict(zip(self.hashes(), chain(ascii_uppercase, pairs), strict=False))
