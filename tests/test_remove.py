@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 SCRIPT = (
     Path(__file__).resolve().parent.parent / "labs" / "service-discovery" / "files" / "remove.sh"
 )
@@ -19,6 +21,11 @@ esac""",
     # networks/NAME that holds its id. swarm-3 is a worker, and has nothing to do with any.
     "docker": """
 cd "$FAKE"; echo "$DOCKER_HOST $*" >>asked
+# What stands in deaf is never answered, what stands in silent as often as it stands there.
+if grep -qFx "$DOCKER_HOST $1 $2" deaf; then exit 1; fi
+if grep -qFx "$DOCKER_HOST $1 $2" silent; then
+    n=$(grep -nFx -m1 "$DOCKER_HOST $1 $2" silent); sed -i "${n%%:*}d" silent; exit 1
+fi
 name=${*: -1}
 for word in "$@"; do case $word in name=^*) part=${word#name=^}; part=${part%$} ;; esac; done
 case "$DOCKER_HOST $1 $2" in
@@ -47,6 +54,9 @@ class Engines:
         programs = folder / "bin"
         for name in ("bin", "networks", "services"):
             (folder / name).mkdir()
+        self.silent, self.deaf = folder / "silent", folder / "deaf"
+        for path in (self.silent, self.deaf):
+            path.write_text("")
         for name, body in PROGRAMS.items():
             (programs / name).write_text(f"#!/bin/bash\n{body}\n")
             (programs / name).chmod(0o755)
@@ -103,6 +113,32 @@ def test_what_does_not_go_is_named_and_asked_for_at_a_manager(tmp_path: Path) ->
     assert (code, said.splitlines()[-1]) == (1, "still there: network go-demo")
     asked = (tmp_path / "asked").read_text().splitlines()
     assert {one.split()[0] for one in asked if one.endswith("network rm go-demo")} == {"swarm-1"}
+
+
+@pytest.mark.parametrize("question", ["network ls", "service ls"])
+def test_who_does_not_answer_has_not_said_that_it_is_gone(tmp_path: Path, question: str) -> None:
+    engines = Engines(tmp_path, godemo="id1")
+    engines.silent.write_text(f"swarm-1 {question}\n" * 3)
+    code, said = engines.remove("network", "go-demo")
+    assert (code, said) == (0, "service godemo is on network go-demo: removed too\n")
+    assert engines.left("services") == []
+    assert engines.left("networks") == ["proxy"]
+
+
+def test_an_engine_that_never_answers_is_told(tmp_path: Path) -> None:
+    engines = Engines(tmp_path)
+    engines.deaf.write_text("swarm-1 network ls\n")
+    code, said = engines.remove("network", "go-demo", seconds=0)
+    assert (code, said) == (1, "still there: perhaps network go-demo\n")
+
+
+def test_a_silent_last_node_ends_no_wait(tmp_path: Path) -> None:
+    """What a look has found counts, not whether its last question was answered."""
+    engines = Engines(tmp_path, stuck="id1")
+    engines.deaf.write_text("swarm-3 volume ls\n")
+    words = ("service", "stuck", "network", "go-demo", "volume", "go-demo-db")
+    code, said = engines.remove(*words, seconds=0)
+    assert (code, said) == (1, "still there: network go-demo\n")
 
 
 def test_a_kind_comes_before_a_name(tmp_path: Path) -> None:
