@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from subprocess import DEVNULL, Popen
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,7 +20,7 @@ import pytest
 from docker.errors import NotFound
 
 from swarmlab import labels
-from swarmlab.cluster import lifecycle, remains, repair, standby
+from swarmlab.cluster import clearing, lifecycle, remains, repair, standby
 from swarmlab.engine import Engine
 from swarmlab.errors import EnvironmentProblem, TimedOut, UsageError
 from swarmlab.progress import SilentProgress
@@ -24,6 +28,7 @@ from swarmlab.providers import (
     docker_machine,
     machine_api,
     machine_env,
+    machine_making,
     machine_options,
     machine_program,
     machine_store,
@@ -35,6 +40,7 @@ from swarmlab.providers.base import NodeState
 from swarmlab.providers.docker_machine import DockerMachine
 from swarmlab.providers.registry import Choice
 from swarmlab.size import Size
+from swarmlab.wait import Observation, until
 from tests.docker import machine_standin
 
 ENGINE = cast(Engine, SimpleNamespace(client=SimpleNamespace(api=None)))
@@ -59,6 +65,10 @@ if told.get("certifies"):
     threading.Event().wait(0.3)
     (room / "certifying").unlink()
     print("Running pre-create checks...", flush=True)
+if told.get("deaf"):
+    import signal
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (room / "deaf").touch()
 if told.get("hangs"):
     sys.stdin.read()
     import threading; threading.Event().wait()
@@ -1133,6 +1143,100 @@ def test_a_machine_that_is_not_there_is_called_a_machine(lost: Engine, room: Roo
     marks = [f"{key}={value}" for key, value in {labels.LAB: "demo", **Size(3).marks}.items()]
     room.machine("swarm-1", HostOptions={"EngineOptions": {"Labels": marks}})
     assert "the machine of swarm-3 is missing" in lifecycle.status("demo").problems
+
+
+# What a killed command has left running.
+
+
+@contextmanager
+def making(
+    room: Room, node: str, *, lab: str = "demo", store: str = "store"
+) -> Iterator[Popen[bytes]]:
+    """A docker-machine that makes a machine, begun as swarmlab does it, and hangs."""
+    words = ["create", "--engine-label", f"swarmlab.lab={lab}", "--unit-token=hunter2", node]
+    before = set(machine_making.running(room.folder / store, lab))
+    process = Popen(
+        ["docker-machine", *words],
+        env={**os.environ, "MACHINE_STORAGE_PATH": str(room.folder / store)},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        start_new_session=True,
+    )
+    # As init does for those whose parent is gone.
+    threading.Thread(target=process.wait, daemon=True).start()
+    try:
+
+        def look() -> Observation[None]:
+            now = set(machine_making.running(room.folder / store, lab))
+            return Observation(now == before | {node}, str(now))
+
+        until("it to be seen", look, within=30, every=0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_a_killed_command_left_running_is_ended_and_nothing_else(room: Room) -> None:
+    room.tell(create={"hangs": True})
+    store = room.store
+    (store / "machines" / "swarm-1").mkdir(parents=True)
+    room.machine("swarm-2")
+    with (
+        making(room, "swarm-1") as first,
+        making(room, "swarm-2") as second,
+        making(room, "swarm-3", lab="other") as others,
+        making(room, "swarm-1", store="elsewhere") as elsewhere,
+    ):
+        assert machine_making.running(store, "demo") == {
+            "swarm-1": first.pid,
+            "swarm-2": second.pid,
+        }
+        assert machine_making.end(store, "demo") == ("swarm-1", "swarm-2")
+        assert (first.wait(timeout=30), second.wait(timeout=30)) == (-SIGTERM, -SIGTERM)
+        assert (others.poll(), elsewhere.poll()) == (None, None)
+    # docker-machine had not begun to keep anything of the one, and removes the other.
+    assert [path.name for path in (store / "machines").iterdir()] == ["swarm-2"]
+    assert machine_making.end(store, "demo") == ()
+
+
+def test_a_script_in_the_programs_place_is_ended_with_what_it_runs(room: Room) -> None:
+    room.tell(create={"hangs": True})
+    program = room.folder / "bin" / "docker-machine"
+    program.rename(program.with_name("real"))
+    program.write_text(f'#!/bin/sh\n{program.with_name("real")} "$@"\necho it goes on\n')
+    program.chmod(0o755)
+    with making(room, "swarm-1") as script:
+        called = room.folder / "calls"
+        until("the real one", lambda: Observation(called.exists(), "it is not"), within=30)
+        assert machine_making.end(room.store, "demo") == ("swarm-1",)
+        assert script.wait(timeout=30) == -SIGTERM
+
+
+def test_one_that_will_not_end_is_killed(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.tell(create={"hangs": True, "deaf": True})
+    monkeypatch.setattr(machine_making, "_GRACE_SECONDS", 0.3)
+    with making(room, "swarm-1") as process:
+        deaf = room.folder / "deaf"
+        until("it to be deaf", lambda: Observation(deaf.exists(), "it is not"), within=30)
+        assert machine_making.end(room.store, "demo") == ("swarm-1",)
+        assert process.wait(timeout=30) == -SIGKILL
+
+
+def test_a_lab_whose_up_was_killed_begins_without_what_was_half_made(room: Room) -> None:
+    room.tell(create={"hangs": True})
+    room.machine("swarm-1", Driver={"IPAddress": ""})
+    engine, told = engine_of(Docker(room.store)), Notes()
+    with making(room, "swarm-1") as process:
+        there = clearing.settled("demo", engine, told)
+        assert process.wait(timeout=30) == -SIGTERM
+    assert there.machines == ()
+    assert there.networks == ("swarmlab-demo",)
+    assert told.noted[0].startswith("swarm-1 was still being made for a command that was killed")
+    assert "docker-machine removed swarm-1, which was never whole" in told.noted[1]
+    assert ["rm", "-y", "swarm-1"] in room.calls
+    assert clearing.settled("demo", engine, told) == there
+    assert len(told.noted) == 2
 
 
 # Which provider is asked for.

@@ -146,6 +146,17 @@ def test_the_stand_in_refuses_as_the_program_does(
     standin.says(case, capsys)
 
 
+def test_the_stand_in_lists_its_options_to_one_that_it_does_not_know(
+    standin: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = REAL["create, no such option"]
+    words = [word.replace("generic", "standin") for word in real.words]
+    code = machine_standin.ended(words)
+    said = capsys.readouterr()
+    assert (code, said.err) == (real.code, real.err.replace("generic", "standin"))
+    assert said.out.splitlines()[:3] == real.out.splitlines()[:3]
+
+
 def test_the_stand_in_goes_through_a_machines_life_as_the_program_does(
     standin: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 from swarmlab import state
 from swarmlab.cluster import history
 from swarmlab.cluster import remains as remaining
+from swarmlab.cluster.remains import Remains
 from swarmlab.engine import Engine
 from swarmlab.errors import SwarmlabError
 from swarmlab.progress import Progress
+from swarmlab.providers import registry
 from swarmlab.providers.registry import Choice
 from swarmlab.words import say
 
@@ -47,6 +49,17 @@ class Removed:
             "files": self.files,
             "seconds": round(self.seconds, 3),
         }
+
+
+def settled(name: str, engine: Engine, told: Progress) -> Remains:
+    """What there is of the lab once nobody is making anything of it any more, for whoever holds
+    its lock. Raises EnvironmentProblem."""
+    there = remaining.look(engine, name)
+    left = registry.forsaken(there.choice, engine, name, told.note)
+    for words in left.values():
+        for line in words:
+            told.note(line)
+    return remaining.look(engine, name) if left else there
 
 
 def clear(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from swarmlab import engine as engines
@@ -77,7 +78,7 @@ def up(
         reach = ways.opened(publish, reach)
     with lock(state.checked(name)):
         engine = engines.connect()
-        there = remaining.look(engine, name)
+        there = clearing.settled(name, engine, told)
         if publish:
             told.note(ways.warning(publish))
         if there.nothing:
@@ -126,11 +127,12 @@ def down(
         engine = engines.connect()
         there = remaining.look(engine, name, choice)
         refusing.other_provider(name, there.choice, choice)
+        begun = registry.forsaken(there.choice, engine, name, told.note)
         files, changed = clearing.clear(
             name, engine, told, say("Removing the lab"), choice, lost=lost
         )
         engine.client.close()
-    refusing.changed(name, changed)
+    refusing.changed(name, [*chain.from_iterable(begun.values()), *changed])
     return Removed(
         name=name,
         containers=there.containers,

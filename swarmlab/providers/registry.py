@@ -190,6 +190,26 @@ def strays() -> dict[str, Choice]:
     return machine_options.strays()
 
 
+def forsaken(
+    choice: Choice, engine: Engine, lab: str, tell: Callable[[str], None]
+) -> dict[str, tuple[str, ...]]:
+    """End what still makes nodes of that lab elsewhere, and remove what is half made.
+
+    For whoever holds the lab's lock: a command that was killed has left it. The nodes, and what
+    is to be looked for by hand, in words. Raises EnvironmentProblem.
+    """
+    from swarmlab.providers import machine_making, machine_options, machine_store
+
+    if choice.provider != machine_options.NAME:
+        return {}
+    store = Path(str(choice.settings.get(machine_options.STORE) or machine_store.usual()))
+    found = {}
+    for node in machine_making.end(store, lab):
+        tell(say("{node} was still being made for a command that was killed: it goes.", node=node))
+        found[node] = make(choice, engine, lab).remove(node)
+    return found
+
+
 def _dind(
     engine: Engine, lab: str, settings: Mapping[str, Any], image: Callable[[], str], size: Size
 ) -> Provider:

@@ -125,7 +125,11 @@ def create(words: list[str]) -> None:
     parser.add_argument("--standin-token", default="")
     parser.add_argument("--standin-hides", default="")
     parser.add_argument("names", nargs="*")
-    asked = parser.parse_args(words)
+    asked, unknown = parser.parse_known_args(words)
+    if unknown:
+        say("Incorrect Usage.\n\nUsage: docker-machine create [OPTIONS] [arg...]\n\nOptions:\n")
+        say("   --standin-number                     Number of the machine's address")
+        raise Failed(f"flag provided but not defined: -{unknown[0].strip('-').partition('=')[0]}")
     if asked.names[1:]:
         raise Failed(f"Invalid command line. Found extra arguments [{' '.join(asked.names[1:])}]")
     (name,) = asked.names

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab.providers import machine_making
 from swarmlab.wait import Observation, until
 from tests.contract import broken
 from tests.docker import testhosts
@@ -99,6 +100,12 @@ class Place:
         label = {"label": f"{testhosts.LABEL}={self.on.name}"}
         return sorted(one["Names"][0] for one in host().containers(all=True, filters=label))
 
+    def begun(self, running: subprocess.Popen[bytes]) -> Observation[None]:
+        """Whether `up`, which runs, has begun to make three machines."""
+        assert running.poll() is None, "it ended before it was interrupted"
+        files = [self.store / "machines" / name / "config.json" for name in self.machines]
+        return Observation(sum(map(Path.is_file, files)) == 3, f"{len(files)} machines")
+
     def nothing(self) -> bool:
         return not (self.machines or self.boxes or left(self.name))
 
@@ -153,6 +160,8 @@ def test_the_chapter_on_machines(place: Place) -> None:
     assert place.status()["healthy"], place.said[-1]
     assert "is up" in place.swarmlab("up", "--provider", "docker-machine")
     assert "from provider docker-machine" in place.swarmlab("up", "--provider", "dind", code=2)
+    refused = place.swarmlab("up", "--machine-opt", "standin-number=2{n}", code=2)
+    assert "was made without --machine-opt 'standin-number=2{n}'" in " ".join(refused.split())
     place.env["SWARMLAB_PROVIDER"] = "dind"
     assert "is up" in place.swarmlab("up")
     assert "keeps its own, docker-machine" in " ".join(place.said[-1].split())
@@ -188,6 +197,14 @@ def test_a_driver_that_fails_half_way_leaves_nothing_and_no_secret(place: Place)
     assert "the stand-in was told to fail" in said
     assert "docker-machine forgot swarm-" in said
     assert SECRET not in said
+    assert place.nothing()
+
+
+def test_a_wrong_option_is_wrong_usage_and_leaves_nothing(place: Place) -> None:
+    said = place.swarmlab("up", "--machine-opt", "standin-nummer=1{n}", code=2)
+    assert "flag provided but not defined: -standin-nummer" in said
+    assert "create --driver standin --help" in said
+    assert "Incorrect Usage" not in said and "Number of the" not in said
     assert place.nothing()
 
 
@@ -241,19 +258,37 @@ def test_ctrl_c_while_a_driver_hangs_leaves_nothing(place: Place) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-
-        def look() -> Observation[None]:
-            assert running.poll() is None, "it ended before it was interrupted"
-            files = [place.store / "machines" / n / "config.json" for n in place.machines]
-            return Observation(sum(map(Path.is_file, files)) == 3, f"{len(files)} machines")
-
-        until("three machines to be begun", look, within=240, every=0.1)
+        until("three machines to be begun", lambda: place.begun(running), within=240, every=0.1)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=300) == 130
     finally:
         running.kill()
         running.wait()
     assert place.nothing()
+
+
+def test_a_killed_up_leaves_nothing_that_down_does_not_end(place: Place) -> None:
+    """Nobody tells docker-machine that its caller is no more: it goes on with what it does."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "swarmlab", "up", "--machine-opt", "standin-fails=hang"],
+        env=place.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until("three machines to be begun", lambda: place.begun(running), within=240, every=0.1)
+    finally:
+        running.kill()
+        running.wait()
+    assert len(machine_making.running(place.store, place.name)) == 3
+    said = " ".join(place.swarmlab("down", code=3).split())
+    for node in ("swarm-1", "swarm-2", "swarm-3"):
+        assert f"{node} was still being made for a command that was killed" in said
+        assert f"docker-machine removed {node}, which was never whole" in said
+    assert machine_making.running(place.store, place.name) == {}
+    assert place.nothing()
+    assert "nothing to remove" in place.swarmlab("down")
 
 
 def test_a_lab_whose_engine_has_forgotten_it_is_found_in_the_store(place: Place) -> None:
