@@ -20,9 +20,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 
-from swarmlab.errors import ImageProblem, UsageError
-from swarmlab.images import catalog, credentials, recipe, refusal, registry, shared, transfer, turn
+from swarmlab.errors import EnvironmentProblem, ImageProblem, UsageError
+from swarmlab.images import (
+    build,
+    catalog,
+    credentials,
+    recipe,
+    refusal,
+    registry,
+    shared,
+    transfer,
+    turn,
+)
 from swarmlab.images.registry import Registry
 from swarmlab.images.schedule import Stopped
 from swarmlab.wait import Observation, until
@@ -44,6 +55,9 @@ SECRET = "tall-order-71"
         ("registry-1.docker.io/anna", "docker.io/anna", False),
         ("hub.docker.com/anna", "docker.io/anna", False),
         ("registry.example.org:65535/v2/class", "registry.example.org:65535/v2/class", False),
+        ("[::1]:5000/class", "[::1]:5000/class", False),
+        ("http://[FD00::5]/class", "[fd00::5]/class", True),
+        ("[2001:db8::192.0.2.1]", "[2001:db8::192.0.2.1]/swarmlab", False),
     ],
 )
 def test_an_address_is_read(text: str, place: str, plain: bool) -> None:
@@ -71,6 +85,14 @@ def test_an_address_is_read(text: str, place: str, plain: bool) -> None:
         ("reg.example:5000/x@sha256:" + "a" * 64, "cannot begin"),
         ("reg.example:0/x", "no address"),
         ("reg.example:65536", "no address"),
+        ("::1", "no address"),
+        ("fd00::5:5000/class", "no address"),
+        ("[::1/class", "no address"),
+        ("[1::2::3]:5000", "no address"),
+        ("[10.0.0.5]:5000", "no address"),
+        ("[fe80::1%eth0]:5000", "no address"),
+        ("[::1]:65536", "no address"),
+        (f"anna:{SECRET}@[::1]:5000", "No name and password"),
         ("anna@x.org", "No name and password"),
         (f"anna:1/{SECRET}@x.org", "No name and password"),
         (f"anna:{SECRET}@x.org", "No name and password"),
@@ -87,13 +109,14 @@ def test_a_wrong_address_is_refused_in_words(text: str, word: str) -> None:
 def test_a_mirror_is_named_by_its_root() -> None:
     assert registry.mirror("http://10.0.0.5:5000/") == "http://10.0.0.5:5000"
     assert registry.mirror("https://Mirror.example.org") == "https://mirror.example.org"
+    assert registry.mirror("http://[FD00::5]:5000/") == "http://[fd00::5]:5000"
 
 
 @pytest.mark.parametrize(
     "text",
     [
         *("10.0.0.5:5000", "https://x.org/path", "http://", "http://[x", "http://x.org?a=1"),
-        *("http://x.org:0", "https://x.org:99999"),
+        *("http://x.org:0", "https://x.org:99999", "http://[::1", "http://[::g]:5000"),
     ],
 )
 def test_a_wrong_mirror_is_refused(text: str) -> None:
@@ -139,6 +162,7 @@ SAID = [
     ("write /x: no space left on device", "disk of the Docker engine is full", "Free"),
     ("no matching manifest for linux/arm64/v8 in the manifest list entries",
      "processor", "each kind of machine"),
+    ("invalid reference format", "too old to ask a registry by an IPv6 address", "host name"),
     ("something nobody foresaw", "could not be had from h:5", "Look at the registry"),
 ]  # fmt: skip
 
@@ -516,6 +540,7 @@ INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from docker import DockerClient
+from docker.errors import APIError
 from swarmlab.cli.failing import explained
 from swarmlab.images import recipe, shared
 from swarmlab.images.registry import Registry
@@ -653,6 +678,32 @@ def test_a_failed_push_takes_the_name_away_too() -> None:
     with serving(fake) as engine, pytest.raises(ImageProblem, match="refused"):
         shared.push(["util"], engine=engine, registry=PLACE)
     assert set(fake.images) == {keys.reference("util")}
+
+
+def test_a_registry_named_by_an_ipv6_address_is_asked_like_another(_configuration: Path) -> None:
+    place = Registry("[::1]:5000", "class")
+    _logged_in(_configuration, place.host)
+    keys = recipe.Keys()
+    fake = FakeEngine([[]], images={keys.reference("util"): "u"})
+    with serving(fake) as engine:
+        (pushed,) = shared.push(["util"], engine=engine, registry=place)
+    assert pushed.startswith("[::1]:5000/class/util:")
+    (path,) = [unquote(path) for _, path, _ in fake.asked if path.endswith("/push")]
+    assert path == "/images/[::1]:5000/class/util/push"
+    assert (fake.auth()["username"], fake.auth()["serveraddress"]) == ("anna", place.host)
+
+
+def test_an_engine_that_takes_no_such_name_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["invalid reference format", "something else"]
+
+    def tag(*_: object) -> None:
+        raise APIError("400", explanation=words.pop(0))
+
+    monkeypatch.setattr(build, "tag", tag)
+    fake = FakeEngine(images={recipe.Keys().reference("util"): "u"})
+    for match in ("too old to ask a registry by an IPv6 address", "refused while giving"):
+        with serving(fake) as engine, pytest.raises(EnvironmentProblem, match=match):
+            shared.push(["util"], engine=engine, registry=Registry("[::1]:5000"))
 
 
 def test_registries_get_all_that_a_lab_starts_from() -> None:

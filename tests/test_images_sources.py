@@ -48,7 +48,8 @@ def test_the_command_line_counts_before_the_environment(monkeypatch: pytest.Monk
 
 
 def test_a_lab_remembers_where_its_images_come_from() -> None:
-    for one in (FULL, Sources("upstream"), Sources(registry=PLACE), Sources("local")):
+    sixth = Sources(registry=Registry("[fd00::5]:5000", "class", plain=True))
+    for one in (FULL, Sources("upstream"), Sources(registry=PLACE), Sources("local"), sixth):
         listed: list[dict[str, Any]] = [{"Labels": None}, {"Labels": {"x": "y", **one.marks}}]
         assert sources.told(listed) == one
     assert sources.USUAL.marks == {}
@@ -382,11 +383,25 @@ def test_nodes_with_swarmlabs_own_images_pull_nothing(monkeypatch: pytest.Monkey
         Sources("upstream", Registry("127.0.0.1:5000", "class")),
         Sources("upstream", Registry("localhost:5000", "class", plain=True)),
         Sources(mirror="http://127.0.0.1:5001"),
+        Sources("upstream", Registry("[::1]:5000", "class")),
+        Sources(mirror="http://[0:0::1]"),
     ],
 )
 def test_no_node_is_sent_to_itself(asked: Sources) -> None:
     with pytest.raises(UsageError, match="for each of them that is itself"):
         refusing.registries(Choice(), asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [Sources("upstream", Registry("[fd00::5]:5000")), Sources(mirror="https://[fd00::5]:5001")],
+)
+def test_no_node_is_sent_to_an_ipv6_address(asked: Sources) -> None:
+    with pytest.raises(UsageError, match="a lab's network has IPv4 alone"):
+        refusing.registries(Choice(), asked)
+    # The engine that makes the nodes may have such a way, and machines of one's own.
+    refusing.registries(Choice(), replace(asked, catalog="", mirror=""))
+    refusing.registries(Choice("hosts"), replace(asked, mirror=""))
 
 
 def test_images_of_swarmlabs_own_may_come_from_this_machine() -> None:

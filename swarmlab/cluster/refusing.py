@@ -222,6 +222,11 @@ def registries(choice: Choice, wanted: Sources) -> None:
                     "inside a node, such as this machine's own in the local network."
                 ),
             )
+        if choice.contained and trust.sixth(host):
+            raise UsageError(
+                say("The nodes cannot ask {host}: a lab's network has IPv4 alone.", host=host),
+                hint=say("Name the registry by an IPv4 address, or by a name that has one."),
+            )
     if not choice.contained and (wanted.mirror or wanted.plain):
         raise UsageError(
             say(

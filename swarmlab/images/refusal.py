@@ -55,6 +55,9 @@ def _heard(*signs: str) -> Sequence[str]:
 _AILING = (500, 502, 503, 504)
 """HTTP's codes for a server that is in trouble itself."""
 
+# swarmlab has looked at all that a name may have, but for how old the engine is.
+_MISNAMED = _heard("invalid reference format")
+
 # The first that fits counts: what is sure before what is vague.
 _KINDS = (
     _Kind(
@@ -113,6 +116,14 @@ _KINDS = (
             "Has the registry a certificate authority of its own? Put its certificate as "
             "/etc/docker/certs.d/{host}/ca.crt on the machine on which you type: nodes are given "
             "it when they are made, so `swarmlab down`, then `swarmlab up`."
+        ),
+    ),
+    _Kind(
+        _MISNAMED,
+        later("{engine} is too old to ask a registry by an IPv6 address ({host})."),
+        later(
+            "Name the registry by a host name: where no DNS knows it, /etc/hosts of the machine "
+            "with the engine may."
         ),
     ),
     _Kind(
@@ -240,6 +251,11 @@ def explained(reference: str, said: str, *, own: bool = True, asker: Asker = HER
         hint=missing if hint == _MISSING else say(hint, **words),
         evidence=redact(said.strip()),
     )
+
+
+def misnamed(said: str) -> bool:
+    """Whether an engine would not take the image's name, which is why it asked no registry."""
+    return any(sign in said.lower() for sign in _MISNAMED)
 
 
 _VAGUE = _Kind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from swarmlab.errors import UsageError
@@ -19,10 +20,12 @@ _API = ("v1", "v2")
 _LAST_PORT = 65535
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
+_SIXTH = re.compile(r"\[(?P<address>[0-9a-f:.]+)\](:(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
 _DIGEST = re.compile(r"@sha[0-9]+:")
 _PART = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
 _FORM = later(
-    "Write it as HOST[:PORT][/PREFIX], such as registry.example.org or 10.0.0.5:5000/class."
+    "Write it as HOST[:PORT][/PREFIX], such as registry.example.org, 10.0.0.5:5000/class or "
+    "[fd00::5]:5000."
 )
 
 
@@ -112,6 +115,11 @@ def parse(text: str) -> Registry:
 def _sound(host: str) -> bool:
     """Whether it is a host, and its port, where it names one, one that there can be."""
     found = _HOST.fullmatch(host)
+    if found is None and (found := _SIXTH.fullmatch(host)):
+        try:
+            IPv6Address(found["address"])
+        except ValueError:
+            return False
     return found is not None and (not found["port"] or 0 < int(found["port"]) <= _LAST_PORT)
 
 

@@ -13,15 +13,25 @@ from threading import Event
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from swarmlab.errors import ImageProblem
-from swarmlab.images import build, builder, catalog, leftovers, recipe, schedule, transfer, turn
+from swarmlab.images import (
+    build,
+    builder,
+    catalog,
+    leftovers,
+    recipe,
+    refusal,
+    schedule,
+    transfer,
+    turn,
+)
 from swarmlab.images import engine as transport
 from swarmlab.images.builder import Built
 from swarmlab.images.registry import Registry
 from swarmlab.progress import Progress, SilentProgress
-from swarmlab.providers.problems import explained
+from swarmlab.providers.problems import explained, said
 from swarmlab.words import say
 
 
@@ -143,7 +153,12 @@ def push(
             ) as stage,
             explained(say("giving the image {name} to a registry", name=name)),
         ):
-            build.tag(engine, there[name].reference, far)
+            try:
+                build.tag(engine, there[name].reference, far)
+            except APIError as error:
+                if not refusal.misnamed(said(error)):
+                    raise
+                raise refusal.explained(far, said(error)) from None
             try:
                 transfer.push(engine, far, tell=stage.say, stop=Event())
             finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,5 +92,12 @@ def warnings(sources: Sources) -> list[str]:
 
 def own(host: str) -> bool:
     """Whether the way to a host (with or without a port) does not leave the machine that asks."""
+    if sixth(host):
+        return IPv6Address(host[1:].partition("]")[0]).is_loopback
     name = host.rpartition(":")[0] or host
     return name == "localhost" or name.startswith("127.")
+
+
+def sixth(host: str) -> bool:
+    """Whether a host is named by an IPv6 address."""
+    return host.startswith("[")
