@@ -43,6 +43,7 @@ except urllib.error.HTTPError as error:
     print(error.code, end="")
 """
 LOCKED = "auth: {{htpasswd: {{realm: tests, path: {file}}}}}\n"
+CACHING = 'proxy: {{remoteurl: "{url}"}}\n'
 
 
 def program() -> Path:
@@ -87,16 +88,20 @@ def registry(
     port: int = 0,
     locked: bool = True,
     inside: Sequence[str] = (),
+    upstream: str = "",
 ) -> Iterator[Registry]:
     """A registry that keeps its images in `folder`, run by the words of `inside` (a namespace's).
 
-    `port` 0: any that is free. `locked`: it wants USER's password.
+    `port` 0: any that is free. `locked`: it wants USER's password. `upstream` is the URL of
+    another registry: then it is a pull-through cache of that one, and takes nothing else.
     """
     number = port or free_port()
     text = CONFIGURATION.format(storage=folder / "storage", address=f"{host}:{number}")
     if locked:
         (folder / "users").write_text(f"{USER}:{_bcrypt(PASSWORD)}\n")
         text += LOCKED.format(file=folder / "users")
+    if upstream:
+        text += CACHING.format(url=upstream)
     file = folder / f"config-{number}.yml"
     file.write_text(text)
     with (folder / "log").open("ab") as log:
@@ -110,6 +115,25 @@ def registry(
     finally:
         running.kill()
         running.wait()
+
+
+def holds(folder: Path, repository: str, tag: str) -> Observation[None]:
+    """Whether the registry of that folder has stored what is an image's alone: its manifest, its
+    configuration, its last layer. A cache has of the others what its clients lacked."""
+    blobs = folder / "storage/docker/registry/v2/blobs/sha256"
+    link = f"storage/docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}"
+
+    def stored(digest: str) -> Path:
+        found = digest.strip().removeprefix("sha256:")
+        return blobs / found[:2] / found / "data"
+
+    try:
+        manifest = json.loads(stored((folder / link / "current/link").read_text()).read_bytes())
+    except FileNotFoundError:
+        return Observation(False, f"{repository}:{tag} is not there")
+    parts = [manifest["config"], manifest["layers"][-1]]
+    missing = [one["digest"] for one in parts if not stored(one["digest"]).is_file()]
+    return Observation(not missing, f"{repository}:{tag} lacks {len(missing)} of {len(parts)}")
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ import docker
 import pytest
 from docker import DockerClient
 
-from swarmlab import labels
+from swarmlab import archive, labels
 from swarmlab.images import catalog, recipe, registry, shared, transfer
 from swarmlab.wait import Observation, until
 from tests.docker import registry_site
@@ -35,7 +35,7 @@ pytestmark = [
 
 # Of the namespace alone. Nodes reach it through their gateway; their 127.0.0.1 is their own.
 ADDRESS = "10.251.7.1"
-LOCKED, OPEN = 5000, 5001
+LOCKED, OPEN, CACHE = 5000, 5001, 5002
 PLACE = "class"
 # The devices of a network are in its own /sys, and the engine's cgroups in the machine's.
 SYS = ("sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "sh")
@@ -90,12 +90,32 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shared.push(["loaded-node", "workstation"], engine=here, registry=place)
         keys = recipe.Keys()
         for name, original in catalog.substitutions("upstream").items():
-            for far in (f"{host}/{PLACE}/{original}", f"{host}/{LIBRARY.get(original, original)}"):
-                _push(here, keys.reference(name), far)
+            with _other(here, keys.reference(name)) as image:
+                for far in (f"{PLACE}/{original}", LIBRARY.get(original, original)):
+                    _push(here, image, f"{host}/{far}")
     here.close()
     yield folder
     # Hundreds of megabytes, which pytest would keep for three runs more.
     shutil.rmtree(folder)
+
+
+@contextmanager
+def _other(here: DockerClient, reference: str) -> Iterator[str]:
+    """An image that does the same and is not the same: nodes hold swarmlab's own from the start,
+    and of what they hold an engine pulls no more than the name."""
+    api: Any = here.api
+    container = api.create_container(reference)["Id"]
+    try:
+        api.put_archive(container, "/", archive.pack({"/.original": reference.encode()}))
+        # With a name of its own: without one it would go with the first name that is taken off it.
+        api.commit(container, "original.test/image", container[:12])
+    finally:
+        api.remove_container(container, v=True, force=True)
+    image = f"original.test/image:{container[:12]}"
+    try:
+        yield image
+    finally:
+        api.remove_image(image)
 
 
 def _push(here: DockerClient, reference: str, far: str) -> None:
@@ -211,18 +231,37 @@ def test_the_chapter_on_originals_out_of_a_registry(there: Second) -> None:
     assert "was made with catalog upstream" in refused.stderr
 
 
-def test_originals_by_way_of_a_mirror(there: Second) -> None:
-    with serving(there, LOCKED, OPEN):
-        # swarmlab's own are from the registry; the mirror is for those of Docker Hub.
+def test_originals_by_way_of_a_pull_through_mirror(there: Second, tmp_path: Path) -> None:
+    """The mirror begins with nothing, and fetches what the nodes ask it for, once."""
+    kept = tmp_path / "mirror"
+    kept.mkdir()
+    # swarmlab's own are from the registry; the mirror is for those of Docker Hub.
+    with serving(there, LOCKED):
         place = f"127.0.0.1:{LOCKED}/{PLACE}"
         there.done("images", "pull", "--registry", place, "loaded-node", "workstation")
-        there.done(
-            "up", "--catalog", "upstream", "--registry-mirror", f"http://{ADDRESS}:{OPEN}",
-        )  # fmt: skip
-        there.done("run", "--to", "2")
-        said = there.done("step", "3")
-        assert "nicolaka/netshoot:v0.13" in said
-        assert "could not be accessed on a registry" not in said
+    up = ("up", "--catalog", "upstream", "--registry-mirror", f"http://{ADDRESS}:{CACHE}")
+    with ExitStack() as stack:
+        with serving(there, OPEN) as running:
+            # It wants to see the registry behind it when it starts.
+            url = f"http://127.0.0.1:{OPEN}"
+            stack.enter_context(
+                registry_site.registry(
+                    kept, host="0.0.0.0", port=CACHE, locked=False, inside=there.inside,
+                    upstream=url,
+                )
+            )  # fmt: skip
+            assert not any(registry_site.holds(kept, *one).done for one in _originals())
+            there.done(*up)
+            there.done("run", "--to", "2")
+            said = there.done("step", "3")
+            assert "nicolaka/netshoot:v0.13" in said
+            assert "could not be accessed on a registry" not in said
+            # Nobody but the mirror writes there, and it may still be storing what it handed on.
+            until("the mirror to have all", lambda: _all(kept), within=60, every=0.1)
+            there.done("down")
+            running[OPEN].process.kill()
+        # Another lab of the class, whose nodes have nothing, with nobody behind the mirror.
+        there.done(*up)
 
 
 def test_a_registry_that_goes_while_a_lab_is_made(there: Second) -> None:
@@ -247,6 +286,20 @@ def test_a_registry_that_goes_while_a_lab_is_made(there: Second) -> None:
     assert left(there) == []
     # What came whole before may stay; nothing half does, and no name of the registry's.
     assert tags(there) <= named("workstation")
+
+
+def _originals() -> list[tuple[str, str]]:
+    """The originals as a mirror of Docker Hub stores them: repository and tag."""
+    found = []
+    for original in catalog.substitutions("upstream").values():
+        repository, _, tag = LIBRARY.get(original, original).rpartition(":")
+        found.append((repository, tag))
+    return found
+
+
+def _all(kept: Path) -> Observation[None]:
+    seen = [registry_site.holds(kept, *one) for one in _originals()]
+    return Observation(all(one.done for one in seen), "; ".join(one.seen for one in seen))
 
 
 def _on_its_way(there: Second) -> Observation[None]:
