@@ -397,6 +397,8 @@ def test_a_burst_is_no_key_and_a_line_counts_whole(monkeypatch: pytest.MonkeyPat
             assert select.select([theirs], [], [], SECONDS)[0]
             assert keys.pressed() == found
         type(b"q")
+        # What is typed passes the terminal a moment later: only what is there can be forgotten.
+        assert select.select([theirs], [], [], SECONDS)[0]
     with keyboard.Keyboard(lines=True) as lines:
         type(b"Leave it\nh\n")
         assert select.select([theirs], [], [], SECONDS)[0]
