@@ -72,8 +72,9 @@ def test_a_new_lab_is_proven_as_it_is(another: str, tmp_path: Path) -> None:
     assert "✔ passed   start/one-too-few: " in lab_test(another, "--mistakes", "--lab", made)
 
 
-def test_what_is_wrong_with_a_lab_is_found_on_the_cluster(name: str, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_lab_is_found_on_the_cluster(another: str, tmp_path: Path) -> None:
     """A reset that forgets a network; a mistake that is none."""
+    # Where the whole example was proven before, the forgetful reset leaves the network of that.
     folder = tmp_path / "hello-swarm"
     shutil.copytree(EXAMPLE, folder)
     path = folder / "lab.yaml"
@@ -82,7 +83,7 @@ def test_what_is_wrong_with_a_lab_is_found_on_the_cluster(name: str, tmp_path: P
                          " hello\n\n").replace("--detach hello=2", "--detach hello=3")  # fmt: skip
     assert wrong.count("hello=2") == text.count("hello=2") - 1
     path.write_text(wrong, encoding="utf-8")
-    printed = lab_test(name, "1", "--lab", str(folder), code=1)
+    printed = lab_test(another, "1", "--lab", str(folder), code=1)
     assert "after the reset: network greetings was not there before" in printed
-    printed = lab_test(name, "--mistakes", "--lab", str(folder), code=1)
-    assert "check three-found is passed, saw 3 A records" in printed
+    printed = lab_test(another, "--mistakes", "--lab", str(folder), code=1)
+    assert "check three-found is passed, saw tasks.hello: " in printed
