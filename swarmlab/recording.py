@@ -150,14 +150,11 @@ def of_result(
                 seconds=step.seconds,
                 commands=tuple(
                     RecordedCommand(
-                        one.id,
-                        one.run,
-                        one.exit_code,
-                        one.output,
-                        normalise(one.output),
-                        one.seconds,
+                        one.id, one.run, one.exit_code, output, normalise(output), one.seconds
                     )
                     for one in step.commands
+                    # `swarmlab down` answers in the language that is spoken.
+                    for output in (words.english(one.output),)
                 ),
                 checks=tuple(
                     RecordedCheck(

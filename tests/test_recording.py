@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,9 @@ from swarmlab.model import Step
 from swarmlab.recording import RecordedCommand, RecordedStep, Recording
 from swarmlab.runner import Runner
 from swarmlab.varying import CLOSE, OPEN, normalise, pieces
-from tests.lab_fakes import CHECKS, OBSERVERS, Room, check, lab, step
+from swarmlab.words import say
+from swarmlab.workspace import Outcome
+from tests.lab_fakes import CHECKS, OBSERVERS, FakeShell, Room, check, lab, step
 from tests.test_cli import swarmlab
 
 LAB = loader.load_builtin("service-discovery")
@@ -193,6 +196,28 @@ def test_a_run_becomes_a_recording(tmp_path: Path) -> None:
     assert dict(made.versions) == {"swarmlab": "1"}
     # What was done before is done again: a recording is of a whole run.
     assert room.listener.only("step") == ["step 1", "step 2"] * 2
+
+
+@pytest.mark.usefixtures("plain_runner")
+def test_what_swarmlab_itself_answers_is_recorded_in_english(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `swarmlab down` of the last step does, in the language that is spoken meanwhile."""
+    answers = []
+    typed = FakeShell.run
+
+    def run(self: FakeShell, command: str, *more: Any, **named: Any) -> Outcome:
+        answers.append(say("The lab {name!r} is gone.", name="rec") + "\n")
+        return replace(typed(self, command, *more, **named), output=answers[-1])
+
+    monkeypatch.setattr(FakeShell, "run", run)
+    made = recorded(Room(lab(step(1)), tmp_path))
+    first = made.steps[0].commands[0]
+    assert (first.output, first.normalised) == (
+        "The lab 'rec' is gone.\n",
+        f"The lab '{OPEN}name{CLOSE}' is gone.",
+    )
+    assert all("rec" in answer and answer != first.output for answer in answers)
 
 
 @pytest.mark.usefixtures("plain_runner")
