@@ -33,7 +33,7 @@ WORKERS = 16
 POLL_SECONDS = 0.1
 
 # These come from a mistake in a check or a lab file: looking again cannot mend them.
-_BUGS = (TypeError, AttributeError, NameError, NotImplementedError)
+_BUGS = (TypeError, AttributeError, NameError, NotImplementedError)  # the last: an unfinished one
 
 
 class _Stopped(Exception):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from typing import Any
 
 import requests
 
 
-class Execs:
+class Execs(ABC):
     """To be inherited: `words` tells what that exec prints, on its output and its error output."""
 
     base_url = "http://engine"
     api_version = "1.44"
     timeout = 60
 
+    @abstractmethod
     def words(self, identity: str) -> tuple[bytes, bytes]:
-        """What that exec prints; each fake has its own, and one without fails its test here."""
-        raise NotImplementedError
+        """What that exec prints."""
 
     def post(self, url: str, *, json: dict[str, bool], timeout: Any) -> requests.Response:
         version, _, identity, what = url.removeprefix(f"{self.base_url}/").split("/")

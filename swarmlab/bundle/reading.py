@@ -101,8 +101,11 @@ def opened(path: Path) -> Iterator[Bundle]:
                 say("{path} is a ZIP file, but no bundle of swarmlab's.", path=path),
                 hint=say("`swarmlab bundle create FILE` makes one."),
             ) from None
-        # The last one is what zipfile raises for a way of packing that it does not know.
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            EOFError,
+            NotImplementedError,  # by zipfile, for a way of packing that it does not know
+        ) as error:
             raise _broken(path, str(error)) from error
         yield Bundle(path, archive, manifest.parse(text))
 

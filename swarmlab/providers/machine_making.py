@@ -24,8 +24,6 @@ from swarmlab.words import say
 _GRACE_SECONDS = 5.0  # as for one that Ctrl-C ends
 _END_SECONDS = 20.0
 _NODE = re.compile(r"swarm-[1-9][0-9]*")
-
-
 _PROCESSES = Path("/proc")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -248,27 +249,9 @@ def test_a_machine_that_nobody_knows_of_is_not_passed_over(place: Place) -> None
             host().remove_volume(name.lstrip("/"), force=True)
 
 
-def test_ctrl_c_while_a_driver_hangs_leaves_nothing(place: Place) -> None:
-    options = ["--machine-opt", "standin-fails=hang"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "swarmlab", "up", *options],
-        env=place.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        until("three machines to be begun", lambda: place.begun(running), within=240, every=0.1)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=300) == 130
-    finally:
-        running.kill()
-        running.wait()
-    assert place.nothing()
-
-
-def test_a_killed_up_leaves_nothing_that_down_does_not_end(place: Place) -> None:
-    """Nobody tells docker-machine that its caller is no more: it goes on with what it does."""
+@contextmanager
+def hanging(place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    """An `up` whose driver hangs with three machines begun; killed at the end, if it still runs."""
     running = subprocess.Popen(
         [sys.executable, "-m", "swarmlab", "up", "--machine-opt", "standin-fails=hang"],
         env=place.env,
@@ -278,9 +261,23 @@ def test_a_killed_up_leaves_nothing_that_down_does_not_end(place: Place) -> None
     )
     try:
         until("three machines to be begun", lambda: place.begun(running), within=240, every=0.1)
+        yield running
     finally:
         running.kill()
         running.wait()
+
+
+def test_ctrl_c_while_a_driver_hangs_leaves_nothing(place: Place) -> None:
+    with hanging(place) as running:
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=300) == 130
+    assert place.nothing()
+
+
+def test_a_killed_up_leaves_nothing_that_down_does_not_end(place: Place) -> None:
+    """Nobody tells docker-machine that its caller is no more: it goes on with what it does."""
+    with hanging(place):
+        pass
     assert len(machine_making.running(place.store, place.name)) == 3
     said = " ".join(place.swarmlab("down", code=3).split())
     for node in ("swarm-1", "swarm-2", "swarm-3"):

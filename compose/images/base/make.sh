@@ -8,7 +8,7 @@
 set -eu
 arch=$1 suite=$2 mirror=$3 settings=$4
 
-work=$(mktemp -d /var/tmp/swarmlab-base.XXXXXX)
+work=$(mktemp -d /var/tmp/swarmlab-base.XXXXXX)  # mktemp fills the X in
 clear_up() {
     trap '' INT TERM HUP
     cd /

@@ -5,7 +5,7 @@
 set -eu
 mirror=$1 wheels=$2 guest=$3 image=$4
 
-work=$(mktemp -d /var/tmp/swarmlab-vm.XXXXXX)
+work=$(mktemp -d /var/tmp/swarmlab-vm.XXXXXX)  # mktemp fills the X in
 trap 'umount "$work/tree/proc" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 tree=$work/tree
